@@ -1,0 +1,263 @@
+"""The words of the house as frozen values. A different type for each kind of name, so that none can be swapped."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import Enum, IntEnum, StrEnum
+from typing import NewType
+
+from ca.errors import BadInput
+
+AuthorityId = NewType("AuthorityId", str)
+"""The short name of a certificate authority, such as ``jpki-13``: lower-case letters, digits and hyphens."""
+
+MunicipalityCode = NewType("MunicipalityCode", str)
+"""Six digits of JIS X 0401/0402 with the check digit, such as ``131016``."""
+
+OfficeId = NewType("OfficeId", str)
+"""A municipality code (its window), ``centre``, or the name of another registration sub-office."""
+
+OfficerId = NewType("OfficerId", str)
+ApplicationId = NewType("ApplicationId", str)
+"""The number of a case, ``<office>-<six digits>``."""
+
+_AUTHORITY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_GENERATION = re.compile(r"(?P<authority>[a-z0-9-]+)\.g(?P<number>[1-9][0-9]{0,3})")
+
+
+def authority_id(text: str, place: str = "authority id") -> AuthorityId:
+    """Read an authority's short name, or raise BadInput."""
+    if not _AUTHORITY.fullmatch(text) or len(text) > 40:
+        raise BadInput(place, f"{text!r} is not lower-case letters, digits and single hyphens, at most 40")
+    return AuthorityId(text)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class GenerationId:
+    """One key of one authority. A name alone is not an issuer: all generations carry the same DN."""
+
+    authority: AuthorityId
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.authority}.g{self.number}"
+
+    @classmethod
+    def parse(cls, text: str) -> GenerationId:
+        """Read ``jpki-13.g1``, or raise BadInput."""
+        match = _GENERATION.fullmatch(text)
+        if match is None:
+            raise BadInput("generation id", f"{text!r} is not of the form authority.gN, such as jpki-13.g1")
+        return cls(authority_id(match["authority"]), int(match["number"]))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Serial:
+    """A certificate's serial number: positive, at most 20 octets (RFC 5280 4.1.2.2)."""
+
+    value: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.value < 1 << 159:
+            raise BadInput("serial", "not positive, or longer than 20 octets", clause="RFC 5280 4.1.2.2")
+
+    def __str__(self) -> str:
+        return f"{self.value:040x}"
+
+    @property
+    def octets(self) -> bytes:
+        """Twenty octets, big-endian: the form in which the store keeps and orders serials."""
+        return self.value.to_bytes(20, "big")
+
+    @classmethod
+    def of(cls, octets: bytes) -> Serial:
+        """The serial whose octets these are."""
+        return cls(int.from_bytes(octets, "big"))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CertificateId:
+    """What names a certificate in commands, URLs and logs: ``jpki-13.g1:5a3f...``."""
+
+    generation: GenerationId
+    serial: Serial
+
+    def __str__(self) -> str:
+        return f"{self.generation}:{self.serial}"
+
+    @classmethod
+    def parse(cls, text: str) -> CertificateId:
+        """Read ``jpki-13.g1:5a3f...``, or raise BadInput."""
+        generation, _, serial = text.partition(":")
+        if not re.fullmatch(r"[0-9a-fA-F]{1,40}", serial):
+            raise BadInput(
+                "certificate id",
+                f"{text!r} is not of the form authority.gN:serial in hexadecimal digits",
+                remedy="`kakehashi case show` prints the id of an issued certificate",
+            )
+        return cls(GenerationId.parse(generation), Serial(int(serial, 16)))
+
+
+class CertificateKind(StrEnum):
+    """What a certificate is for. The value is the word used in commands, URLs and scopes."""
+
+    SELF_SIGNED = "self-signed"
+    CROSS = "cross"
+    OCSP_RESPONDER = "ocsp-responder"
+    REPOSITORY = "repository"
+    SIGNATURE = "signature"
+    USER_AUTHENTICATION = "user-authentication"
+    OFFICIAL_POST = "official-post"
+
+
+RESIDENT_KINDS = (CertificateKind.SIGNATURE, CertificateKind.USER_AUTHENTICATION)
+"""The two kinds that a resident applies for at a window."""
+
+HOLDER_KINDS = frozenset({*RESIDENT_KINDS, CertificateKind.OFFICIAL_POST})
+CA_KINDS = frozenset({CertificateKind.SELF_SIGNED, CertificateKind.CROSS})
+
+
+Scope = NewType("Scope", str)
+"""Which list of a generation: ``full``, ``arl``, or ``<kind>-<municipality code>``. Part of the list's URL."""
+
+FULL = Scope("full")
+ARL = Scope("arl")
+
+
+def partition_scope(kind: CertificateKind, code: str) -> Scope:
+    """The scope of one kind's holders in one municipality or ward."""
+    assert kind in HOLDER_KINDS, "only holders' certificates lie in partitions"
+    return Scope(f"{kind}-{code}")
+
+
+class RevocationReason(IntEnum):
+    """CRLReason (RFC 5280 5.3.1). Value 7 is not used there; removeFromCRL stands only in delta lists."""
+
+    UNSPECIFIED = 0
+    KEY_COMPROMISE = 1
+    CA_COMPROMISE = 2
+    AFFILIATION_CHANGED = 3
+    SUPERSEDED = 4
+    CESSATION_OF_OPERATION = 5
+    CERTIFICATE_HOLD = 6
+    PRIVILEGE_WITHDRAWN = 9
+    AA_COMPROMISE = 10
+
+    @property
+    def word(self) -> str:
+        """The name in the RFC's spelling, such as ``keyCompromise``; commands and JSON use it."""
+        head, *tail = self.name.lower().split("_")
+        word = head + "".join(part.capitalize() for part in tail)
+        return {"caCompromise": "cACompromise", "aaCompromise": "aACompromise"}.get(word, word)
+
+    @classmethod
+    def parse(cls, word: str) -> RevocationReason:
+        """Read a reason's RFC spelling, or raise BadInput naming the possible words."""
+        for reason in cls:
+            if reason.word == word:
+                return reason
+        words = ", ".join(reason.word for reason in cls)
+        raise BadInput(f"reason {word!r}", "is not a revocation reason", remedy=f"One of: {words}")
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """That a certificate ended, when and why: what a list's entry and an OCSP answer say alike.
+
+    Attributes:
+        revoked_at: The moment from which the certificate counts as revoked, without fractions of a second.
+        invalid_since: When it is known or suspected that the key was lost (RFC 5280 5.3.2), if known.
+    """
+
+    serial: Serial
+    revoked_at: datetime
+    reason: RevocationReason
+    invalid_since: datetime | None = None
+
+
+class Role(StrEnum):
+    """What an officer may be trusted with. One officer may have several; one case never sees one officer twice."""
+
+    RECEPTION = "reception"
+    EXAMINER = "examiner"
+    APPROVER = "approver"
+    OPERATOR = "operator"
+
+
+class OfficeKind(StrEnum):
+    """A municipality's window, the centre, or a ministry's registration sub-office."""
+
+    WINDOW = "window"
+    CENTRE = "centre"
+    MINISTRY = "ministry"
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """A registration sub-office: a row, never a CA. ``authority`` issues what it applies for."""
+
+    id: OfficeId
+    kind: OfficeKind
+    name: str
+    authority: AuthorityId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Officer:
+    """A person who takes steps of cases in one office."""
+
+    id: OfficerId
+    office: OfficeId
+    roles: frozenset[Role]
+
+
+class Sex(Enum):
+    """The digit that the signature certificate carries (JIS X 0303 has 1 and 2; 9 is not applicable)."""
+
+    MALE = "1"
+    FEMALE = "2"
+    NOT_APPLICABLE = "9"
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """The four items of a resident as the register has them, and where the resident lives.
+
+    Attributes:
+        name: Family and given name separated by a full-width space.
+        name_substitutes: One 0 or 1 per character of the name: 1 where a substitute character stands.
+        address_substitutes: The same for the address.
+    """
+
+    name: str
+    name_substitutes: str
+    sex: Sex
+    birth_date: date
+    address: str
+    address_substitutes: str
+    municipality: MunicipalityCode
+
+
+@dataclass(frozen=True, slots=True)
+class OfficialPost:
+    """A post in a ministry that signs in its own name (官職)."""
+
+    ministry: str
+    post: str
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A certificate's validity. Both ends are valid seconds (RFC 5280 4.1.2.5), in UTC, without fractions."""
+
+    not_before: datetime
+    not_after: datetime
+
+    def __post_init__(self) -> None:
+        for moment in (self.not_before, self.not_after):
+            assert moment.tzinfo is not None, "moments are aware"
+            assert moment.microsecond == 0, "moments have no fractions"
+        if self.not_after < self.not_before:
+            raise BadInput("validity", f"ends ({self.not_after}) before it begins ({self.not_before})")

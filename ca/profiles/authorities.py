@@ -1,0 +1,51 @@
+"""Certificates of certificate authorities: self-signed and cross (domain facts: the old bridge, GPKI)."""
+
+from __future__ import annotations
+
+from ca.model import CertificateKind
+from ca.profiles.drafting import CertificateProfile, Slot
+from ca.profiles.extensions import (
+    AuthorityKey,
+    BasicConstraints,
+    CertificatePolicies,
+    DistributionPoint,
+    IssuerDirectoryName,
+    KeyUsage,
+    KeyUse,
+    PolicyConstraints,
+    PolicyMappings,
+    SubjectDirectoryName,
+    SubjectKey,
+)
+
+_CA_KEY_USAGE = KeyUsage(frozenset({KeyUse.KEY_CERT_SIGN, KeyUse.CRL_SIGN}))
+
+SELF_SIGNED = CertificateProfile(
+    CertificateKind.SELF_SIGNED,
+    (
+        Slot(KeyUsage, critical=True, fixed=_CA_KEY_USAGE),
+        Slot(BasicConstraints, critical=True, fixed=BasicConstraints(ca=True)),
+        Slot(SubjectDirectoryName),
+        Slot(DistributionPoint),
+        Slot(SubjectKey),
+    ),
+)
+"""A CA's own certificate: no policies, no authorityKeyIdentifier, and a distribution point in the root too."""
+
+CROSS = CertificateProfile(
+    CertificateKind.CROSS,
+    (
+        Slot(AuthorityKey),
+        Slot(SubjectKey),
+        Slot(KeyUsage, critical=True, fixed=_CA_KEY_USAGE),
+        Slot(CertificatePolicies, critical=True),
+        # RFC 5280 4.2.1.5: conforming CAs SHOULD mark policyMappings critical. Absent within one policy domain.
+        Slot(PolicyMappings, critical=True, optional=True),
+        Slot(SubjectDirectoryName),
+        Slot(IssuerDirectoryName),
+        Slot(BasicConstraints, critical=True, fixed=BasicConstraints(ca=True)),
+        Slot(PolicyConstraints, critical=True, fixed=PolicyConstraints(require_explicit_policy=0)),
+        Slot(DistributionPoint),
+    ),
+)
+"""One CA's word for another's key. requireExplicitPolicy 0 binds every path that goes through it."""

@@ -1,0 +1,205 @@
+"""Extension values: what a certificate or list says, before it is bytes (RFC 5280 4.2 and 5.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from ca.model import Serial
+from ca.names import DirectoryName
+
+ANY_POLICY = "2.5.29.32.0"
+
+
+class KeyUse(StrEnum):
+    """Bits of keyUsage (RFC 5280 4.2.1.3), in the order of their bit numbers."""
+
+    DIGITAL_SIGNATURE = "digital_signature"
+    NON_REPUDIATION = "non_repudiation"
+    KEY_ENCIPHERMENT = "key_encipherment"
+    DATA_ENCIPHERMENT = "data_encipherment"
+    KEY_AGREEMENT = "key_agreement"
+    KEY_CERT_SIGN = "key_cert_sign"
+    CRL_SIGN = "crl_sign"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUsage:
+    """RFC 5280 4.2.1.3."""
+
+    oid: ClassVar[str] = "2.5.29.15"
+    uses: frozenset[KeyUse]
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendedKeyUsage:
+    """RFC 5280 4.2.1.12: purposes as dotted object identifiers."""
+
+    oid: ClassVar[str] = "2.5.29.37"
+    purposes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BasicConstraints:
+    """RFC 5280 4.2.1.9."""
+
+    oid: ClassVar[str] = "2.5.29.19"
+    ca: bool
+    path_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatePolicies:
+    """RFC 5280 4.2.1.4: policies as dotted object identifiers, each with the same CPS pointer, if any."""
+
+    oid: ClassVar[str] = "2.5.29.32"
+    policies: tuple[str, ...]
+    cps: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyMappings:
+    """RFC 5280 4.2.1.5: pairs of (issuer domain policy, subject domain policy)."""
+
+    oid: ClassVar[str] = "2.5.29.33"
+    pairs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyConstraints:
+    """RFC 5280 4.2.1.11: how many certificates may follow before the constraint binds."""
+
+    oid: ClassVar[str] = "2.5.29.36"
+    require_explicit_policy: int | None = None
+    inhibit_policy_mapping: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectDirectoryName:
+    """subjectAltName with one directoryName: the CA's name in Japanese (RFC 5280 4.2.1.6)."""
+
+    oid: ClassVar[str] = "2.5.29.17"
+    name: DirectoryName
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectOtherNames:
+    """subjectAltName with otherNames, each (object identifier, text): ``[0] EXPLICIT UTF8String``."""
+
+    oid: ClassVar[str] = "2.5.29.17"
+    names: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerDirectoryName:
+    """issuerAltName with one directoryName: the issuer's name in Japanese (RFC 5280 4.2.1.7)."""
+
+    oid: ClassVar[str] = "2.5.29.18"
+    name: DirectoryName
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionPoint:
+    """cRLDistributionPoints with one directoryName and no URI (RFC 5280 4.2.1.13): the partition's name."""
+
+    oid: ClassVar[str] = "2.5.29.31"
+    name: DirectoryName
+
+
+@dataclass(frozen=True, slots=True)
+class StatusService:
+    """authorityInfoAccess with one OCSP location (RFC 5280 4.2.2.1)."""
+
+    oid: ClassVar[str] = "1.3.6.1.5.5.7.1.1"
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityKey:
+    """authorityKeyIdentifier (RFC 5280 4.2.1.1). Issuer and serial come together or not at all."""
+
+    oid: ClassVar[str] = "2.5.29.35"
+    key_identifier: bytes
+    issuer: DirectoryName | None = None
+    serial: Serial | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectKey:
+    """subjectKeyIdentifier (RFC 5280 4.2.1.2 method 1: SHA-1 over the subjectPublicKey bits)."""
+
+    oid: ClassVar[str] = "2.5.29.14"
+    key_identifier: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OcspNoCheck:
+    """id-pkix-ocsp-nocheck (RFC 6960 4.2.2.2.1)."""
+
+    oid: ClassVar[str] = "1.3.6.1.5.5.7.48.1.5"
+
+
+@dataclass(frozen=True, slots=True)
+class ListNumber:
+    """cRLNumber (RFC 5280 5.2.3): at most 20 octets."""
+
+    oid: ClassVar[str] = "2.5.29.20"
+    number: int
+
+
+class Holds(StrEnum):
+    """Which certificates a list is for (issuingDistributionPoint's onlyContains flags)."""
+
+    USER = "user"
+    CA = "ca"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class IssuingPoint:
+    """issuingDistributionPoint (RFC 5280 5.2.5): the partition's name and what the list is for."""
+
+    oid: ClassVar[str] = "2.5.29.28"
+    name: DirectoryName
+    holds: Holds
+
+
+CertificateExtension = (
+    KeyUsage
+    | ExtendedKeyUsage
+    | BasicConstraints
+    | CertificatePolicies
+    | PolicyMappings
+    | PolicyConstraints
+    | SubjectDirectoryName
+    | SubjectOtherNames
+    | IssuerDirectoryName
+    | DistributionPoint
+    | StatusService
+    | AuthorityKey
+    | SubjectKey
+    | OcspNoCheck
+)
+ListExtension = AuthorityKey | ListNumber | IssuingPoint
+Extension = CertificateExtension | ListExtension
+
+NAMES: Mapping[str, str] = {
+    KeyUsage.oid: "keyUsage",
+    ExtendedKeyUsage.oid: "extKeyUsage",
+    BasicConstraints.oid: "basicConstraints",
+    CertificatePolicies.oid: "certificatePolicies",
+    PolicyMappings.oid: "policyMappings",
+    PolicyConstraints.oid: "policyConstraints",
+    SubjectDirectoryName.oid: "subjectAltName",
+    IssuerDirectoryName.oid: "issuerAltName",
+    DistributionPoint.oid: "cRLDistributionPoints",
+    StatusService.oid: "authorityInfoAccess",
+    AuthorityKey.oid: "authorityKeyIdentifier",
+    SubjectKey.oid: "subjectKeyIdentifier",
+    OcspNoCheck.oid: "ocspNoCheck",
+    ListNumber.oid: "cRLNumber",
+    IssuingPoint.oid: "issuingDistributionPoint",
+}
+"""Extension names as the RFCs write them, for messages."""

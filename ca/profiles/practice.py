@@ -1,0 +1,109 @@
+"""What one authority does: the profiles, policies and periods that an edition has chosen for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from ca.errors import NotFound
+from ca.model import ARL, FULL, AuthorityId, CertificateKind, GenerationId, partition_scope
+from ca.names import Attribute, DirectoryName, Municipalities, Municipality
+from ca.profiles.drafting import CertificateProfile
+from ca.profiles.extensions import CertificatePolicies, Holds, StatusService
+from ca.profiles.lists import ListPlace
+from ca.rules.validity import ValidityRule
+from ca.suites import SubjectKeyRule, Suite
+
+
+class AuthorityRole(StrEnum):
+    """What an authority is in its world."""
+
+    BRIDGE = "bridge"
+    PREFECTURE = "prefecture"
+    GOVERNMENT = "government"
+
+
+@dataclass(frozen=True, slots=True)
+class HolderPractice:
+    """How an authority issues one kind of holder's certificate.
+
+    Attributes:
+        points: The name under which the kind's distribution points stand.
+    """
+
+    profile: CertificateProfile
+    policies: CertificatePolicies
+    validity: ValidityRule
+    keys: SubjectKeyRule
+    points: DirectoryName
+
+    def place(self, municipality: Municipality, municipalities: Municipalities) -> ListPlace:
+        """The partition of this kind in this municipality; its name is fixed for every certificate issued there."""
+        point = self.points.child(
+            (Attribute.OU, municipality.prefecture_romaji),
+            (Attribute.CN, f"{municipalities.point_name(municipality.code)} CRLDP"),
+        )
+        return ListPlace(partition_scope(self.profile.kind, municipality.code), point, Holds.USER)
+
+    def whole(self) -> ListPlace:
+        """The one partition of a kind that is not split by municipality (official posts)."""
+        return ListPlace(
+            partition_scope(self.profile.kind, "all"), self.points.child((Attribute.CN, "CRLDP")), Holds.USER
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """How long what an authority signs for itself and its services lasts."""
+
+    self_signed_years: int
+    cross_years: int
+    service_days: int
+    next_update: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """One authority as its edition describes it: the certification practice in values.
+
+    Attributes:
+        prefecture_code: Two digits of JIS X 0401 for a prefecture CA.
+        services: The policies that the certificates of its services carry.
+        holders: The kinds that it issues to holders.
+        url: The base of every URL that its certificates carry, without a slash at its end.
+    """
+
+    authority: AuthorityId
+    role: AuthorityRole
+    prefecture_code: str | None
+    name: DirectoryName
+    japanese_name: DirectoryName
+    suite: Suite
+    services: CertificatePolicies
+    holders: Mapping[CertificateKind, HolderPractice]
+    periods: Periods
+    url: str
+
+    def holder(self, kind: CertificateKind) -> HolderPractice:
+        """How this authority issues this kind, or NotFound naming the kinds that it does issue."""
+        try:
+            return self.holders[kind]
+        except KeyError:
+            kinds = ", ".join(self.holders) or "none"
+            raise NotFound(f"kind {kind}", f"is not issued by {self.authority} (issued: {kinds})") from None
+
+    @property
+    def arl(self) -> ListPlace:
+        """The authority list's place: its point is the authority's own name, as its CA certificates say."""
+        return ListPlace(ARL, self.name, Holds.CA)
+
+    @property
+    def full(self) -> ListPlace:
+        """The full list's place."""
+        return ListPlace(FULL, None, Holds.ALL)
+
+    def status_service(self, generation: GenerationId) -> StatusService:
+        """Where the status of what this generation issued is answered."""
+        return StatusService(f"{self.url}/ocsp/{generation}")

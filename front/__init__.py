@@ -1,0 +1,1 @@
+"""What people and machines touch: the command line, the HTTP front, and the wiring of the engines."""
