@@ -25,6 +25,10 @@ class KakehashiError(Exception):
         self.clause = clause
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors cross process borders; the facts that are keyword-only travel as attributes.
+        return (type(self), (self.place, self.problem), {"clause": self.clause, "remedy": self.remedy})
+
     def __str__(self) -> str:
         clause = f" ({self.clause})" if self.clause else ""
         remedy = f". {self.remedy}" if self.remedy else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -46,10 +47,14 @@ class DirectoryName:
                     place, f"{attribute!r} is not an attribute", remedy=f"One of: {', '.join(Attribute)}"
                 )
             # X.520 upper bounds: ub-common-name and its like are 64; a country is two letters.
-            if not value or len(value) > 64 or (attribute == "C" and len(value) != 2):
+            if not value or len(value) > 64 or not value.isprintable():
                 raise BadInput(
-                    place, f"{attribute}={value!r} has a wrong length", clause="RFC 5280 appendix A.1"
+                    place,
+                    f"{attribute}={value!r} is not 1 to 64 characters of text",
+                    clause="RFC 5280 appendix A.1",
                 )
+            if attribute == "C" and not re.fullmatch(r"[A-Z]{2}", value):
+                raise BadInput(place, f"C={value!r} is not two letters", clause="RFC 5280 appendix A.1")
             read.append((Attribute(attribute), value))
         if not read:
             raise BadInput(place, "an empty name")
@@ -131,7 +136,7 @@ class Municipalities:
             raise NotFound(
                 f"municipality {code}",
                 "is a designated city; its wards have the windows",
-                remedy=f"Name a ward, {wards[0]} to {wards[-1]}",
+                remedy=f"Name a ward: {', '.join(wards)}",
             )
         if not municipality.has_window:
             raise NotFound(f"municipality {code}", "has no window")
@@ -149,12 +154,19 @@ class Municipalities:
     def read(cls, path: Path) -> Municipalities:
         """Read the table (CSV in UTF-8 with a header), or raise BadInput with the line number."""
         rows: dict[MunicipalityCode, Municipality] = {}
-        with path.open(encoding="utf-8", newline="") as file:
-            for number, row in enumerate(csv.DictReader(file), start=2):
-                municipality = _municipality(row, f"{path.name} line {number}")
-                if municipality.code in rows:
-                    raise BadInput(f"{path.name} line {number}", f"{municipality.code} stands there twice")
-                rows[municipality.code] = municipality
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                for number, row in enumerate(csv.DictReader(file, strict=True), start=2):
+                    municipality = _municipality(row, f"{path.name} line {number}")
+                    if municipality.code in rows:
+                        raise BadInput(
+                            f"{path.name} line {number}", f"{municipality.code} stands there twice"
+                        )
+                    rows[municipality.code] = municipality
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise BadInput(path.name, f"is not a table in UTF-8 that can be read: {error}") from None
+        if not rows:
+            raise BadInput(path.name, "has no rows")
         shared = Counter((row.prefecture_code, row.romaji) for row in rows.values() if row.has_window)
         names = {
             row.code: row.romaji

@@ -68,7 +68,7 @@ def suite(name: str, place: str) -> Suite:
 def require(suite: Suite, use: Use, at: datetime) -> None:
     """Raise SuiteRetired unless the suite may be used so at this moment."""
     until = suite.sign_until if use is Use.SIGN else suite.verify_until
-    if at > until:
+    if at.replace(microsecond=0) > until:  # the last second counts (RFC 5280 4.1.2.5)
         raise SuiteRetired(f"suite {suite.id}", f"may not {use} after {until:%Y-%m-%dT%H:%M:%SZ}")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ca.model import CertificateKind
+from ca.model import CertificateKind, OfficialPost
+from ca.names import Attribute, DirectoryName
 from ca.profiles.drafting import CertificateProfile, Slot
 from ca.profiles.extensions import (
     AuthorityKey,
@@ -30,3 +31,8 @@ OFFICIAL_POST = CertificateProfile(
     ),
 )
 """C=JP, O=government, OU=ministry, CN=post; no authorityInfoAccess."""
+
+
+def post_subject(authority: DirectoryName, post: OfficialPost) -> DirectoryName:
+    """The government's country and organisation, then OU=ministry, CN=post."""
+    return DirectoryName(authority.steps[:2]).child((Attribute.OU, post.ministry), (Attribute.CN, post.post))

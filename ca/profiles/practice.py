@@ -31,6 +31,7 @@ class HolderPractice:
 
     Attributes:
         points: The name under which the kind's distribution points stand.
+        minimum_age: In years, if the kind is not issued to everybody.
     """
 
     profile: CertificateProfile
@@ -38,6 +39,7 @@ class HolderPractice:
     validity: ValidityRule
     keys: SubjectKeyRule
     points: DirectoryName
+    minimum_age: int | None = None
 
     def place(self, municipality: Municipality, municipalities: Municipalities) -> ListPlace:
         """The partition of this kind in this municipality; its name is fixed for every certificate issued there."""
@@ -60,7 +62,8 @@ class Periods:
 
     self_signed_years: int
     cross_years: int
-    service_days: int
+    responder_days: int
+    repository_days: int
     next_update: timedelta
 
 

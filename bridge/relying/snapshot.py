@@ -1,0 +1,208 @@
+"""The published folder as a verifier reads it: the manifest, and certificates and lists when they are needed.
+
+Nothing here is believed. The manifest only says where to look; trust comes from anchors and from the signatures of
+certificates and lists. A manifest that lies can make a verifier refuse, never accept.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import msgspec
+
+from ca.errors import BadInput
+from ca.model import GenerationId
+from ca.profiles.extensions import Holds
+from ca.wire.facts import CERTIFICATE_LIMIT, CertificateFacts, NameFacts, read_certificate, read_name
+from ca.wire.list_facts import LIST_LIMIT, ListFacts, read_list
+
+MANIFEST = "manifest.json"
+# Octets. Some 3,900 lists take 2 MB; ten nations in one manifest still fit.
+_MANIFEST_LIMIT = 32 * 1024 * 1024
+# Lists kept in memory after reading, so that holders of one town cost one reading.
+_LISTS_KEPT = 32
+_NUMBERED = re.compile(
+    r"(?P<number>0|[1-9][0-9]{0,48})\.crl"
+)  # cRLNumber has at most 20 octets (RFC 5280 5.2.3)
+
+# Each step of a path begins with a letter or digit, so none is `.`, `..` or empty.
+_Path = Annotated[
+    str, msgspec.Meta(max_length=200, pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*\Z")
+]
+_Generation = Annotated[str, msgspec.Meta(max_length=50)]
+_Name = Annotated[bytes, msgspec.Meta(max_length=4096)]
+_KeyIdentifier = Annotated[str, msgspec.Meta(max_length=128, pattern=r"\A([0-9a-f]{2})+\Z")]
+
+
+class Marking(StrEnum):
+    """Whether a world, or a trust, is for tests. A test root never validates under production trust."""
+
+    TEST = "test"
+    PRODUCTION = "production"
+
+
+class AuthorityEntry(msgspec.Struct, frozen=True):
+    """One generation of one authority."""
+
+    generation: _Generation
+    role: str
+    name: _Name
+    key_identifier: _KeyIdentifier
+    certificate: _Path
+    responder: _Path | None = None
+
+
+class CrossEntry(msgspec.Struct, frozen=True):
+    """A cross-certificate: the issuing and the certified generation."""
+
+    issuer: _Generation
+    subject: _Generation
+    certificate: _Path
+
+
+class ListEntry(msgspec.Struct, frozen=True):
+    """A list: its point is the encoded name that certificates carry, or null for the full list."""
+
+    generation: _Generation
+    scope: str
+    point: _Name | None
+    holds: Holds
+    url: _Path
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What the folder holds. Fields that this version does not know are left aside."""
+
+    format: Literal[1]
+    world: str
+    marking: Marking
+    anchor: _Generation
+    authorities: tuple[AuthorityEntry, ...]
+    cross: tuple[CrossEntry, ...]
+    lists: tuple[ListEntry, ...]
+
+
+class Snapshot:
+    """A published folder at one moment. To see what was published since, read it again.
+
+    Certificates and lists are read when first needed and kept. Whatever is missing or unreadable raises BadInput
+    with its path, when it is needed.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self._folder = folder.resolve()
+        self._generations = _generations(manifest)
+        self._crosses: dict[str, list[str]] = {}
+        for cross in manifest.cross:
+            self._crosses.setdefault(cross.subject, []).append(cross.certificate)
+        self._lists = _lists(manifest)
+        self._read_certificate = lru_cache(maxsize=None)(self._certificate)
+        self._read_list = lru_cache(maxsize=_LISTS_KEPT)(self._list)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read the manifest of a published folder, or raise BadInput naming the place in it."""
+        octets = _read_bounded(folder / MANIFEST, _MANIFEST_LIMIT, MANIFEST)
+        try:
+            manifest = msgspec.json.decode(octets, type=Manifest, strict=True)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise BadInput(MANIFEST, f"is not a manifest of format 1: {error}") from None
+        return cls(folder, manifest)
+
+    def certificate(self, path: str) -> CertificateFacts:
+        """The certificate at this path of the manifest."""
+        return self._read_certificate(path)
+
+    def crosses_to(self, subject: NameFacts, key_identifier: bytes | None) -> tuple[str, ...]:
+        """Paths of the cross-certificates for a CA of this name, and for this key if one is named."""
+        return tuple(
+            path
+            for (name, key), generation in self._generations.items()
+            if name == subject and key_identifier in (None, key)
+            for path in self._crosses.get(str(generation), ())
+        )
+
+    def generation_of(self, authority: CertificateFacts) -> GenerationId | None:
+        """Which generation the subject of this CA certificate is, by name and key identifier."""
+        if authority.subject_key is None:
+            return None
+        return self._generations.get((authority.subject, authority.subject_key))
+
+    def publishes(self, generation: GenerationId, point: bytes) -> bool:
+        """Whether the manifest has a list for this point."""
+        return (str(generation), point) in self._lists
+
+    def list_at(self, generation: GenerationId, point: bytes | None, at: datetime) -> ListFacts | None:
+        """The list of this point (None: the full list) that was the newest at the moment, or None."""
+        entry = self._lists.get((str(generation), point))
+        if entry is None:
+            return None
+        newest = self._read_list(entry.url)
+        return newest if newest.this_update <= at else self._earlier_list(entry.url, at)
+
+    def _earlier_list(self, url: str, at: datetime) -> ListFacts | None:
+        """The last of all numbered lists whose thisUpdate is not later; numbers and times rise together."""
+        stem = url.removesuffix(".crl")
+        folder = self._inside(stem)
+        if not folder.is_dir():
+            return None
+        matches = (_NUMBERED.fullmatch(file.name) for file in folder.iterdir())
+        numbers = sorted(int(match["number"]) for match in matches if match)
+        place = bisect_right(
+            numbers, at, key=lambda number: self._read_list(f"{stem}/{number}.crl").this_update
+        )
+        return self._read_list(f"{stem}/{numbers[place - 1]}.crl") if place else None
+
+    def _certificate(self, path: str) -> CertificateFacts:
+        return read_certificate(_read_bounded(self._inside(path), CERTIFICATE_LIMIT, path), path)
+
+    def _list(self, path: str) -> ListFacts:
+        return read_list(_read_bounded(self._inside(path), LIST_LIMIT, path), path)
+
+    def _inside(self, path: str) -> Path:
+        resolved = (self._folder / path).resolve()
+        if not resolved.is_relative_to(self._folder):
+            raise BadInput(path, "leads out of the published folder")
+        return resolved
+
+
+def _generations(manifest: Manifest) -> Mapping[tuple[NameFacts, bytes], GenerationId]:
+    found: dict[tuple[NameFacts, bytes], GenerationId] = {}
+    for number, entry in enumerate(manifest.authorities):
+        place = f"{MANIFEST} authorities[{number}]"
+        key = read_name(entry.name, f"{place}.name"), bytes.fromhex(entry.key_identifier)
+        if key in found:
+            raise BadInput(place, f"{entry.generation} has the name and key of {found[key]}")
+        found[key] = GenerationId.parse(entry.generation)
+    return found
+
+
+def _lists(manifest: Manifest) -> Mapping[tuple[str, bytes | None], ListEntry]:
+    found: dict[tuple[str, bytes | None], ListEntry] = {}
+    for number, entry in enumerate(manifest.lists):
+        key = entry.generation, entry.point
+        if key in found:
+            raise BadInput(f"{MANIFEST} lists[{number}]", f"has the point of {found[key].url}")
+        found[key] = entry
+    return found
+
+
+def _read_bounded(path: Path, limit: int, place: str) -> bytes:
+    try:
+        if not path.is_file():
+            raise BadInput(place, "is not in the published folder")
+        with path.open("rb") as file:
+            octets = file.read(limit + 1)
+    except OSError as error:
+        raise BadInput(place, f"cannot be read: {error.strerror}") from error
+    if len(octets) > limit:
+        raise BadInput(place, f"longer than {limit} octets")
+    return octets

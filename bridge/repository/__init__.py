@@ -1,0 +1,4 @@
+"""The repository: everything public of a world, as files that any web server can serve.
+
+Read in this order: layout (what is where), folder (writing it), contents (what a world puts there).
+"""

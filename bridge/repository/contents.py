@@ -1,0 +1,153 @@
+"""What a world puts into its repository: certificates, pairs, lists, and the signed manifest of them all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from bridge.crossing.plan import Plan
+from bridge.repository.folder import Repository
+from bridge.repository.layout import (
+    FORMAT,
+    MANIFEST,
+    MANIFEST_SIGNATURE,
+    AuthorityEntry,
+    CrossEntry,
+    Manifest,
+    cross_path,
+    encoded_name,
+    list_entry,
+    pair_path,
+    self_signed_path,
+    service_path,
+)
+from ca.errors import HomeHalfMade
+from ca.issuing.issuer import Issuers
+from ca.keys.vault import KeyId
+from ca.model import CertificateId, CertificateKind, GenerationId
+from ca.revoking.publication import due, publish
+from ca.store import authorities, certificates, lists
+from ca.store.authorities import GenerationRecord, ServiceRecord
+from ca.store.engine import Store
+from ca.store.lists import ListRecord
+from ca.wire.cms import detached_signature
+from ca.wire.pairs import certificate_pair
+
+
+@dataclass(frozen=True, slots=True)
+class _Public:
+    """Every certificate that is public, and the lists' places."""
+
+    generations: list[GenerationRecord]
+    self_signed: dict[GenerationId, bytes]
+    crosses: dict[tuple[GenerationId, GenerationId], bytes]
+    services: list[tuple[ServiceRecord, bytes]]
+
+
+def publish_certificates(store: Store, repository: Repository) -> int:
+    """Place every public certificate and pair that is not there yet; gives how many files were written."""
+    public = _read(store)
+    files = [(self_signed_path(generation), encoded) for generation, encoded in public.self_signed.items()]
+    for record, encoded in public.services:
+        files.append((service_path(record.certificate.generation, record.kind), encoded))
+    for (issuer, subject), encoded in public.crosses.items():
+        files.append((cross_path(issuer, subject), encoded))
+        # X.509 11.2.3: in the subject's entry this certificate is issuedToThisCA, the reverse is issuedByThisCA.
+        back = public.crosses.get((subject, issuer))
+        pair = certificate_pair(issued_to_this=encoded, issued_by_this=back)
+        files.append((pair_path(subject, issuer), pair))
+    return repository.place(files)
+
+
+def publish_lists(
+    store: Store, issuers: Issuers, generation: GenerationId, repository: Repository, *, at: datetime
+) -> list[ListRecord]:
+    """Make and place the lists of a generation that are missing, or in the second half of their time."""
+    issuer = issuers.of(generation)
+    with store.reading() as connection:
+        scopes = due(connection, generation, issuer.practice.periods.next_update / 2, at)
+    return publish(store, issuer, scopes, repository, at=at) if scopes else []
+
+
+def publish_manifest(
+    store: Store, issuers: Issuers, plan: Plan, repository: Repository, *, at: datetime
+) -> int:
+    """Place the signed manifest, if it says something new; gives how many files were written."""
+    public = _read(store)
+    manifest = msgspec.json.format(msgspec.json.encode(_manifest(store, plan, public)), indent=1)
+    if (repository.folder / MANIFEST_SIGNATURE).exists() and not repository.differs(MANIFEST, manifest):
+        return 0
+    record, certificate = _repository_service(plan, public)
+    signature = detached_signature(
+        manifest,
+        signer_certificate=certificate,
+        other_certificates=[],
+        suite=issuers.of(record.certificate.generation).record.suite,
+        sign=issuers.vault.signer(KeyId(record.key)).sign,
+        at=at,
+    )
+    # The signature goes first: a reader between the two sees an old manifest with a signature that does not fit,
+    # and asks again, but never a new manifest that nobody signed.
+    return repository.place([(MANIFEST_SIGNATURE, signature), (MANIFEST, manifest)])
+
+
+def _repository_service(plan: Plan, public: _Public) -> tuple[ServiceRecord, bytes]:
+    for record, encoded in reversed(public.services):
+        signer = record.certificate.generation.authority == plan.repository
+        if signer and record.kind is CertificateKind.REPOSITORY:
+            return record, encoded
+    raise HomeHalfMade("repository", f"{plan.repository} has no repository service")
+
+
+def _manifest(store: Store, plan: Plan, public: _Public) -> Manifest:
+    with store.reading() as connection:
+        entries = tuple(
+            list_entry(record.id, place)
+            for record in public.generations
+            for place in lists.places_of(connection, record.id)
+        )
+        anchor = authorities.newest_generation(connection, plan.anchor)
+    return Manifest(
+        format=FORMAT,
+        world=plan.name,
+        marking=plan.mark,
+        anchor=str(anchor),
+        authorities=tuple(
+            AuthorityEntry(
+                generation=str(record.id),
+                role=plan.practices[record.id.authority].role,
+                name=encoded_name(plan.practices[record.id.authority].name),
+                key_identifier=record.key_identifier.hex(),
+                certificate=self_signed_path(record.id),
+                responder=service_path(record.id, CertificateKind.OCSP_RESPONDER),
+            )
+            for record in public.generations
+        ),
+        cross=tuple(
+            CrossEntry(str(issuer), str(subject), cross_path(issuer, subject))
+            for issuer, subject in public.crosses
+        ),
+        lists=entries,
+    )
+
+
+def _read(store: Store) -> _Public:
+    with store.reading() as connection:
+
+        def encoded(certificate: CertificateId) -> bytes:
+            return certificates.find(connection, certificate).encoded
+
+        generations = authorities.all_generations(connection)
+        return _Public(
+            generations=generations,
+            self_signed={
+                record.id: encoded(CertificateId(record.id, record.serial)) for record in generations
+            },
+            crosses={
+                (certificate.generation, subject): encoded(certificate)
+                for subject, certificate in authorities.crosses(connection)
+            },
+            services=[(record, encoded(record.certificate)) for record in authorities.services(connection)],
+        )

@@ -1,0 +1,101 @@
+"""The repository's folder as its one writer sees it: whole files only, durable, one publication at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.repository.layout import list_path
+from ca.errors import StorageFailed
+from ca.model import GenerationId, Scope
+
+# So many files are made durable one by one; beyond it, one sync of everything costs less.
+_SYNC_SINGLY = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """The folder, as its one writer sees it. Implements ``ca.revoking.publication.Publisher``."""
+
+    folder: Path
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Admit one publication at a time, in all processes."""
+        self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with (self.folder.parent / "publishing.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def place_lists(self, generation: GenerationId, signed: Sequence[tuple[Scope, int, bytes]]) -> None:
+        """Place lists under their numbers, then make each the newest of its scope; durable on return."""
+        with self._clear_errors():
+            placed = [
+                (self._write(list_path(generation, scope, number), encoded), list_path(generation, scope))
+                for scope, number, encoded in signed
+            ]
+            _make_durable([numbered for numbered, _ in placed])
+            for numbered, newest in placed:
+                link = numbered.with_suffix(".new")
+                link.unlink(missing_ok=True)
+                os.link(numbered, link)
+                link.replace(self.folder / newest)
+            _make_durable([self.folder / newest for _, newest in placed])
+
+    def place(self, files: Sequence[tuple[str, bytes]]) -> int:
+        """Place files that are not there yet, or differ; durable on return. Gives how many were written."""
+        with self._clear_errors():
+            written = [self._write(path, content) for path, content in files if self.differs(path, content)]
+            _make_durable(written)
+        return len(written)
+
+    def differs(self, path: str, content: bytes) -> bool:
+        """Whether the file is not there, or has other content."""
+        try:
+            return (self.folder / path).read_bytes() != content
+        except FileNotFoundError:
+            return True
+
+    def _write(self, path: str, content: bytes) -> Path:
+        target = self.folder / path
+        target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                os.fchmod(file.fileno(), 0o644)  # public by purpose: any web server may read it
+            Path(temporary).replace(target)
+        except BaseException:
+            with suppress(OSError):
+                Path(temporary).unlink()
+            raise
+        return target
+
+    @contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StorageFailed(
+                f"repository {self.folder}",
+                f"cannot be written: {error.strerror}",
+                remedy="Mend the storage, then run `kakehashi list publish`",
+            ) from None
+
+
+def _make_durable(paths: Sequence[Path]) -> None:
+    """Return when the files and their names are on the disk."""
+    if len(paths) > _SYNC_SINGLY:
+        os.sync()
+        return
+    for path in [*paths, *{path.parent for path in paths}]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,111 @@
+"""The repository: everything public of a world, as files that any web server can serve.
+
+::
+
+    manifest.json  manifest.p7s                      what is where; signed
+    g/<generation>/self.cer  ocsp.cer  repository.cer
+    g/<generation>/cross/<subject generation>.cer    this generation's word for another's key
+    g/<generation>/pairs/<other generation>.ccp      CertificatePair: both directions, as this CA holds it
+    g/<generation>/crl/<scope>.crl                   the newest list of the scope
+    g/<generation>/crl/<scope>/<number>.crl          every list of the scope, for ever
+
+A generation is never named again and so neither is its URL.
+"""
+
+from __future__ import annotations
+
+import base64
+
+import msgspec
+
+from ca.model import CertificateKind, GenerationId, Scope
+from ca.names import DirectoryName
+from ca.profiles.lists import ListPlace
+from ca.wire.names import encode_name
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+MANIFEST_SIGNATURE = "manifest.p7s"
+_SERVICE_FILES = {CertificateKind.OCSP_RESPONDER: "ocsp.cer", CertificateKind.REPOSITORY: "repository.cer"}
+
+
+def self_signed_path(generation: GenerationId) -> str:
+    """Where a generation's self-signed certificate is."""
+    return f"g/{generation}/self.cer"
+
+
+def service_path(generation: GenerationId, kind: CertificateKind) -> str:
+    """Where the certificate of a generation's service is."""
+    return f"g/{generation}/{_SERVICE_FILES[kind]}"
+
+
+def cross_path(issuer: GenerationId, subject: GenerationId) -> str:
+    """Where a cross-certificate is."""
+    return f"g/{issuer}/cross/{subject}.cer"
+
+
+def pair_path(owner: GenerationId, other: GenerationId) -> str:
+    """Where the pair of two generations is, as the owner's directory entry holds it."""
+    return f"g/{owner}/pairs/{other}.ccp"
+
+
+def list_path(generation: GenerationId, scope: Scope, number: int | None = None) -> str:
+    """Where a scope's newest list is, or the one of a number."""
+    return f"g/{generation}/crl/{scope}.crl" if number is None else f"g/{generation}/crl/{scope}/{number}.crl"
+
+
+class AuthorityEntry(msgspec.Struct, frozen=True):
+    """A generation of an authority, as the manifest says it."""
+
+    generation: str
+    role: str
+    name: str
+    key_identifier: str
+    certificate: str
+    responder: str
+
+
+class CrossEntry(msgspec.Struct, frozen=True):
+    """A cross-certificate, as the manifest says it."""
+
+    issuer: str
+    subject: str
+    certificate: str
+
+
+class ListEntry(msgspec.Struct, frozen=True):
+    """Which URL has the list for a distribution point of a generation, as the manifest says it."""
+
+    generation: str
+    scope: str
+    point: str | None
+    holds: str
+    url: str
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What is where. Paths are relative to the manifest; names are base64 of their DER."""
+
+    format: int
+    world: str
+    marking: str
+    anchor: str
+    authorities: tuple[AuthorityEntry, ...]
+    cross: tuple[CrossEntry, ...]
+    lists: tuple[ListEntry, ...]
+
+
+def encoded_name(name: DirectoryName) -> str:
+    """A name as the manifest writes it."""
+    return base64.b64encode(encode_name(name)).decode()
+
+
+def list_entry(generation: GenerationId, place: ListPlace) -> ListEntry:
+    """The manifest's line for a list."""
+    return ListEntry(
+        generation=str(generation),
+        scope=place.scope,
+        point=None if place.point is None else encoded_name(place.point),
+        holds=place.holds,
+        url=list_path(generation, place.scope),
+    )

@@ -1,0 +1,5 @@
+"""From an application to a certificate.
+
+Read in this order: intake (what a certification request must be), issuer (an authority's key, opened when first
+needed), cycle (prepare, lint, intend, sign, complete), authority (the use cases).
+"""

@@ -1,0 +1,121 @@
+"""The signing cycle: prepare, lint, write the intent down, sign, write the certificate down.
+
+A crash between any two steps leaves no certificate that the store does not know: what was intended is signed
+again, over the same bytes, by ``recover``. An intent is never voided.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from ca import suites
+from ca.issuing.issuer import Issuer, Issuers
+from ca.keys.signer import verify
+from ca.lint.certificates import check_certificate
+from ca.model import ApplicationId, CertificateId, Scope
+from ca.profiles.drafting import CertificateDraft
+from ca.store import certificates
+from ca.store.certificates import CertificateRecord, CertificateState
+from ca.store.engine import Store
+from ca.suites import Use
+from ca.wire.tbs import signed, tbs_certificate
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A certificate that was linted and encoded. Made by ``prepare``, or by ``recover`` of a written intent."""
+
+    issuer: Issuer
+    record: CertificateRecord
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCertificate:
+    """A certificate that the store knows as issued."""
+
+    record: CertificateRecord
+    encoded: bytes
+
+    @property
+    def id(self) -> CertificateId:
+        """What it is called."""
+        return self.record.id
+
+
+def prepare(
+    issuer: Issuer,
+    draft: CertificateDraft,
+    *,
+    scope: Scope,
+    at: datetime,
+    application: ApplicationId | None = None,
+    holder: bytes | None = None,
+) -> Prepared:
+    """Lint a draft and encode it.
+
+    Raises:
+        LintRefused: The draft breaks a rule.
+        SuiteRetired: The issuer's suite may no longer sign.
+    """
+    suites.require(issuer.record.suite, Use.SIGN, at)
+    check_certificate(draft, issuer.facts)
+    return Prepared(
+        issuer,
+        CertificateRecord(
+            id=CertificateId(issuer.id, draft.serial),
+            kind=draft.kind,
+            scope=scope,
+            state=CertificateState.INTENDED,
+            period=draft.period,
+            intended_at=at,
+            subject_key=hashlib.sha256(draft.subject.public_key).digest(),
+            application=application,
+            holder=holder,
+            encoded=tbs_certificate(draft),
+        ),
+    )
+
+
+def intend(connection: Connection, prepared: Iterable[Prepared]) -> None:
+    """First transaction: serial and bytes are written down, before anything is signed."""
+    certificates.intend(connection, [item.record for item in prepared])
+
+
+def sign(prepared: Prepared, at: datetime) -> IssuedCertificate:
+    """Sign the intended bytes, and check the signature before it leaves the house."""
+    suite = prepared.issuer.record.suite
+    suites.require(suite, Use.SIGN, at)
+    signature = prepared.issuer.signer.sign(prepared.record.encoded, suite)
+    verify(prepared.issuer.record.public_key, suite, prepared.record.encoded, signature)
+    return IssuedCertificate(prepared.record, signed(prepared.record.encoded, suite, signature))
+
+
+def complete(connection: Connection, issued: Iterable[IssuedCertificate]) -> None:
+    """Second transaction: the certificates are written down."""
+    certificates.complete(connection, [(item.id, item.encoded) for item in issued])
+
+
+def issue(store: Store, prepared: Sequence[Prepared], at: datetime) -> list[IssuedCertificate]:
+    """The cycle for certificates that belong to no application, in one group."""
+    with store.writing() as connection:
+        intend(connection, prepared)
+    issued = [sign(item, at) for item in prepared]
+    with store.writing() as connection:
+        complete(connection, issued)
+    return issued
+
+
+def recover(store: Store, issuers: Issuers, at: datetime) -> list[IssuedCertificate]:
+    """Sign what was intended when the process ended, over the same bytes."""
+    with store.reading() as connection:
+        records = certificates.intended(connection)
+    issued = [sign(Prepared(issuers.of(record.id.generation), record), at) for record in records]
+    if issued:
+        with store.writing() as connection:
+            complete(connection, issued)
+    return issued

@@ -1,0 +1,6 @@
+"""Keys: where they lie, and the one door through which anything is signed.
+
+Read in this order: signer (signing, key identifiers, checking a signature), files (writing whole files, reading
+bounded ones), sealing (encryption under a passphrase), pool (public test keys), vault (the folder of a home that
+keeps its keys).
+"""

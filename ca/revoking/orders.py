@@ -1,0 +1,68 @@
+"""Ending a certificate: the rules are asked, the revocation and its list entry are written down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ca.errors import Conflict, NotPermitted
+from ca.model import CertificateId, OfficeKind, Revocation, RevocationReason, Role, Scope
+from ca.rules.revocation import change, permit
+from ca.store import certificates, officers, revocations
+from ca.store.certificates import CertificateState
+from ca.store.engine import Store
+from ca.wire.lists import encode_entry
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A revocation that is written down, and the lists that have to say it."""
+
+    certificate: CertificateId
+    revocation: Revocation
+    sequence: int
+    scopes: tuple[Scope, ...]
+
+
+def revoke(
+    store: Store,
+    certificate: CertificateId,
+    reason: RevocationReason,
+    officer_id: str,
+    *,
+    at: datetime,
+    invalid_since: datetime | None = None,
+) -> Ended:
+    """End a certificate on the word of an operator of the centre.
+
+    Raises:
+        NotFound: The certificate or the officer is unknown.
+        NotPermitted: The officer is not an operator of the centre.
+        Conflict: The certificate is not issued yet, or has expired.
+        RevocationRefused: The reason is not one for this kind, or the certificate has ended already.
+    """
+    moment = at.replace(microsecond=0)
+    with store.writing() as connection:
+        officer, office = officers.officer(connection, officer_id)
+        if Role.OPERATOR not in officer.roles or office.kind is not OfficeKind.CENTRE:
+            raise NotPermitted(f"officer {officer.id}", "is not an operator of the centre")
+        record = certificates.find(connection, certificate)
+        if record.state is not CertificateState.ISSUED:
+            raise Conflict(f"certificate {certificate}", "is not issued yet")
+        if record.period.not_after < moment:
+            raise Conflict(f"certificate {certificate}", "has expired", clause="RFC 5280 3.3")
+        permit(record.kind, reason)
+        revocation = change(
+            revocations.find(connection, certificate, record.scope),
+            Revocation(certificate.serial, moment, reason, invalid_since),
+        )
+        sequence = revocations.record(
+            connection,
+            certificate.generation,
+            record.scope,
+            revocation,
+            entry=encode_entry(revocation),
+            officer=officer.id,
+            at=at,
+        )
+    return Ended(certificate, revocation, sequence, revocations.lists_naming(record.scope))

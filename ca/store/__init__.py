@@ -1,0 +1,5 @@
+"""What is kept: SQLAlchemy Core over SQLite, or PostgreSQL by URL.
+
+Read in this order: tables, engine (connections and transactions), then a module a noun: authorities,
+certificates, applications, lists. Functions take the connection of the caller's transaction and give values.
+"""

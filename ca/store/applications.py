@@ -1,0 +1,188 @@
+"""Applications: who asked for what, the steps taken, and the certificates that came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from ca.errors import NotFound
+from ca.model import (
+    ApplicationId,
+    CertificateId,
+    CertificateKind,
+    GenerationId,
+    OfficeId,
+    OfficerId,
+    OfficialPost,
+    Resident,
+    Serial,
+)
+from ca.rules.registration import Case, State, Step, StepTaken
+from ca.store.tables import application_steps, applications, requests
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRequest:
+    """One kind applied for: the public key to certify, and the certificate once its intent is written."""
+
+    kind: CertificateKind
+    public_key: bytes = field(repr=False)
+    certificate: CertificateId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A case with what it is about.
+
+    Attributes:
+        holder: The resident's keyed code; None for a post.
+        applicant: Who the certificates are for.
+    """
+
+    case: Case
+    holder: bytes | None = field(repr=False)
+    applicant: Resident | OfficialPost = field(repr=False)
+    requests: tuple[KeyRequest, ...]
+
+
+class _Particulars(msgspec.Struct, frozen=True, omit_defaults=True):
+    resident: Resident | None = None
+    post: OfficialPost | None = None
+
+
+def next_id(connection: Connection, office: OfficeId) -> ApplicationId:
+    """The number of the office's next case. To be used in the transaction that asked."""
+    query = select(func.max(applications.c.application)).where(applications.c.office == office)
+    newest: str | None = connection.execute(query).scalar_one()
+    number = int(newest.rpartition("-")[2]) + 1 if newest else 1
+    return ApplicationId(f"{office}-{number:06}")
+
+
+def add(connection: Connection, application: Application) -> None:
+    """Write down a new application."""
+    case = application.case
+    applicant = application.applicant
+    particulars = (
+        _Particulars(resident=applicant) if isinstance(applicant, Resident) else _Particulars(post=applicant)
+    )
+    connection.execute(
+        insert(applications).values(
+            application=case.id,
+            office=case.office,
+            state=case.state,
+            holder=application.holder,
+            particulars=msgspec.json.encode(particulars).decode(),
+        )
+    )
+    _add_steps(connection, case, 0)
+    connection.execute(
+        insert(requests),
+        [
+            {"application": case.id, "kind": request.kind, "public_key": request.public_key}
+            for request in application.requests
+        ],
+    )
+
+
+def advance(connection: Connection, case: Case) -> None:
+    """Write down a case's new state and the steps that are not written yet."""
+    connection.execute(
+        update(applications).where(applications.c.application == case.id).values(state=case.state)
+    )
+    query = select(func.count()).where(application_steps.c.application == case.id)
+    _add_steps(connection, case, connection.execute(query).scalar_one())
+
+
+def certified(
+    connection: Connection, application: ApplicationId, kind: CertificateKind, certificate: CertificateId
+) -> None:
+    """Write down which certificate answers a request."""
+    connection.execute(
+        update(requests)
+        .where(requests.c.application == application, requests.c.kind == kind)
+        .values(generation=str(certificate.generation), serial=certificate.serial.octets)
+    )
+
+
+def find(connection: Connection, wanted: str) -> Application:
+    """The application of this number, or NotFound."""
+    row = connection.execute(select(applications).where(applications.c.application == wanted)).one_or_none()
+    if row is None:
+        raise NotFound(f"case {wanted!r}", "is not one of this home's")
+    return _application(connection, row)
+
+
+def of_office(connection: Connection, office: OfficeId | None) -> list[Case]:
+    """The cases of an office, or of all, by number."""
+    query = select(applications).order_by(applications.c.application)
+    if office is not None:
+        query = query.where(applications.c.office == office)
+    return [_case(connection, row) for row in connection.execute(query).all()]
+
+
+def with_public_key(connection: Connection, public_key: bytes) -> ApplicationId | None:
+    """An application that asks for a certificate on this key and was not rejected, if there is one."""
+    query = (
+        select(requests.c.application)
+        .join(applications, applications.c.application == requests.c.application)
+        .where(requests.c.public_key == public_key, applications.c.state != State.REJECTED)
+        .limit(1)
+    )
+    found = connection.execute(query).scalar_one_or_none()
+    return None if found is None else ApplicationId(found)
+
+
+def _add_steps(connection: Connection, case: Case, written: int) -> None:
+    rows: Sequence[dict[str, Any]] = [
+        {
+            "application": case.id,
+            "position": position,
+            "step": taken.step,
+            "officer": taken.officer,
+            "at": taken.at,
+        }
+        for position, taken in enumerate(case.history)
+        if position >= written
+    ]
+    if rows:
+        connection.execute(insert(application_steps), rows)
+
+
+def _application(connection: Connection, row: Row[Any]) -> Application:
+    particulars = msgspec.json.decode(row.particulars, type=_Particulars)
+    applicant = particulars.resident or particulars.post
+    assert applicant is not None, "an application is about somebody"
+    query = select(requests).where(requests.c.application == row.application).order_by(requests.c.kind)
+    return Application(
+        case=_case(connection, row),
+        holder=row.holder,
+        applicant=applicant,
+        requests=tuple(
+            KeyRequest(CertificateKind(found.kind), found.public_key, _certificate(found))
+            for found in connection.execute(query)
+        ),
+    )
+
+
+def _certificate(row: Row[Any]) -> CertificateId | None:
+    if row.serial is None:
+        return None
+    return CertificateId(GenerationId.parse(row.generation), Serial.of(row.serial))
+
+
+def _case(connection: Connection, row: Row[Any]) -> Case:
+    steps = application_steps
+    query = select(steps).where(steps.c.application == row.application).order_by(steps.c.position)
+    return Case(
+        id=ApplicationId(row.application),
+        office=OfficeId(row.office),
+        state=State(row.state),
+        history=tuple(
+            StepTaken(Step(taken.step), OfficerId(taken.officer), taken.at)
+            for taken in connection.execute(query)
+        ),
+    )

@@ -1,0 +1,151 @@
+"""Authorities: the generations of their keys, and the certificates between them and of their services."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select
+
+from ca.errors import NotFound
+from ca.keys.signer import key_identifier
+from ca.model import AuthorityId, CertificateId, CertificateKind, GenerationId, Period, Serial
+from ca.store.tables import cross_certificates, generations, service_certificates
+from ca.suites import Suite, suite
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRecord:
+    """One key of an authority.
+
+    Attributes:
+        key: The name under which the vault holds the private key.
+        public_key: Encoded SubjectPublicKeyInfo.
+        serial: Of the self-signed certificate.
+        period: Of the self-signed certificate.
+    """
+
+    id: GenerationId
+    suite: Suite
+    key: str
+    public_key: bytes
+    serial: Serial
+    period: Period
+
+    @property
+    def key_identifier(self) -> bytes:
+        """The key's identifier, as certificates and lists name it."""
+        return key_identifier(self.public_key)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRecord:
+    """A service's certificate (OCSP responder, repository) and the name of its key."""
+
+    certificate: CertificateId
+    kind: CertificateKind
+    key: str
+
+
+def add_generation(connection: Connection, record: GenerationRecord) -> None:
+    """Write down a new key of an authority."""
+    connection.execute(
+        insert(generations).values(
+            generation=str(record.id),
+            authority=record.id.authority,
+            number=record.id.number,
+            suite=record.suite.id,
+            key=record.key,
+            public_key=record.public_key,
+            serial=record.serial.octets,
+            not_before=record.period.not_before,
+            not_after=record.period.not_after,
+        )
+    )
+
+
+def generation(connection: Connection, wanted: GenerationId) -> GenerationRecord:
+    """The generation of this id, or NotFound."""
+    query = select(generations).where(generations.c.generation == str(wanted))
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(f"generation {wanted}", "is not one of this home's")
+    return _generation(row)
+
+
+def all_generations(connection: Connection) -> list[GenerationRecord]:
+    """Every key of every authority, by authority and number."""
+    query = select(generations).order_by(generations.c.authority, generations.c.number)
+    return [_generation(row) for row in connection.execute(query)]
+
+
+def newest_generation(connection: Connection, authority: AuthorityId) -> GenerationId:
+    """The authority's key that signs now, or NotFound."""
+    query = (
+        select(generations.c.number)
+        .where(generations.c.authority == authority)
+        .order_by(generations.c.number.desc())
+        .limit(1)
+    )
+    number = connection.execute(query).scalar_one_or_none()
+    if number is None:
+        raise NotFound(f"authority {authority}", "has no key in this home")
+    return GenerationId(authority, number)
+
+
+def add_cross(connection: Connection, subject: GenerationId, certificate: CertificateId) -> None:
+    """Write down that the certificate certifies the subject's key."""
+    connection.execute(
+        insert(cross_certificates).values(
+            issuer=str(certificate.generation), subject=str(subject), serial=certificate.serial.octets
+        )
+    )
+
+
+def crosses(connection: Connection) -> list[tuple[GenerationId, CertificateId]]:
+    """Every (subject, certificate) of one generation for another, by issuer and subject."""
+    query = select(cross_certificates).order_by(cross_certificates.c.issuer, cross_certificates.c.subject)
+    return [
+        (
+            GenerationId.parse(row.subject),
+            CertificateId(GenerationId.parse(row.issuer), Serial.of(row.serial)),
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def add_service(connection: Connection, record: ServiceRecord) -> None:
+    """Write down a service's certificate."""
+    connection.execute(
+        insert(service_certificates).values(
+            generation=str(record.certificate.generation),
+            kind=record.kind,
+            serial=record.certificate.serial.octets,
+            key=record.key,
+        )
+    )
+
+
+def services(connection: Connection) -> list[ServiceRecord]:
+    """Every service's certificate, by generation and kind."""
+    columns = service_certificates.c
+    query = select(service_certificates).order_by(columns.generation, columns.kind, columns.serial)
+    return [
+        ServiceRecord(
+            CertificateId(GenerationId.parse(row.generation), Serial.of(row.serial)),
+            CertificateKind(row.kind),
+            row.key,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def _generation(row: Row[Any]) -> GenerationRecord:
+    return GenerationRecord(
+        id=GenerationId.parse(row.generation),
+        suite=suite(row.suite, f"generation {row.generation}"),
+        key=row.key,
+        public_key=row.public_key,
+        serial=Serial.of(row.serial),
+        period=Period(row.not_before, row.not_after),
+    )

@@ -1,0 +1,116 @@
+"""Connections and transactions. SQLite's settings are chosen for durability and against lost updates."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from ca.errors import HomeBusy, HomeRefused, HomeTooNew, KakehashiError, StorageFailed
+
+SCHEMA = "0001"
+"""The newest migration's number; migrations are numbered in order."""
+
+_WRITES = "kakehashi_writes"
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite file."""
+    return f"sqlite:///{path}"
+
+
+def _sqlite_engine(url: str, busy_timeout_ms: int) -> Engine:
+    # With the driver's own transactions off, BEGIN is ours: two read-then-update transactions cannot lose one.
+    engine = create_engine(url, connect_args={"isolation_level": None, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _settings(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN DEFERRED")
+
+    return engine
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A database that can be read from and written to in transactions."""
+
+    engine: Engine
+
+    @classmethod
+    def open(cls, url: str, *, busy_timeout_ms: int = 10_000) -> Store:
+        """Connect; nothing is read or made yet. ``busy_timeout_ms``: how long a writer waits for another."""
+        if url.startswith("sqlite:"):
+            return cls(_sqlite_engine(url, busy_timeout_ms))
+        return cls(create_engine(url))
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that writes: all of it is kept, durably, or nothing.
+
+        Raises:
+            HomeBusy: Another process kept the store locked for longer than the busy timeout.
+            StorageFailed: The disk or the database refused.
+        """
+        with (
+            _clear_errors(self.engine),
+            self.engine.connect() as connection,
+            connection.execution_options(**{_WRITES: True}).begin(),
+        ):
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that reads one state of the store."""
+        with _clear_errors(self.engine), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def require_schema(self) -> None:
+        """Raise unless the schema is this version's: HomeTooNew, or HomeRefused for an older one."""
+        place = f"store {self.engine.url.render_as_string(hide_password=True)}"
+        with self.reading() as connection:
+            current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+        if current > SCHEMA:
+            raise HomeTooNew(
+                place, f"has schema {current}, made by a newer version", remedy="Update kakehashi"
+            )
+        if current < SCHEMA:
+            raise HomeRefused(place, f"has schema {current}, older than this version's {SCHEMA}")
+
+    def close(self) -> None:
+        """Let go of all connections; SQLite then folds its write-ahead log into the one file."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _clear_errors(engine: Engine) -> Iterator[None]:
+    """Turn the driver's errors into ours, without statements or values in them."""
+    place = f"store {engine.url.render_as_string(hide_password=True)}"
+    try:
+        yield
+    except KakehashiError:
+        raise
+    except DatabaseError as error:
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            raise HomeBusy(
+                place, "is locked by another process", remedy="Wait for it to end and try again"
+            ) from None
+        if isinstance(error, OperationalError) or code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            raise StorageFailed(
+                place, str(error.orig), remedy="Nothing of this step was kept; mend the storage and try again"
+            ) from None
+        raise

@@ -1,0 +1,77 @@
+"""Offices and the officers in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select
+
+from ca.errors import Conflict, NotFound
+from ca.model import AuthorityId, Office, OfficeId, OfficeKind, Officer, OfficerId, Role
+from ca.store.tables import officers, offices
+
+
+def add_offices(connection: Connection, new: Iterable[Office]) -> None:
+    """Write down offices; those that are there already stay as they are."""
+    there = set(connection.execute(select(offices.c.office)).scalars())
+    rows = [
+        {"office": office.id, "kind": office.kind, "name": office.name, "authority": office.authority}
+        for office in new
+        if office.id not in there
+    ]
+    if rows:
+        connection.execute(insert(offices), rows)
+
+
+def office(connection: Connection, wanted: str) -> Office:
+    """The office of this id, or NotFound."""
+    row = connection.execute(select(offices).where(offices.c.office == wanted)).one_or_none()
+    if row is None:
+        raise NotFound(
+            f"office {wanted!r}",
+            "is not one of this home's",
+            remedy="A window's office is its municipality code; the others are named by the edition",
+        )
+    return _office(row)
+
+
+def add_officer(connection: Connection, officer: Officer) -> None:
+    """Write down an officer, or raise Conflict if the id is taken."""
+    query = select(officers.c.officer).where(officers.c.officer == officer.id)
+    if connection.execute(query).one_or_none() is not None:
+        raise Conflict(f"officer {officer.id}", "exists already", remedy="Choose another id")
+    connection.execute(
+        insert(officers).values(
+            officer=officer.id, office=officer.office, roles=" ".join(sorted(officer.roles))
+        )
+    )
+
+
+def officer(connection: Connection, wanted: str) -> tuple[Officer, Office]:
+    """The officer of this id and the office that the officer works in, or NotFound."""
+    row = connection.execute(select(officers).where(officers.c.officer == wanted)).one_or_none()
+    if row is None:
+        raise NotFound(
+            f"officer {wanted!r}", "is not one of this home's", remedy="`kakehashi officer add` makes one"
+        )
+    return _officer(row), office(connection, row.office)
+
+
+def all_officers(connection: Connection) -> list[Officer]:
+    """Every officer, by id."""
+    return [_officer(row) for row in connection.execute(select(officers).order_by(officers.c.officer))]
+
+
+def _office(row: Row[Any]) -> Office:
+    return Office(
+        OfficeId(row.office),
+        OfficeKind(row.kind),
+        row.name,
+        None if row.authority is None else AuthorityId(row.authority),
+    )
+
+
+def _officer(row: Row[Any]) -> Officer:
+    roles = frozenset(Role(word) for word in row.roles.split())
+    return Officer(OfficerId(row.officer), OfficeId(row.office), roles)

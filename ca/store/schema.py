@@ -1,0 +1,19 @@
+"""Bringing a store's schema to this version's, by Alembic's migrations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import alembic.command
+import alembic.config
+
+from ca.store.engine import Store
+
+
+def migrate(store: Store) -> None:
+    """Apply, in one transaction, the migrations that the store does not have yet."""
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with store.writing() as connection:
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "head")

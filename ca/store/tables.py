@@ -1,0 +1,208 @@
+"""The tables. Values go in and out through the modules beside this one; the schema's history is in migrations/."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware moment, kept as whole microseconds since 1970: exact, ordered, the same in every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> int | None:  # noqa: ARG002
+        """To microseconds."""
+        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:  # noqa: ARG002
+        """To a moment in UTC."""
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+metadata = MetaData()
+
+generations = Table(
+    "generations",
+    metadata,
+    Column("generation", String(48), primary_key=True),
+    Column("authority", String(40), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("suite", String(40), nullable=False),
+    Column("key", String(60), nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("serial", LargeBinary(20), nullable=False),
+    Column("not_before", Moment, nullable=False),
+    Column("not_after", Moment, nullable=False),
+    UniqueConstraint("authority", "number"),
+)
+
+# The hot row: small, since a nation has hundreds of millions. The bytes lie apart in certificate_bytes:
+# the TBSCertificate while the state is "intended", the Certificate once it is "issued".
+certificates = Table(
+    "certificates",
+    metadata,
+    Column("generation", String(48), primary_key=True),
+    Column("serial", LargeBinary(20), primary_key=True),
+    Column("kind", String(24), nullable=False),
+    Column("scope", String(40), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("not_before", Moment, nullable=False),
+    Column("not_after", Moment, nullable=False),
+    Column("intended_at", Moment, nullable=False),
+    Column("subject_key", LargeBinary(32), nullable=False),
+    Column("application", String(24), nullable=True),
+    Column("holder", LargeBinary(32), nullable=True),
+)
+Index("certificates_state", certificates.c.state, sqlite_where=certificates.c.state == "intended")
+Index("certificates_subject_key", certificates.c.subject_key)
+Index("certificates_holder", certificates.c.holder)
+
+certificate_bytes = Table(
+    "certificate_bytes",
+    metadata,
+    Column("generation", String(48), primary_key=True),
+    Column("serial", LargeBinary(20), primary_key=True),
+    Column("encoded", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["generation", "serial"], ["certificates.generation", "certificates.serial"]),
+)
+
+cross_certificates = Table(
+    "cross_certificates",
+    metadata,
+    Column("issuer", String(48), primary_key=True),
+    Column("subject", String(48), primary_key=True),
+    Column("serial", LargeBinary(20), nullable=False),
+)
+
+service_certificates = Table(
+    "service_certificates",
+    metadata,
+    Column("generation", String(48), primary_key=True),
+    Column("kind", String(24), primary_key=True),
+    Column("serial", LargeBinary(20), primary_key=True),
+    Column("key", String(60), nullable=False),
+)
+
+# The primary key is the order in which a partition's list is written.
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("generation", String(48), primary_key=True),
+    Column("scope", String(40), primary_key=True),
+    Column("serial", LargeBinary(20), primary_key=True),
+    Column("revoked_at", Moment, nullable=False),
+    Column("reason", Integer, nullable=False),
+    Column("invalid_since", Moment, nullable=True),
+    Column("entry", LargeBinary, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("officer", String(64), nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("revocations_sequence", revocations.c.sequence)
+
+# A row a counter, updated in the transaction that it counts: its lock makes commit order number order.
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+list_places = Table(
+    "list_places",
+    metadata,
+    Column("generation", String(48), primary_key=True),
+    Column("scope", String(40), primary_key=True),
+    Column("point", Text, nullable=True),
+    Column("holds", String(4), nullable=False),
+    UniqueConstraint("generation", "point", "holds"),
+)
+
+lists = Table(
+    "lists",
+    metadata,
+    Column("generation", String(48), primary_key=True),
+    Column("scope", String(40), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("this_update", Moment, nullable=False),
+    Column("next_update", Moment, nullable=False),
+    Column("entries", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("tbs_digest", LargeBinary(32), nullable=False),
+    Column("digest", LargeBinary(32), nullable=True),
+    ForeignKeyConstraint(["generation", "scope"], ["list_places.generation", "list_places.scope"]),
+)
+
+offices = Table(
+    "offices",
+    metadata,
+    Column("office", String(24), primary_key=True),
+    Column("kind", String(12), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("authority", String(40), nullable=True),
+)
+
+officers = Table(
+    "officers",
+    metadata,
+    Column("officer", String(64), primary_key=True),
+    Column("office", String(24), nullable=False),
+    Column("roles", Text, nullable=False),
+    ForeignKeyConstraint(["office"], ["offices.office"]),
+)
+
+applications = Table(
+    "applications",
+    metadata,
+    Column("application", String(24), primary_key=True),
+    Column("office", String(24), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("holder", LargeBinary(32), nullable=True),
+    Column("particulars", Text, nullable=False),
+    ForeignKeyConstraint(["office"], ["offices.office"]),
+)
+Index("applications_office", applications.c.office, applications.c.state)
+
+application_steps = Table(
+    "application_steps",
+    metadata,
+    Column("application", String(24), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("step", String(10), nullable=False),
+    Column("officer", String(64), nullable=False),
+    Column("at", Moment, nullable=False),
+    ForeignKeyConstraint(["application"], ["applications.application"]),
+    ForeignKeyConstraint(["officer"], ["officers.officer"]),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("application", String(24), primary_key=True),
+    Column("kind", String(24), primary_key=True),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("generation", String(48), nullable=True),
+    Column("serial", LargeBinary(20), nullable=True),
+    ForeignKeyConstraint(["application"], ["applications.application"]),
+)
+Index("requests_public_key", requests.c.public_key)

@@ -1,0 +1,66 @@
+"""Detached CMS signatures over what the repository says of itself (RFC 5652 5)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from asn1crypto import x509
+
+from ca.suites import Digest, Suite
+from ca.wire import der
+from ca.wire.tbs import algorithm_identifier
+
+_ID_DATA = der.oid("1.2.840.113549.1.7.1")
+_ID_SIGNED_DATA = der.oid("1.2.840.113549.1.7.2")
+_CONTENT_TYPE = der.oid("1.2.840.113549.1.9.3")
+_MESSAGE_DIGEST = der.oid("1.2.840.113549.1.9.4")
+_SIGNING_TIME = der.oid("1.2.840.113549.1.9.5")
+_DIGESTS = {Digest.SHA256: der.sequence(der.oid("2.16.840.1.101.3.4.2.1"))}
+
+
+def detached_signature(
+    content: bytes,
+    *,
+    signer_certificate: bytes,
+    other_certificates: Sequence[bytes],
+    suite: Suite,
+    sign: Callable[[bytes, Suite], bytes],
+    at: datetime,
+) -> bytes:
+    """A SignedData without the content, with the signer's certificate and those on the way to it.
+
+    ``sign`` gives the signature value over the signed attributes, as the signer's key makes it.
+    """
+    digest = hashlib.new(suite.digest, content).digest()
+    # RFC 5652 5.4: signed as a SET OF in DER order (shorter encodings first here), sent under [0] IMPLICIT.
+    attributes = sorted(
+        (
+            _attribute(_CONTENT_TYPE, _ID_DATA),
+            _attribute(_SIGNING_TIME, der.time(at)),
+            _attribute(_MESSAGE_DIGEST, der.octet_string(digest)),
+        )
+    )
+    signature = sign(der.tlv(0x31, *attributes), suite)
+    certificate = x509.Certificate.load(signer_certificate)
+    signer_info = der.sequence(
+        der.integer(1),
+        der.sequence(certificate.issuer.dump(), der.integer(certificate.serial_number)),
+        _DIGESTS[suite.digest],
+        der.context(0, *attributes),
+        algorithm_identifier(suite),
+        der.octet_string(signature),
+    )
+    signed_data = der.sequence(
+        der.integer(1),
+        der.tlv(0x31, _DIGESTS[suite.digest]),
+        der.sequence(_ID_DATA),
+        der.context(0, *sorted((signer_certificate, *other_certificates))),
+        der.tlv(0x31, signer_info),
+    )
+    return der.sequence(_ID_SIGNED_DATA, der.context(0, signed_data))
+
+
+def _attribute(kind: bytes, value: bytes) -> bytes:
+    return der.sequence(kind, der.set_of_one(value))

@@ -1,0 +1,159 @@
+"""Extension values as DER: one function a type, found by the type."""
+
+from __future__ import annotations
+
+from functools import lru_cache, singledispatch
+
+from ca.profiles.extensions import (
+    AuthorityKey,
+    BasicConstraints,
+    CertificatePolicies,
+    DistributionPoint,
+    ExtendedKeyUsage,
+    Extension,
+    Holds,
+    IssuerDirectoryName,
+    IssuingPoint,
+    KeyUsage,
+    KeyUse,
+    ListNumber,
+    OcspNoCheck,
+    PolicyConstraints,
+    PolicyMappings,
+    StatusService,
+    SubjectDirectoryName,
+    SubjectKey,
+    SubjectOtherNames,
+)
+from ca.wire import der
+from ca.wire.names import directory_name
+
+_ID_QT_CPS = "1.3.6.1.5.5.7.2.1"
+_ID_AD_OCSP = "1.3.6.1.5.5.7.48.1"
+
+
+@lru_cache(maxsize=8192)
+def encode_extension(extension: Extension, *, critical: bool) -> bytes:
+    """An Extension (RFC 5280 4.1): what an authority repeats in every certificate is encoded once."""
+    return der.sequence(
+        der.oid(extension.oid),
+        der.BOOLEAN_TRUE if critical else b"",
+        der.octet_string(_value(extension)),
+    )
+
+
+@singledispatch
+def _value(extension: Extension) -> bytes:
+    raise AssertionError(f"no encoding for {type(extension).__name__}")
+
+
+@_value.register
+def _key_usage(extension: KeyUsage) -> bytes:
+    return _named_bits([use in extension.uses for use in KeyUse])
+
+
+def _named_bits(flags: list[bool]) -> bytes:
+    """A named-bit list: trailing zero bits are left out (X.690 11.2.2)."""
+    while flags and not flags[-1]:
+        flags = flags[:-1]
+    unused = -len(flags) % 8
+    bits = sum(1 << (len(flags) - 1 - position) for position, flag in enumerate(flags) if flag) << unused
+    return der.bit_string(bits.to_bytes((len(flags) + unused) // 8, "big"), unused)
+
+
+@_value.register
+def _extended_key_usage(extension: ExtendedKeyUsage) -> bytes:
+    return der.sequence(*map(der.oid, extension.purposes))
+
+
+@_value.register
+def _basic_constraints(extension: BasicConstraints) -> bytes:
+    path_length = b"" if extension.path_length is None else der.integer(extension.path_length)
+    return der.sequence(der.BOOLEAN_TRUE if extension.ca else b"", path_length)
+
+
+@_value.register
+def _certificate_policies(extension: CertificatePolicies) -> bytes:
+    qualifiers = b""
+    if extension.cps is not None:
+        qualifiers = der.sequence(der.sequence(der.oid(_ID_QT_CPS), der.ia5(extension.cps)))
+    return der.sequence(*(der.sequence(der.oid(policy), qualifiers) for policy in extension.policies))
+
+
+@_value.register
+def _policy_mappings(extension: PolicyMappings) -> bytes:
+    return der.sequence(*(der.sequence(der.oid(ours), der.oid(theirs)) for ours, theirs in extension.pairs))
+
+
+@_value.register
+def _policy_constraints(extension: PolicyConstraints) -> bytes:
+    return der.sequence(
+        _skip_certs(0, extension.require_explicit_policy), _skip_certs(1, extension.inhibit_policy_mapping)
+    )
+
+
+def _skip_certs(tag: int, count: int | None) -> bytes:
+    return b"" if count is None else bytes((0x80 | tag,)) + der.integer(count)[1:]
+
+
+@_value.register
+def _subject_directory_name(extension: SubjectDirectoryName) -> bytes:
+    return der.sequence(directory_name(extension.name))
+
+
+@_value.register
+def _issuer_directory_name(extension: IssuerDirectoryName) -> bytes:
+    return der.sequence(directory_name(extension.name))
+
+
+@_value.register
+def _subject_other_names(extension: SubjectOtherNames) -> bytes:
+    return der.sequence(
+        *(
+            der.context(0, der.oid(identifier), der.context(0, der.utf8(text)))
+            for identifier, text in extension.names
+        )
+    )
+
+
+@_value.register
+def _distribution_point(extension: DistributionPoint) -> bytes:
+    full_name = der.context(0, directory_name(extension.name))
+    return der.sequence(der.sequence(der.context(0, full_name)))
+
+
+@_value.register
+def _status_service(extension: StatusService) -> bytes:
+    location = der.tlv(0x86, extension.url.encode("ascii"))  # [6] uniformResourceIdentifier
+    return der.sequence(der.sequence(der.oid(_ID_AD_OCSP), location))
+
+
+@_value.register
+def _authority_key(extension: AuthorityKey) -> bytes:
+    parts = [der.context(0, extension.key_identifier, constructed=False)]
+    if extension.issuer is not None and extension.serial is not None:
+        parts.append(der.context(1, directory_name(extension.issuer)))
+        parts.append(bytes((0x82,)) + der.integer(extension.serial.value)[1:])
+    return der.sequence(*parts)
+
+
+@_value.register
+def _subject_key(extension: SubjectKey) -> bytes:
+    return der.octet_string(extension.key_identifier)
+
+
+@_value.register
+def _ocsp_no_check(extension: OcspNoCheck) -> bytes:  # noqa: ARG001 - the type alone says it
+    return der.NULL
+
+
+@_value.register
+def _list_number(extension: ListNumber) -> bytes:
+    return der.integer(extension.number)
+
+
+@_value.register
+def _issuing_point(extension: IssuingPoint) -> bytes:
+    flags = {Holds.USER: b"\x81\x01\xff", Holds.CA: b"\x82\x01\xff", Holds.ALL: b""}
+    full_name = der.context(0, directory_name(extension.name))
+    return der.sequence(der.context(0, full_name), flags[extension.holds])

@@ -1,0 +1,230 @@
+"""A home: the directory in which one world lives.
+
+::
+
+    home.toml           what this home is; written last when a world is complete
+    edition.toml        the edition that the world was made from, with its table of municipalities beside it
+    keys/               wrapped private keys, and the key of the residents' codes
+    store.db            the store (SQLite)
+    repository/         what is public
+
+Locks: ``home.lock`` is held shared by whoever works in the home, and alone by ``init``.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from bridge.crossing.plan import Mark
+from ca.clock import Clock, ShiftedClock, system_clock
+from ca.errors import BadInput, HomeBusy, HomeHalfMade, HomeRefused, HomeTooNew, StorageFailed
+
+FORMAT = 1
+_FILE = "home.toml"
+_LOCK = "home.lock"
+_MAXIMUM_SIZE = 1 << 16
+
+
+class ClockSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A test world's own time: it was ``start`` when the machine's clock stood at ``epoch``."""
+
+    start: datetime
+    epoch: datetime
+    speed: float
+
+    def clock(self) -> Clock:
+        """The clock so set."""
+        return ShiftedClock(self.start.astimezone(UTC), self.epoch.astimezone(UTC), self.speed)
+
+
+class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What stands in home.toml.
+
+    Attributes:
+        state: ``making`` until the world is complete.
+        seed: Of a world with public test keys; None for one with keys of its own.
+    """
+
+    format: int = FORMAT
+    state: Literal["making", "complete"]
+    marking: Literal["test", "production"]
+    edition: str
+    url: str
+    seed: int | None = None
+    clock: ClockSetting | None = None
+
+    def __post_init__(self) -> None:
+        if Mark(self.marking) is Mark.PRODUCTION and (self.seed is not None or self.clock is not None):
+            raise ValueError("a production world has neither test keys nor a clock of its own")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A home's paths, and reading and writing what it is."""
+
+    folder: Path
+
+    @property
+    def edition(self) -> Path:
+        """The edition that the world was made from."""
+        return self.folder / "edition.toml"
+
+    @property
+    def keys(self) -> Path:
+        """The vault's folder."""
+        return self.folder / "keys"
+
+    @property
+    def store(self) -> Path:
+        """The SQLite file."""
+        return self.folder / "store.db"
+
+    @property
+    def repository(self) -> Path:
+        """The public folder."""
+        return self.folder / "repository"
+
+    def exists(self) -> bool:
+        """Whether a world was begun here."""
+        return (self.folder / _FILE).is_file()
+
+    def describe(self) -> Description:
+        """What this home is, complete or not.
+
+        Raises:
+            HomeRefused: There is none, or its description cannot be read.
+            HomeTooNew: It was made by a newer version.
+        """
+        path = self.folder / _FILE
+        try:
+            with path.open("rb") as file:
+                tables = tomllib.loads(file.read(_MAXIMUM_SIZE).decode())
+        except FileNotFoundError:
+            raise HomeRefused(
+                f"home {self.folder}", "is not a home", remedy="`kakehashi init` makes one"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise HomeRefused(str(path), f"cannot be read: {error}") from None
+        found = tables.get("format")
+        if isinstance(found, int) and found > FORMAT:
+            raise HomeTooNew(
+                f"home {self.folder}",
+                f"has format {found}, made by a newer version (this one reads {FORMAT})",
+                remedy="Update kakehashi",
+            )
+        try:
+            return msgspec.convert(tables, Description)
+        except msgspec.ValidationError as error:
+            raise HomeRefused(str(path), str(error)) from None
+
+    def require_complete(self) -> Description:
+        """What this home is, if its world is complete; else HomeHalfMade."""
+        description = self.describe()
+        if description.state != "complete":
+            raise HomeHalfMade(
+                f"home {self.folder}",
+                "is half made: its making was interrupted",
+                remedy="Run the same `kakehashi init` again to complete it",
+            )
+        return description
+
+    def write(self, description: Description) -> None:
+        """Write down what this home is, whole or not at all."""
+        self.place(_FILE, _toml(description).encode())
+
+    def place(self, name: str, content: bytes) -> None:
+        """Write one file of the home, whole or not at all, durably."""
+        with storage_errors(f"home {self.folder}"):
+            descriptor, temporary = tempfile.mkstemp(dir=self.folder, prefix=".")
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(temporary).replace(self.folder / name)
+            except BaseException:
+                with suppress(OSError):
+                    Path(temporary).unlink()
+                raise
+
+    @contextmanager
+    def locked(self, *, alone: bool) -> Iterator[None]:
+        """Keep the home: alone for making it, shared for working in it. HomeBusy if another process keeps it."""
+        try:
+            lock = (self.folder / _LOCK).open("a")
+        except FileNotFoundError:
+            raise HomeRefused(
+                f"home {self.folder}", "is not a home", remedy="`kakehashi init` makes one"
+            ) from None
+        except OSError as error:
+            raise HomeRefused(f"home {self.folder}", f"cannot be opened: {error.strerror}") from None
+        with lock:
+            try:
+                fcntl.flock(lock, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+            except BlockingIOError:
+                doing = "being made, or worked in," if alone else "being made"
+                raise HomeBusy(
+                    f"home {self.folder}",
+                    f"is {doing} by another process",
+                    remedy="Wait for it to end and try again",
+                ) from None
+            yield
+
+
+@contextmanager
+def storage_errors(place: str) -> Iterator[None]:
+    """Turn the operating system's refusals to write into StorageFailed."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        raise StorageFailed(
+            place,
+            f"cannot be written: {error.strerror}",
+            remedy="Make room and run the same command again" if full else None,
+        ) from None
+
+
+def clock_of(description: Description, setting: tuple[datetime, float] | None) -> Clock:
+    """The clock of a world: its own, or for this command another one that ``--clock`` asks for."""
+    if setting is not None:
+        if Mark(description.marking) is Mark.PRODUCTION:
+            raise BadInput("--clock", "a production world runs on the machine's clock")
+        start, speed = setting
+        return ShiftedClock(start, system_clock(), speed)
+    return system_clock if description.clock is None else description.clock.clock()
+
+
+def _toml(description: Description) -> str:
+    """TOML for so few keys: strings as JSON writes them, which are TOML basic strings."""
+    lines = [
+        "# A home of kakehashi. The commands read and write this file; it is not for editing.",
+        f"format = {description.format}",
+        *(
+            f"{name} = {msgspec.json.encode(getattr(description, name)).decode()}"
+            for name in ("state", "marking", "edition", "url")
+        ),
+    ]
+    if description.seed is not None:
+        lines.append(f"seed = {description.seed}")
+    if description.clock is not None:
+        lines += [
+            "",
+            "[clock]",
+            f"start = {description.clock.start.isoformat()}",
+            f"epoch = {description.clock.epoch.isoformat()}",
+            f"speed = {float(description.clock.speed)}",
+        ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,50 @@
+"""Where the passphrase of a home's keys comes from. There is no built-in one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from ca.errors import PassphraseRefused
+
+VARIABLE = "KAKEHASHI_PASSPHRASE"
+FILE_VARIABLE = "KAKEHASHI_PASSPHRASE_FILE"
+_MAXIMUM_SIZE = 4096
+
+
+def passphrase(file: Path | None, *, confirm: bool = False) -> str:
+    """The passphrase: from the file named on the command line, the environment, a file that it names, or a prompt.
+
+    A file's first line counts. Raises PassphraseRefused if there is none to be had.
+    """
+    if file is not None:
+        return _first_line(file)
+    if found := os.environ.get(VARIABLE):
+        return found
+    if named := os.environ.get(FILE_VARIABLE):
+        return _first_line(Path(named))
+    if not sys.stdin.isatty():
+        raise PassphraseRefused(
+            "passphrase",
+            "there is none",
+            remedy=f"Set {FILE_VARIABLE} or {VARIABLE}, give --passphrase-file, or run at a terminal",
+        )
+    answer: str = click.prompt(
+        "Passphrase of the home's keys", hide_input=True, confirmation_prompt=confirm, err=True
+    )
+    return answer
+
+
+def _first_line(file: Path) -> str:
+    try:
+        with file.open(encoding="utf-8") as lines:
+            line = lines.readline(_MAXIMUM_SIZE).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+        raise PassphraseRefused(f"passphrase file {file}", f"cannot be read: {reason}") from None
+    if not line:
+        raise PassphraseRefused(f"passphrase file {file}", "has an empty first line")
+    return line

@@ -1,0 +1,475 @@
+"""Counter-examples: for each rule of lint a candidate that breaks it and no other rule, and more of their kind.
+
+Each is a valid thing of ``tests.builders`` with one thing changed. What no profile of ours would let through is
+drafted through a wrong profile, as a slip in the profile's own data would.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from ca.lint import lists
+from ca.lint.candidate import PROFILES, Candidate
+from ca.lint.lists import Entry, ListCandidate
+from ca.model import ARL, CertificateKind, Period, RevocationReason, Scope, Serial
+from ca.names import Attribute, DirectoryName
+from ca.profiles.drafting import PlacedExtension, Slot, Subject
+from ca.profiles.extensions import (
+    ANY_POLICY,
+    AuthorityKey,
+    BasicConstraints,
+    CertificatePolicies,
+    DistributionPoint,
+    ExtendedKeyUsage,
+    Holds,
+    IssuerDirectoryName,
+    IssuingPoint,
+    KeyUsage,
+    KeyUse,
+    ListNumber,
+    OcspNoCheck,
+    PolicyConstraints,
+    PolicyMappings,
+    StatusService,
+    SubjectDirectoryName,
+    SubjectKey,
+    SubjectOtherNames,
+)
+from ca.profiles.lists import PlacedListExtension
+from ca.profiles.residents import CLIENT_AUTH
+from ca.profiles.services import OCSP_SIGNING
+from ca.suites import SHA256_RSA2048
+from tests.builders import (
+    AUTHORITY,
+    AUTHORITY_JAPANESE,
+    NOW,
+    OTHER_AUTHORITY,
+    POINT,
+    POLICY,
+    PSEUDONYM,
+    draft_of,
+    issuer_of,
+    key_id,
+    list_draft_of,
+    period_of,
+    place_of,
+    public_key,
+    revocation_of,
+    serial_of,
+    subject_of,
+    values_of,
+)
+
+JST = timezone(timedelta(hours=9))
+SELF_SIGNED, CROSS = CertificateKind.SELF_SIGNED, CertificateKind.CROSS
+RESPONDER, REPOSITORY = CertificateKind.OCSP_RESPONDER, CertificateKind.REPOSITORY
+SIGNATURE, USER_AUTHENTICATION = CertificateKind.SIGNATURE, CertificateKind.USER_AUTHENTICATION
+OFFICIAL_POST = CertificateKind.OFFICIAL_POST
+
+
+# Ways to change one thing of a valid candidate.
+
+
+def candidate(kind: CertificateKind, *values: Any, issuer: Mapping[str, Any] | None = None, **fields: Any):
+    """A valid candidate with other extension values, other facts of its issuer, or other fields."""
+    return Candidate.of(draft_of(kind, *values, **fields), issuer_of(kind, **(issuer or {})))
+
+
+def misprofiled(kind: CertificateKind, *slots: Slot, without: type | None = None):
+    """A candidate that follows a wrong profile to the letter: these slots instead of, or beside, its own."""
+    changed = {slot.extension: slot for slot in slots}
+    own = [
+        changed.pop(slot.extension, slot) for slot in PROFILES[kind].slots if slot.extension is not without
+    ]
+    profile = replace(PROFILES[kind], slots=(*own, *changed.values()))
+    return Candidate(draft_of(kind, profile=profile), profile, issuer_of(kind))
+
+
+def extended(kind: CertificateKind, change: Callable[[list[PlacedExtension]], object]):
+    """A candidate whose list of extensions was changed behind the profile's back."""
+    draft = draft_of(kind)
+    extensions = list(draft.extensions)
+    change(extensions)
+    return Candidate.of(replace(draft, extensions=tuple(extensions)), issuer_of(kind))
+
+
+def with_critical(placed: list[PlacedExtension], extension: type) -> None:
+    for index, one in enumerate(placed):
+        if type(one.value) is extension:
+            placed[index] = replace(one, critical=not one.critical)
+
+
+def without(placed: list[PlacedExtension], extension: type) -> None:
+    placed[:] = [one for one in placed if type(one.value) is not extension]
+
+
+def renamed(kind: CertificateKind, *steps: tuple[str, str]):
+    """A candidate for another name, which may break the bounds that ``DirectoryName.of`` keeps."""
+    name = DirectoryName(tuple((Attribute(attribute), value) for attribute, value in steps))
+    return candidate(kind, subject=replace(subject_of(kind), name=name))
+
+
+def with_item(number: int, text: str):
+    """A signature certificate with another text in one of the six items."""
+    items = values_of(SIGNATURE)[SubjectOtherNames]
+    oid = f"1.2.392.200149.8.5.5.{number}"
+    names = tuple((one, text if one == oid else value) for one, value in items.names)
+    return candidate(SIGNATURE, SubjectOtherNames(names))
+
+
+def ending(kind: CertificateKind, not_after: datetime):
+    return candidate(kind, period=Period(NOW, not_after))
+
+
+def policies(*oids: str, cps: str | None = None):
+    return candidate(SIGNATURE, CertificatePolicies(oids, cps))
+
+
+def mappings(*pairs: tuple[str, str]):
+    return candidate(CROSS, PolicyMappings(pairs))
+
+
+def forged(value: Any, /, **fields: Any) -> Any:
+    """A copy of a frozen value with what its constructor would refuse: lint believes no constructor."""
+    copy = object.__new__(type(value))
+    for field in dataclasses.fields(value):
+        object.__setattr__(copy, field.name, fields.get(field.name, getattr(value, field.name)))
+    return copy
+
+
+def forged_serial(value: int) -> Serial:
+    return forged(Serial(1), value=value)
+
+
+def signing_holder(use: KeyUse):
+    """A holder whose key may also do what only a CA's may."""
+    uses = frozenset({KeyUse.DIGITAL_SIGNATURE, KeyUse.NON_REPUDIATION, use})
+    return misprofiled(SIGNATURE, Slot(KeyUsage, critical=True, fixed=KeyUsage(uses)))
+
+
+def with_an_item_twice():
+    names = values_of(SIGNATURE)[SubjectOtherNames].names
+    return candidate(SIGNATURE, SubjectOtherNames((*names, names[0])))
+
+
+COUNTEREXAMPLES: Mapping[str, Callable[[], Candidate]] = {
+    # fields
+    "serial_shape": lambda: candidate(REPOSITORY, serial=Serial((1 << 158) - 1)),
+    "suite_known": lambda: candidate(REPOSITORY, suite=replace(SHA256_RSA2048, key_bits=1024)),
+    "suite_may_sign": lambda: candidate(
+        REPOSITORY,
+        period=Period(datetime(2031, 1, 1, tzinfo=UTC), datetime(2031, 1, 31, tzinfo=UTC)),
+        issuer={"period": Period(NOW, datetime(2032, 1, 1, tzinfo=UTC))},
+    ),
+    "issuer_is_signer": lambda: candidate(REPOSITORY, issuer={"name": OTHER_AUTHORITY}),
+    "kind_is_issued": lambda: candidate(SIGNATURE, issuer={"kinds": frozenset({USER_AUTHENTICATION})}),
+    "validity_in_utc": lambda: candidate(
+        SIGNATURE,
+        period=forged(period_of(SIGNATURE), not_after=datetime(2019, 5, 5, 23, 59, 59, tzinfo=JST)),
+    ),
+    "validity_forwards": lambda: candidate(
+        REPOSITORY, period=forged(period_of(REPOSITORY), not_after=NOW - timedelta(seconds=1))
+    ),
+    "validity_within_issuer": lambda: ending(SIGNATURE, datetime(2024, 9, 1, 14, 59, 59, tzinfo=UTC)),
+    "validity_ends_a_day": lambda: ending(SIGNATURE, datetime(2019, 5, 5, 15, 0, 0, tzinfo=UTC)),
+    "names_not_empty": lambda: renamed(REPOSITORY),
+    "names_country": lambda: renamed(REPOSITORY, ("C", "jp"), ("CN", "signer")),
+    "names_lengths": lambda: renamed(REPOSITORY, ("C", "JP"), ("CN", "s" * 65)),
+    "names_text": lambda: renamed(REPOSITORY, ("C", "JP"), ("CN", "sign\x07er")),
+    "self_signed_names": lambda: renamed(SELF_SIGNED, ("C", "JP"), ("O", "JPKI-TEST"), ("OU", "another")),
+    "cross_names": lambda: renamed(CROSS, *AUTHORITY.steps[:-1], ("CN", "  TOKYO   ca")),
+    "public_key_frame": lambda: candidate(
+        SIGNATURE, subject=replace(subject_of(SIGNATURE), public_key=public_key("holder") + b"\0")
+    ),
+    # profile
+    "extension_once": lambda: extended(REPOSITORY, lambda placed: placed.append(placed[-1])),
+    "profile_complete": lambda: extended(SIGNATURE, lambda placed: without(placed, IssuerDirectoryName)),
+    "profile_closed": lambda: extended(
+        REPOSITORY,
+        lambda placed: placed.append(
+            PlacedExtension(IssuerDirectoryName(AUTHORITY_JAPANESE), critical=False)
+        ),
+    ),
+    "profile_order": lambda: extended(SIGNATURE, lambda placed: placed.reverse()),
+    "profile_criticality": lambda: extended(
+        SIGNATURE, lambda placed: with_critical(placed, DistributionPoint)
+    ),
+    "profile_fixed": lambda: candidate(USER_AUTHENTICATION, ExtendedKeyUsage(("1.3.6.1.5.5.7.3.4",))),
+    # extensions: what holds even under a wrong profile
+    "constraints_only_in_cas": lambda: misprofiled(
+        SIGNATURE, Slot(BasicConstraints, critical=True, fixed=BasicConstraints(ca=False))
+    ),
+    "constraints_of_cas": lambda: misprofiled(CROSS, without=BasicConstraints),
+    "constraints_path_length": lambda: misprofiled(
+        CROSS, Slot(BasicConstraints, critical=True, fixed=BasicConstraints(ca=True, path_length=-1))
+    ),
+    "key_usage_there": lambda: misprofiled(REPOSITORY, without=KeyUsage),
+    "key_usage_of_cas_only": lambda: misprofiled(
+        REPOSITORY,
+        Slot(
+            KeyUsage,
+            critical=True,
+            fixed=KeyUsage(frozenset({KeyUse.DIGITAL_SIGNATURE, KeyUse.CRL_SIGN})),
+        ),
+    ),
+    "key_usage_of_kind": lambda: misprofiled(
+        USER_AUTHENTICATION,
+        Slot(
+            KeyUsage,
+            critical=True,
+            fixed=KeyUsage(frozenset({KeyUse.DIGITAL_SIGNATURE, KeyUse.NON_REPUDIATION})),
+        ),
+    ),
+    "must_be_critical": lambda: misprofiled(REPOSITORY, Slot(CertificatePolicies, critical=False)),
+    "never_critical": lambda: misprofiled(REPOSITORY, Slot(SubjectKey, critical=True)),
+    "authority_key_there": lambda: misprofiled(SELF_SIGNED, Slot(AuthorityKey)),
+    "authority_key_is_issuers": lambda: candidate(SIGNATURE, AuthorityKey(key_id("other authority"))),
+    "authority_key_pair": lambda: candidate(
+        SIGNATURE, AuthorityKey(key_id("authority"), issuer=OTHER_AUTHORITY)
+    ),
+    "subject_key_there": lambda: misprofiled(REPOSITORY, without=SubjectKey),
+    "subject_key_length": lambda: candidate(CROSS, SubjectKey(key_id("other authority")[:8])),
+    "subject_key_is_hash": lambda: candidate(SIGNATURE, SubjectKey(key_id("service"))),
+    "self_signed_key": lambda: candidate(SELF_SIGNED, issuer={"key_identifier": key_id("service")}),
+    "point_there": lambda: misprofiled(REPOSITORY, Slot(DistributionPoint)),
+    "point_of_cas": lambda: candidate(CROSS, DistributionPoint(OTHER_AUTHORITY)),
+    "point_of_holders": lambda: candidate(SIGNATURE, DistributionPoint(AUTHORITY)),
+    "status_url": lambda: candidate(SIGNATURE, StatusService("https://repository.example/ocsp")),
+    "purposes_once": lambda: misprofiled(
+        USER_AUTHENTICATION, Slot(ExtendedKeyUsage, fixed=ExtendedKeyUsage((CLIENT_AUTH, CLIENT_AUTH)))
+    ),
+    "responder_purpose": lambda: misprofiled(
+        RESPONDER,
+        Slot(ExtendedKeyUsage, critical=True, fixed=ExtendedKeyUsage((OCSP_SIGNING, CLIENT_AUTH))),
+    ),
+    "responder_purpose_only": lambda: misprofiled(
+        REPOSITORY, Slot(ExtendedKeyUsage, fixed=ExtendedKeyUsage((OCSP_SIGNING,)))
+    ),
+    "responder_no_check": lambda: misprofiled(RESPONDER, without=OcspNoCheck),
+    # policies
+    "identifiers": lambda: policies("1.40.1"),
+    "policies_there": policies,
+    "policies_once": lambda: policies(POLICY, POLICY),
+    "policies_never_any": lambda: policies(POLICY, ANY_POLICY),
+    "policies_statement": lambda: policies(POLICY, cps="ldap://repository.example/cps"),
+    "mappings_only_in_cas": lambda: misprofiled(SIGNATURE, Slot(PolicyMappings, critical=True)),
+    "mappings_once": mappings,
+    "mappings_never_any": lambda: mappings((POLICY, ANY_POLICY)),
+    "mappings_asserted": lambda: mappings(("2.999.9", "2.999.10")),
+    "policy_constraints_sense": lambda: misprofiled(
+        SELF_SIGNED, Slot(PolicyConstraints, critical=True, fixed=PolicyConstraints())
+    ),
+    "cross_requires_policy": lambda: misprofiled(
+        CROSS, Slot(PolicyConstraints, critical=True, fixed=PolicyConstraints(require_explicit_policy=1))
+    ),
+    # residents
+    "pseudonym": lambda: renamed(USER_AUTHENTICATION, ("C", "JP"), ("CN", PSEUDONYM[:-1])),
+    "signature_subject": lambda: renamed(SIGNATURE, ("C", "JP"), ("L", "Tokyo"), ("CN", PSEUDONYM)),
+    "user_authentication_subject": lambda: renamed(
+        USER_AUTHENTICATION, ("C", "JP"), ("L", "Tokyo"), ("CN", PSEUDONYM)
+    ),
+    "items_only_for_signature": lambda: misprofiled(USER_AUTHENTICATION, Slot(SubjectOtherNames)),
+    "items_complete": lambda: candidate(
+        SIGNATURE, SubjectOtherNames(values_of(SIGNATURE)[SubjectOtherNames].names[:-1])
+    ),
+    "items_text": lambda: with_item(1, "架橋\x07見本"),
+    "items_substitutes": lambda: with_item(2, "0100"),
+    "items_birth_date": lambda: with_item(4, "419900230"),
+    "items_sex": lambda: with_item(3, "3"),
+}
+
+# More ways to break the same rules.
+FURTHER: tuple[tuple[str, Callable[[], Candidate]], ...] = (
+    ("serial_shape", lambda: candidate(SIGNATURE, serial=forged_serial(-1))),
+    ("serial_shape", lambda: candidate(SIGNATURE, serial=forged_serial(1 << 159))),
+    (
+        "validity_within_issuer",
+        lambda: candidate(
+            REPOSITORY, period=Period(NOW - timedelta(seconds=1), period_of(REPOSITORY).not_after)
+        ),
+    ),
+    ("validity_within_issuer", lambda: candidate(REPOSITORY, issuer={"period": None})),
+    (
+        "validity_in_utc",
+        lambda: candidate(
+            SIGNATURE, period=forged(period_of(SIGNATURE), not_before=NOW.replace(microsecond=1))
+        ),
+    ),
+    ("names_country", lambda: renamed(REPOSITORY, ("C", "JPN"), ("CN", "signer"))),
+    ("names_country", lambda: renamed(REPOSITORY, ("C", "\uff2a\uff30"), ("CN", "signer"))),
+    ("names_lengths", lambda: renamed(REPOSITORY, ("C", "JP"), ("CN", ""))),
+    ("names_lengths", lambda: candidate(SIGNATURE, DistributionPoint(POINT.child((Attribute.OU, "u" * 65))))),
+    ("names_text", lambda: renamed(REPOSITORY, ("C", "JP"), ("CN", "half a surrogate \ud83d"))),
+    ("public_key_frame", lambda: candidate(CROSS, subject=Subject(OTHER_AUTHORITY, b""))),
+    ("key_usage_of_kind", lambda: misprofiled(CROSS, Slot(KeyUsage, True, KeyUsage(frozenset())))),
+    ("key_usage_of_cas_only", lambda: signing_holder(KeyUse.KEY_CERT_SIGN)),
+    (
+        "constraints_of_cas",
+        lambda: misprofiled(CROSS, Slot(BasicConstraints, True, BasicConstraints(ca=False))),
+    ),
+    ("authority_key_there", lambda: misprofiled(SIGNATURE, without=AuthorityKey)),
+    (
+        "authority_key_pair",
+        lambda: candidate(SIGNATURE, AuthorityKey(key_id("authority"), None, serial_of(1))),
+    ),
+    ("subject_key_length", lambda: candidate(SIGNATURE, SubjectKey(key_id("holder") + b"\0"))),
+    ("point_there", lambda: misprofiled(OFFICIAL_POST, without=DistributionPoint)),
+    ("point_there", lambda: misprofiled(SELF_SIGNED, without=DistributionPoint)),
+    ("point_of_cas", lambda: candidate(SELF_SIGNED, DistributionPoint(POINT))),
+    ("status_url", lambda: candidate(SIGNATURE, StatusService("http://r.example/" + "o" * 239))),
+    ("status_url", lambda: candidate(SIGNATURE, StatusService("http:///ocsp"))),
+    ("status_url", lambda: candidate(SIGNATURE, StatusService("http://r.example/o csp"))),
+    ("status_url", lambda: candidate(SIGNATURE, StatusService("http://r.example/ocsp\n"))),
+    (
+        "purposes_once",
+        lambda: misprofiled(USER_AUTHENTICATION, Slot(ExtendedKeyUsage, fixed=ExtendedKeyUsage(()))),
+    ),
+    ("responder_purpose", lambda: misprofiled(RESPONDER, without=ExtendedKeyUsage)),
+    ("responder_no_check", lambda: misprofiled(REPOSITORY, Slot(OcspNoCheck, fixed=OcspNoCheck()))),
+    ("policies_there", lambda: misprofiled(RESPONDER, without=CertificatePolicies)),
+    ("identifiers", lambda: policies("2.999.01")),
+    ("identifiers", lambda: policies("3.1")),
+    ("mappings_never_any", lambda: mappings((ANY_POLICY, POLICY))),
+    (
+        "mappings_only_in_cas",
+        lambda: misprofiled(SIGNATURE, Slot(PolicyConstraints, True, PolicyConstraints(0))),
+    ),
+    ("mappings_once", lambda: mappings((POLICY, "2.999.9"), (POLICY, "2.999.9"))),
+    (
+        "policy_constraints_sense",
+        lambda: misprofiled(CROSS, Slot(PolicyConstraints, True, PolicyConstraints(0, -1))),
+    ),
+    (
+        "cross_requires_policy",
+        lambda: misprofiled(CROSS, Slot(PolicyConstraints, True, PolicyConstraints(None, 0))),
+    ),
+    ("cross_requires_policy", lambda: misprofiled(CROSS, without=PolicyConstraints)),
+    ("pseudonym", lambda: renamed(USER_AUTHENTICATION, ("C", "JP"), ("CN", PSEUDONYM + "A"))),
+    ("user_authentication_subject", lambda: renamed(USER_AUTHENTICATION, ("C", "JP"))),
+    ("items_only_for_signature", lambda: misprofiled(USER_AUTHENTICATION, Slot(SubjectDirectoryName))),
+    ("items_complete", with_an_item_twice),
+    ("items_text", lambda: with_item(5, "　" * 17)),
+    ("items_substitutes", lambda: with_item(6, "2" * 17)),
+    ("items_birth_date", lambda: with_item(4, "619900505")),
+    ("items_birth_date", lambda: with_item(4, "41990505")),
+    ("items_birth_date", lambda: with_item(4, "419901305")),
+)
+
+
+ALL_BREACHES = (*COUNTEREXAMPLES.items(), *FURTHER)
+
+
+# Lists.
+
+
+def list_candidate(holds: Holds, *values: Any, issuer: Mapping[str, Any] | None = None, **fields: Any):
+    return ListCandidate(list_draft_of(holds, *values, **fields), issuer_of(REPOSITORY, **(issuer or {})))
+
+
+def relisted(holds: Holds, change: Callable[[list[PlacedListExtension]], object]):
+    draft = list_draft_of(holds)
+    extensions = list(draft.extensions)
+    change(extensions)
+    return ListCandidate(replace(draft, extensions=tuple(extensions)), issuer_of(REPOSITORY))
+
+
+def with_point_elsewhere():
+    return list_candidate(Holds.USER, IssuingPoint(POINT.child((Attribute.CN, "elsewhere")), Holds.USER))
+
+
+def entry(after: int = 0, holds: Holds = Holds.USER, **fields: Any) -> Entry:
+    return Entry(revocation_of(**fields), list_draft_of(holds), after)
+
+
+LIST_COUNTEREXAMPLES: Mapping[str, Callable[[], ListCandidate]] = {
+    "list_suite_known": lambda: list_candidate(Holds.USER, suite=replace(SHA256_RSA2048, algorithm="1.2.3")),
+    "list_suite_may_sign": lambda: list_candidate(
+        Holds.USER,
+        this_update=datetime(2031, 1, 1, tzinfo=UTC),
+        next_update=datetime(2031, 1, 2, tzinfo=UTC),
+    ),
+    "list_issuer_is_signer": lambda: (
+        list_candidate(Holds.USER, issuer=OTHER_AUTHORITY)
+        if False
+        else list_candidate(Holds.USER, issuer={"name": OTHER_AUTHORITY})
+    ),
+    "list_names": lambda: ListCandidate(
+        list_draft_of(Holds.ALL, issuer=DirectoryName(())), issuer_of(REPOSITORY, name=DirectoryName(()))
+    ),
+    "list_times": lambda: list_candidate(Holds.USER, this_update=NOW.replace(microsecond=1)),
+    "list_next_update_after": lambda: list_candidate(Holds.USER, next_update=NOW),
+    "list_next_update_near": lambda: list_candidate(
+        Holds.USER, next_update=NOW + lists.LONGEST + timedelta(seconds=1)
+    ),
+    "list_extension_once": lambda: relisted(Holds.USER, lambda placed: placed.append(placed[-1])),
+    "list_authority_key_there": lambda: relisted(Holds.USER, lambda placed: placed.pop(0)),
+    "list_authority_key_is_issuers": lambda: list_candidate(Holds.USER, AuthorityKey(key_id("service"))),
+    "list_number_there": lambda: relisted(Holds.USER, lambda placed: placed.pop(1)),
+    "list_number_range": lambda: list_candidate(Holds.USER, ListNumber(0)),
+    "list_never_critical": lambda: relisted(
+        Holds.USER, lambda placed: placed.__setitem__(1, replace(placed[1], critical=True))
+    ),
+    "list_point_critical": lambda: relisted(
+        Holds.USER, lambda placed: placed.__setitem__(2, replace(placed[2], critical=False))
+    ),
+    "list_point_there": lambda: relisted(Holds.USER, lambda placed: placed.pop(2)),
+    "list_point_of_place": with_point_elsewhere,
+    "list_point_holds": lambda: list_candidate(Holds.CA, IssuingPoint(AUTHORITY, Holds.ALL)),
+    "list_scope": lambda: list_candidate(Holds.USER, place=replace(place_of(Holds.USER), scope=ARL)),
+}
+
+FURTHER_LISTS: tuple[tuple[str, Callable[[], ListCandidate]], ...] = (
+    ("list_times", lambda: list_candidate(Holds.USER, next_update=(NOW + timedelta(days=1)).astimezone(JST))),
+    ("list_times", lambda: list_candidate(Holds.USER, next_update=datetime(2014, 9, 2))),  # noqa: DTZ001 - the breach
+    ("list_next_update_after", lambda: list_candidate(Holds.CA, next_update=NOW - timedelta(days=1))),
+    ("list_number_range", lambda: list_candidate(Holds.USER, ListNumber(1 << 159))),
+    (
+        "list_point_there",
+        lambda: relisted(
+            Holds.ALL,
+            lambda placed: placed.append(PlacedListExtension(IssuingPoint(POINT, Holds.ALL), critical=True)),
+        ),
+    ),
+    ("list_point_holds", lambda: list_candidate(Holds.USER, IssuingPoint(POINT, Holds.CA))),
+    ("list_scope", lambda: list_candidate(Holds.CA, place=replace(place_of(Holds.CA), scope=Scope("full")))),
+    (
+        "list_scope",
+        lambda: list_candidate(
+            Holds.CA, IssuingPoint(POINT, Holds.CA), place=replace(place_of(Holds.CA), point=POINT)
+        ),
+    ),
+    (
+        "list_scope",
+        lambda: list_candidate(
+            Holds.USER,
+            IssuingPoint(AUTHORITY, Holds.USER),
+            place=replace(place_of(Holds.USER), point=AUTHORITY),
+        ),
+    ),
+)
+
+
+ALL_LIST_BREACHES = (*LIST_COUNTEREXAMPLES.items(), *FURTHER_LISTS)
+
+ENTRY_COUNTEREXAMPLES: Mapping[str, Entry] = {
+    "entry_serial": entry(serial=forged_serial(0)),
+    "entry_order": entry(after=serial_of(1).value),
+    "entry_times": entry(revoked_at=NOW - timedelta(microseconds=1)),
+    "entry_revoked_by_then": entry(revoked_at=NOW + timedelta(seconds=1)),
+    "entry_reason": entry(reason=RevocationReason.AA_COMPROMISE),
+    "entry_invalidity": entry(invalid_since=NOW),
+}
+
+FURTHER_ENTRIES: tuple[tuple[str, Entry], ...] = (
+    ("entry_serial", entry(serial=forged_serial(1 << 159))),
+    ("entry_order", entry(after=serial_of(2).value)),
+    ("entry_times", entry(revoked_at=NOW.astimezone(JST))),
+    ("entry_times", entry(invalid_since=datetime(2014, 1, 1))),  # noqa: DTZ001 - the breach
+    ("entry_reason", entry(holds=Holds.CA, reason=RevocationReason.CERTIFICATE_HOLD)),
+    ("entry_reason", entry(holds=Holds.ALL, reason=RevocationReason.AA_COMPROMISE)),
+)
+ALL_ENTRY_BREACHES = (*ENTRY_COUNTEREXAMPLES.items(), *FURTHER_ENTRIES)
