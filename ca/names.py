@@ -47,7 +47,7 @@ class DirectoryName:
                     place, f"{attribute!r} is not an attribute", remedy=f"One of: {', '.join(Attribute)}"
                 )
             # X.520 upper bounds: ub-common-name and its like are 64; a country is two letters.
-            if not value or len(value) > 64 or not value.isprintable():
+            if not value or len(value) > 64 or not value.replace("\u3000", " ").isprintable():
                 raise BadInput(
                     place,
                     f"{attribute}={value!r} is not 1 to 64 characters of text",

@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 from bridge.crossing.edition import edition_text, municipalities_path, read_edition
-from bridge.crossing.plan import Mark, Plan, make_plan
+from bridge.crossing.plan import Plan, make_plan
+from bridge.manifest import Marking
 from bridge.repository.folder import Repository
 from ca.chance import Chance, SeededChance, SystemChance
 from ca.clock import Clock
@@ -100,4 +101,4 @@ def plan_of(edition: str, description: Description) -> Plan:
     place, octets = edition_text(edition)
     parsed = read_edition(octets, place)
     municipalities = Municipalities.read(municipalities_path(parsed, place))
-    return make_plan(parsed, Mark(description.marking), description.url, municipalities, place)
+    return make_plan(parsed, Marking(description.marking), description.url, municipalities, place)

@@ -27,7 +27,7 @@ from typing import Literal
 
 import msgspec
 
-from bridge.crossing.plan import Mark
+from bridge.manifest import Marking
 from ca.clock import Clock, ShiftedClock, system_clock
 from ca.errors import BadInput, HomeBusy, HomeHalfMade, HomeRefused, HomeTooNew, StorageFailed
 
@@ -66,7 +66,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     clock: ClockSetting | None = None
 
     def __post_init__(self) -> None:
-        if Mark(self.marking) is Mark.PRODUCTION and (self.seed is not None or self.clock is not None):
+        if Marking(self.marking) is Marking.PRODUCTION and (self.seed is not None or self.clock is not None):
             raise ValueError("a production world has neither test keys nor a clock of its own")
 
 
@@ -200,7 +200,7 @@ def storage_errors(place: str) -> Iterator[None]:
 def clock_of(description: Description, setting: tuple[datetime, float] | None) -> Clock:
     """The clock of a world: its own, or for this command another one that ``--clock`` asks for."""
     if setting is not None:
-        if Mark(description.marking) is Mark.PRODUCTION:
+        if Marking(description.marking) is Marking.PRODUCTION:
             raise BadInput("--clock", "a production world runs on the machine's clock")
         start, speed = setting
         return ShiftedClock(start, system_clock(), speed)

@@ -27,9 +27,10 @@ CA_ORDER = (
     "rules", "profiles", "lint", "wire", "keys", "store", "issuing", "revoking",
 )  # fmt: skip
 BRIDGE_ROOMS = {  # what a room of bridge may import of bridge's other rooms
-    "crossing": set(),
-    "repository": {"crossing"},
-    "relying": set(),
+    "manifest": set(),
+    "crossing": {"manifest"},
+    "repository": {"manifest", "crossing"},
+    "relying": {"manifest"},
 }
 PURE_STANDARD_LIBRARY = {
     "__future__", "calendar", "collections", "dataclasses", "datetime", "enum", "functools", "itertools", "math",

@@ -26,9 +26,10 @@ from pyhanko_certvalidator.policy_decl import (
 )
 from pyhanko_certvalidator.validate import validate_path
 
+from bridge.manifest import Marking
 from bridge.relying.path import Budget, candidates
 from bridge.relying.rejection import BudgetSpent, PathRejected, Reason
-from bridge.relying.snapshot import Marking, Snapshot
+from bridge.relying.snapshot import Snapshot
 from bridge.relying.verify import Trust, VerifiedPath, verify
 from ca.errors import BadInput
 from ca.model import RevocationReason

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +21,6 @@ from tests.relying_world import (
     ANCHOR,
     AT,
     DAY,
-    JPKI_POLICY,
     PREFECTURE,
     TOWN,
     Crl,
@@ -205,7 +203,21 @@ def test_a_list_of_openssl_is_read(tmp_path: Path) -> None:
         )
     )
     subprocess.run(key, cwd=tmp_path, check=True, capture_output=True)
-    gencrl = ["openssl", "ca", "-config", "config", "-gencrl", "-keyfile", "k", "-cert", "c", "-out", "list", "-crldays", "1"]
+    gencrl = [
+        "openssl",
+        "ca",
+        "-config",
+        "config",
+        "-gencrl",
+        "-keyfile",
+        "k",
+        "-cert",
+        "c",
+        "-out",
+        "list",
+        "-crldays",
+        "1",
+    ]
     subprocess.run(gencrl, cwd=tmp_path, check=True, capture_output=True)
     convert = ["openssl", "crl", "-in", "list", "-outform", "DER", "-out", "list.der"]
     subprocess.run(convert, cwd=tmp_path, check=True, capture_output=True)
@@ -230,21 +242,37 @@ def test_what_is_no_list_is_refused(octets: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("oid", "value", "named"),
+    ("last_arc", "value", "named"),
     [
-        ("2.5.29.19", b"\x30\x03\x02\x01\x05", "basicConstraints"),
-        ("2.5.29.15", b"\x04\x01\x05", "keyUsage"),
-        ("2.5.29.31", b"\x05\x00", "cRLDistributionPoints"),
-        ("2.5.29.37", b"\x30\x02\x05\x00", "extKeyUsage"),
-        ("2.5.29.35", b"\x0c\x01a", "authorityKeyIdentifier"),
+        (19, b"\x30\x03\x04\x01\x05", "basicConstraints"),
+        (19, b"\x30\x06\x02\x01\x05\x01\x01\xff", "basicConstraints"),  # the path length first
+        (15, b"\x04\x01\x05", "keyUsage"),
+        (31, b"\x05\x00", "cRLDistributionPoints"),
+        (37, b"\x30\x02\x05\x00", "extKeyUsage"),
+        (35, b"\x0c\x01a", "authorityKeyIdentifier"),
+        (30, b"\x30\x04\xa1\x00\xa0\x00", "2.5.29.30"),  # excluded before permitted
+        (36, b"\x30\x06\x81\x01\x00\x80\x01\x00", "policyConstraints"),  # inhibit before require
+        (14, b"\x30\x00", "subjectKeyIdentifier"),
     ],
 )
-def test_a_broken_extension_is_named(oid: str, value: bytes, named: str) -> None:
-    holder = dataclasses.replace(World().holder, point=None, usage=None, policies=[JPKI_POLICY])
-    changed = [one for one in holder.extensions() if x509.ExtensionId(one[0]).dotted != oid]
-    holder.extensions = lambda: [*changed, (oid, False, core.ParsableOctetString(value))]
+def test_a_broken_extension_is_named(last_arc: int, value: bytes, named: str) -> None:
+    """Written under an object identifier that nobody reads, which then becomes the extension's."""
+    holder = World().holder
+    right = holder.extensions()
+    holder.extensions = lambda: [("2.5.29.99", False, value), *right]
+    octets = holder.der().replace(der.oid("2.5.29.99"), der.oid(f"2.5.29.{last_arc}"))
     with pytest.raises(BadInput, match=named):
-        read_certificate(holder.der(), "here")
+        read_certificate(octets, "here")
+
+
+def test_a_broken_issuing_point_is_no_full_list() -> None:
+    """The flag before the name: who overlooks the name takes the town's list for everybody's."""
+    town = Crl(
+        "x", "full", PREFECTURE, 2, more=[("2.5.29.99", True, der.sequence(b"\x81\x01\xff", b"\xa0\x00"))]
+    )
+    octets = town.der().replace(der.oid("2.5.29.99"), der.oid("2.5.29.28"))
+    with pytest.raises(BadInput, match="issuingDistributionPoint"):
+        read_list(octets, "here")
 
 
 @given(data=st.data())

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 
 from bridge.crossing.edition import (
     AuthorityTable,
@@ -18,6 +17,7 @@ from bridge.crossing.edition import (
     YearsTable,
 )
 from bridge.crossing.templates import fill, fill_name
+from bridge.manifest import Marking
 from ca.errors import BadInput, EditionRefused
 from ca.model import (
     AuthorityId,
@@ -41,13 +41,6 @@ _PROFILES: Mapping[str, CertificateProfile] = {
 }
 _OLD_KIND_YEARS = 3
 _OID = re.compile(r"[0-2](\.(0|[1-9][0-9]{0,18})){1,20}")
-
-
-class Mark(StrEnum):
-    """Whether a world is for tests or for production."""
-
-    TEST = "test"
-    PRODUCTION = "production"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +68,7 @@ class Plan:
     """
 
     name: str
-    mark: Mark
+    marking: Marking
     anchor: AuthorityId
     repository: AuthorityId
     practices: Mapping[AuthorityId, Practice]
@@ -85,10 +78,12 @@ class Plan:
     trusted_policies: tuple[str, ...]
 
 
-def make_plan(edition: Edition, mark: Mark, url: str, municipalities: Municipalities, place: str) -> Plan:
+def make_plan(
+    edition: Edition, marking: Marking, url: str, municipalities: Municipalities, place: str
+) -> Plan:
     """Resolve an edition, or raise EditionRefused naming the key that does not fit."""
     try:
-        return _Planner(edition, mark, url.rstrip("/"), municipalities).plan()
+        return _Planner(edition, marking, url.rstrip("/"), municipalities).plan()
     except EditionRefused as error:
         raise EditionRefused(
             f"{place}, {error.place}", error.problem, clause=error.clause, remedy=error.remedy
@@ -100,7 +95,7 @@ def make_plan(edition: Edition, mark: Mark, url: str, municipalities: Municipali
 @dataclass(frozen=True, slots=True)
 class _Planner:
     edition: Edition
-    mark: Mark
+    marking: Marking
     url: str
     municipalities: Municipalities
 
@@ -116,7 +111,7 @@ class _Planner:
         _require_reachable(anchor, practices, crosses)
         return Plan(
             name=edition.name,
-            mark=self.mark,
+            marking=self.marking,
             anchor=anchor,
             repository=_known(edition.repository, practices, "repository"),
             practices=practices,
@@ -167,11 +162,11 @@ class _Planner:
         words: Mapping[str, str],
     ) -> Practice:
         edition = self.edition
-        marking = getattr(edition.marking, self.mark)
+        names = getattr(edition.marking, self.marking)
         words = {
             **words,
-            "organisation": getattr(marking, table.organisation),
-            "organisation_japanese": getattr(marking, f"{table.organisation}_japanese"),
+            "organisation": getattr(names, table.organisation),
+            "organisation_japanese": getattr(names, f"{table.organisation}_japanese"),
         }
         holders = table.holders
         if edition.old_kind and role is AuthorityRole.PREFECTURE:
@@ -262,7 +257,7 @@ class _Planner:
     def _policy(self, name: str, where: str) -> str:
         """The object identifier of a policy under this marking. anyPolicy is none: it would map to everything."""
         policy = self.edition.policies.get(name)
-        found: str = name if policy is None else getattr(policy, self.mark)
+        found: str = name if policy is None else getattr(policy, self.marking)
         if found in {ANY_POLICY, "anyPolicy"}:
             raise EditionRefused(
                 where,
@@ -273,7 +268,7 @@ class _Planner:
             known = ", ".join(self.edition.policies)
             raise EditionRefused(where, f"{name!r} is not a policy", remedy=f"One of: {known}")
         if not _OID.fullmatch(found):
-            raise EditionRefused(f"policies.{name}.{self.mark}", f"{found!r} is not an object identifier")
+            raise EditionRefused(f"policies.{name}.{self.marking}", f"{found!r} is not an object identifier")
         return found
 
     def _parties(

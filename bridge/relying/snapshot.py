@@ -10,20 +10,18 @@ import re
 from bisect import bisect_right
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Self
 
 import msgspec
 
+from bridge.manifest import MANIFEST, ListEntry, Manifest
 from ca.errors import BadInput
 from ca.model import GenerationId
-from ca.profiles.extensions import Holds
 from ca.wire.facts import CERTIFICATE_LIMIT, CertificateFacts, NameFacts, read_certificate, read_name
 from ca.wire.list_facts import LIST_LIMIT, ListFacts, read_list
 
-MANIFEST = "manifest.json"
 # Octets. Some 3,900 lists take 2 MB; ten nations in one manifest still fit.
 _MANIFEST_LIMIT = 32 * 1024 * 1024
 # Lists kept in memory after reading, so that holders of one town cost one reading.
@@ -31,62 +29,6 @@ _LISTS_KEPT = 32
 _NUMBERED = re.compile(
     r"(?P<number>0|[1-9][0-9]{0,48})\.crl"
 )  # cRLNumber has at most 20 octets (RFC 5280 5.2.3)
-
-# Each step of a path begins with a letter or digit, so none is `.`, `..` or empty.
-_Path = Annotated[
-    str, msgspec.Meta(max_length=200, pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*\Z")
-]
-_Generation = Annotated[str, msgspec.Meta(max_length=50)]
-_Name = Annotated[bytes, msgspec.Meta(max_length=4096)]
-_KeyIdentifier = Annotated[str, msgspec.Meta(max_length=128, pattern=r"\A([0-9a-f]{2})+\Z")]
-
-
-class Marking(StrEnum):
-    """Whether a world, or a trust, is for tests. A test root never validates under production trust."""
-
-    TEST = "test"
-    PRODUCTION = "production"
-
-
-class AuthorityEntry(msgspec.Struct, frozen=True):
-    """One generation of one authority."""
-
-    generation: _Generation
-    role: str
-    name: _Name
-    key_identifier: _KeyIdentifier
-    certificate: _Path
-    responder: _Path | None = None
-
-
-class CrossEntry(msgspec.Struct, frozen=True):
-    """A cross-certificate: the issuing and the certified generation."""
-
-    issuer: _Generation
-    subject: _Generation
-    certificate: _Path
-
-
-class ListEntry(msgspec.Struct, frozen=True):
-    """A list: its point is the encoded name that certificates carry, or null for the full list."""
-
-    generation: _Generation
-    scope: str
-    point: _Name | None
-    holds: Holds
-    url: _Path
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """What the folder holds. Fields that this version does not know are left aside."""
-
-    format: Literal[1]
-    world: str
-    marking: Marking
-    anchor: _Generation
-    authorities: tuple[AuthorityEntry, ...]
-    cross: tuple[CrossEntry, ...]
-    lists: tuple[ListEntry, ...]
 
 
 class Snapshot:

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from bridge.relying.path import CandidatePath
 from bridge.relying.rejection import PathRejected, Reason
 from ca.profiles import extensions as ext
-from ca.wire.facts import CertificateFacts
+from ca.wire.facts import NAME_CONSTRAINTS, CertificateFacts
 
-NAME_CONSTRAINTS = "2.5.29.30"
 INHIBIT_ANY_POLICY = "2.5.29.54"
 ANY_PURPOSE = "2.5.29.37.0"
 

@@ -31,11 +31,12 @@ from pyhanko_certvalidator.policy_decl import (
 from pyhanko_certvalidator.sig_validate import SignatureValidator
 from pyhanko_certvalidator.validate import async_validate_path
 
+from bridge.manifest import Marking
 from bridge.relying.path import Budget, CandidatePath, candidates
 from bridge.relying.rejection import BudgetSpent, PathRejected, Reason
 from bridge.relying.revocation import ListUsed, check_revocation
 from bridge.relying.signatures import Signatures
-from bridge.relying.snapshot import Marking, Snapshot
+from bridge.relying.snapshot import Snapshot
 from bridge.relying.structure import check_structure
 from ca.errors import BadInput, KeyRefused, SuiteRetired
 from ca.profiles.extensions import ANY_POLICY

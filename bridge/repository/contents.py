@@ -8,16 +8,10 @@ from datetime import datetime
 import msgspec
 
 from bridge.crossing.plan import Plan
+from bridge.manifest import MANIFEST, MANIFEST_SIGNATURE, AuthorityEntry, CrossEntry, Manifest
 from bridge.repository.folder import Repository
 from bridge.repository.layout import (
-    FORMAT,
-    MANIFEST,
-    MANIFEST_SIGNATURE,
-    AuthorityEntry,
-    CrossEntry,
-    Manifest,
     cross_path,
-    encoded_name,
     list_entry,
     pair_path,
     self_signed_path,
@@ -33,6 +27,7 @@ from ca.store.authorities import GenerationRecord, ServiceRecord
 from ca.store.engine import Store
 from ca.store.lists import ListRecord
 from ca.wire.cms import detached_signature
+from ca.wire.names import encode_name
 from ca.wire.pairs import certificate_pair
 
 
@@ -80,10 +75,15 @@ def publish_manifest(
     if (repository.folder / MANIFEST_SIGNATURE).exists() and not repository.differs(MANIFEST, manifest):
         return 0
     record, certificate = _repository_service(plan, public)
+    on_the_way = [
+        encoded
+        for (issuer, subject), encoded in public.crosses.items()
+        if (issuer.authority, subject) == (plan.anchor, record.certificate.generation)
+    ]
     signature = detached_signature(
         manifest,
         signer_certificate=certificate,
-        other_certificates=[],
+        other_certificates=on_the_way,
         suite=issuers.of(record.certificate.generation).record.suite,
         sign=issuers.vault.signer(KeyId(record.key)).sign,
         at=at,
@@ -110,15 +110,15 @@ def _manifest(store: Store, plan: Plan, public: _Public) -> Manifest:
         )
         anchor = authorities.newest_generation(connection, plan.anchor)
     return Manifest(
-        format=FORMAT,
+        format=1,
         world=plan.name,
-        marking=plan.mark,
+        marking=plan.marking,
         anchor=str(anchor),
         authorities=tuple(
             AuthorityEntry(
                 generation=str(record.id),
                 role=plan.practices[record.id.authority].role,
-                name=encoded_name(plan.practices[record.id.authority].name),
+                name=encode_name(plan.practices[record.id.authority].name),
                 key_identifier=record.key_identifier.hex(),
                 certificate=self_signed_path(record.id),
                 responder=service_path(record.id, CertificateKind.OCSP_RESPONDER),

@@ -14,18 +14,11 @@ A generation is never named again and so neither is its URL.
 
 from __future__ import annotations
 
-import base64
-
-import msgspec
-
+from bridge.manifest import ListEntry
 from ca.model import CertificateKind, GenerationId, Scope
-from ca.names import DirectoryName
 from ca.profiles.lists import ListPlace
 from ca.wire.names import encode_name
 
-FORMAT = 1
-MANIFEST = "manifest.json"
-MANIFEST_SIGNATURE = "manifest.p7s"
 _SERVICE_FILES = {CertificateKind.OCSP_RESPONDER: "ocsp.cer", CertificateKind.REPOSITORY: "repository.cer"}
 
 
@@ -54,58 +47,12 @@ def list_path(generation: GenerationId, scope: Scope, number: int | None = None)
     return f"g/{generation}/crl/{scope}.crl" if number is None else f"g/{generation}/crl/{scope}/{number}.crl"
 
 
-class AuthorityEntry(msgspec.Struct, frozen=True):
-    """A generation of an authority, as the manifest says it."""
-
-    generation: str
-    role: str
-    name: str
-    key_identifier: str
-    certificate: str
-    responder: str
-
-
-class CrossEntry(msgspec.Struct, frozen=True):
-    """A cross-certificate, as the manifest says it."""
-
-    issuer: str
-    subject: str
-    certificate: str
-
-
-class ListEntry(msgspec.Struct, frozen=True):
-    """Which URL has the list for a distribution point of a generation, as the manifest says it."""
-
-    generation: str
-    scope: str
-    point: str | None
-    holds: str
-    url: str
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """What is where. Paths are relative to the manifest; names are base64 of their DER."""
-
-    format: int
-    world: str
-    marking: str
-    anchor: str
-    authorities: tuple[AuthorityEntry, ...]
-    cross: tuple[CrossEntry, ...]
-    lists: tuple[ListEntry, ...]
-
-
-def encoded_name(name: DirectoryName) -> str:
-    """A name as the manifest writes it."""
-    return base64.b64encode(encode_name(name)).decode()
-
-
 def list_entry(generation: GenerationId, place: ListPlace) -> ListEntry:
     """The manifest's line for a list."""
     return ListEntry(
         generation=str(generation),
         scope=place.scope,
-        point=None if place.point is None else encoded_name(place.point),
+        point=None if place.point is None else encode_name(place.point),
         holds=place.holds,
         url=list_path(generation, place.scope),
     )

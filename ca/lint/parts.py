@@ -16,6 +16,7 @@ UPPER_BOUNDS: Mapping[Attribute, int] = MappingProxyType(
 )
 """Characters that an attribute may have (RFC 5280 appendix A.1, ub-organization-name and its like)."""
 
+_ZERO = timedelta(0)
 _COUNTRY = re.compile(r"[A-Z]{2}")
 # Control characters, what UTF-8 cannot carry, and the two code points that are never characters.
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -51,7 +52,7 @@ def is_unfit(text: str) -> bool:
 
 def wrong_moment(place: str, moment: datetime) -> Iterator[str]:
     """A moment that is not in UTC to the second (RFC 5280 4.1.2.5: in GMT, seconds included, no fractions)."""
-    if moment.utcoffset() != timedelta(0):
+    if moment.utcoffset() != _ZERO:
         yield f"{place} is not in UTC"
     if moment.microsecond:
         yield f"{place} has a fraction of a second"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from asn1crypto import core, x509
@@ -24,6 +25,8 @@ T = TypeVar("T")
 
 CERTIFICATE_LIMIT = 64 * 1024
 """Octets. The largest certificates in sight (ML-DSA-87 with a long name) have 10 KiB."""
+
+NAME_CONSTRAINTS = "2.5.29.30"
 
 _PKIX_ARCS = ("2.5.29.", "1.3.6.1.5.5.7.")  # extensions whose values are known to be DER
 _CHARACTER_SETS = {
@@ -144,6 +147,7 @@ def read_certificate(der: bytes, place: str) -> CertificateFacts:
         not_before, not_after = (
             walk.moment(der, element) for element in walk.elements(der, validity.start, validity.end)
         )
+    _check_shape(extensions, place)
     return CertificateFacts(
         place=place,
         der=der,
@@ -226,22 +230,35 @@ def read_extension(
     """Read the first extension of this kind, or None if there is none; BadInput names the place and the extension."""
     for extension in extensions:
         if extension.oid == oid:
-            with walk.reading(place, ext.NAMES[oid]):
+            with walk.reading(place, ext.NAMES.get(oid, oid)):
                 return reader(extension.value)
     return None
 
 
-def _native(kind: Any, value: bytes) -> Any:
-    return kind.load(value, strict=True).native
+def read_structure(kind: Any, value: bytes, fields: int) -> Any:
+    """Load a SEQUENCE of this many fields. The library keeps what stands behind them, or out of order, as more."""
+    structure = kind.load(value, strict=True)
+    if len(structure) != fields:
+        raise walk.NotDer
+    return structure
+
+
+def _check_shape(extensions: tuple[ExtensionFacts, ...], place: str) -> None:
+    """Refuse constraints whose fields stand out of order: whoever applies them later would overlook some."""
+    for oid, kind in (
+        (NAME_CONSTRAINTS, x509.NameConstraints),
+        (ext.PolicyConstraints.oid, x509.PolicyConstraints),
+    ):
+        read_extension(extensions, oid, place, partial(read_structure, kind, fields=2))
 
 
 def _key_usage(value: bytes) -> frozenset[ext.KeyUse]:
-    words = _native(x509.KeyUsage, value)
+    words = x509.KeyUsage.load(value, strict=True).native
     return frozenset(use for use in ext.KeyUse if use in words)
 
 
 def _basic_constraints(value: bytes) -> ext.BasicConstraints:
-    constraints = _native(x509.BasicConstraints, value)
+    constraints = read_structure(x509.BasicConstraints, value, 2).native
     return ext.BasicConstraints(constraints["ca"], constraints["path_len_constraint"])
 
 
@@ -255,7 +272,7 @@ def _octet_string(value: bytes) -> bytes:
 
 def read_authority_key(value: bytes) -> AuthorityKeyFacts:
     """Read the value of authorityKeyIdentifier."""
-    key = x509.AuthorityKeyIdentifier.load(value, strict=True)
+    key = read_structure(x509.AuthorityKeyIdentifier, value, 3)
     names = _directory_names(key["authority_cert_issuer"])
     return AuthorityKeyFacts(
         key_identifier=key["key_identifier"].native,
@@ -265,12 +282,12 @@ def read_authority_key(value: bytes) -> AuthorityKeyFacts:
 
 
 def _points(value: bytes) -> tuple[bytes, ...]:
-    return tuple(
-        name
-        for point in x509.CRLDistributionPoints.load(value, strict=True)
-        if isinstance(point["reasons"], core.Void) and isinstance(point["crl_issuer"], core.Void)
-        for name in read_point_names(point["distribution_point"]) or ()
-    )
+    names: list[bytes] = []
+    for one in x509.CRLDistributionPoints.load(value, strict=True):
+        point = read_structure(x509.DistributionPoint, one.dump(), 3)
+        if isinstance(point["reasons"], core.Void) and isinstance(point["crl_issuer"], core.Void):
+            names += read_point_names(point["distribution_point"]) or ()
+    return tuple(names)
 
 
 def read_point_names(point: Any) -> tuple[bytes, ...] | None:

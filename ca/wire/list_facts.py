@@ -23,6 +23,7 @@ from ca.wire.facts import (
     read_name,
     read_point_names,
     read_signed,
+    read_structure,
 )
 
 LIST_LIMIT = 64 * 1024 * 1024
@@ -137,7 +138,7 @@ def read_list(der: bytes, place: str) -> ListFacts:
 
 
 def _issuing_point(value: bytes) -> IssuingPointFacts:
-    point = crl.IssuingDistributionPoint.load(value, strict=True)
+    point = read_structure(crl.IssuingDistributionPoint, value, 6)
     flags = {
         ext.Holds.USER: bool(point["only_contains_user_certs"].native),
         ext.Holds.CA: bool(point["only_contains_ca_certs"].native),

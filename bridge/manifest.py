@@ -1,0 +1,73 @@
+"""The manifest: what a repository says of itself, the one word that its writer and its readers share.
+
+It maps each distribution point of each generation to a URL. It is signed for those who mirror it; a relying party
+believes certificates and lists, not the manifest.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import msgspec
+
+from ca.profiles.extensions import Holds
+
+MANIFEST = "manifest.json"
+MANIFEST_SIGNATURE = "manifest.p7s"
+
+# Each step of a path begins with a letter or digit, so none is `.`, `..` or empty.
+_Path = Annotated[
+    str, msgspec.Meta(max_length=200, pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*\Z")
+]
+_Generation = Annotated[str, msgspec.Meta(max_length=50)]
+_Name = Annotated[bytes, msgspec.Meta(max_length=4096)]
+_KeyIdentifier = Annotated[str, msgspec.Meta(max_length=128, pattern=r"\A([0-9a-f]{2})+\Z")]
+
+
+class Marking(StrEnum):
+    """Whether a world, or a trust, is for tests. A test root never validates under production trust."""
+
+    TEST = "test"
+    PRODUCTION = "production"
+
+
+class AuthorityEntry(msgspec.Struct, frozen=True):
+    """One generation of one authority."""
+
+    generation: _Generation
+    role: str
+    name: _Name
+    key_identifier: _KeyIdentifier
+    certificate: _Path
+    responder: _Path | None = None
+
+
+class CrossEntry(msgspec.Struct, frozen=True):
+    """A cross-certificate: the issuing and the certified generation."""
+
+    issuer: _Generation
+    subject: _Generation
+    certificate: _Path
+
+
+class ListEntry(msgspec.Struct, frozen=True):
+    """A list: its point is the encoded name that certificates carry, or null for the full list."""
+
+    generation: _Generation
+    scope: str
+    point: _Name | None
+    holds: Holds
+    url: _Path
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What a repository holds. Paths are relative to the manifest. Fields that this version does not know are left aside."""
+
+    format: Literal[1]
+    world: str
+    marking: Marking
+    anchor: _Generation
+    authorities: tuple[AuthorityEntry, ...]
+    cross: tuple[CrossEntry, ...]
+    lists: tuple[ListEntry, ...]

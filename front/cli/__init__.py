@@ -1,0 +1,29 @@
+"""The command ``kakehashi``: one module a family of commands; each reads the clock once and calls an engine."""
+
+from __future__ import annotations
+
+import click
+
+from front.cli.cases import case
+from front.cli.common import Group
+from front.cli.lists import list_, revoke
+from front.cli.making import init
+from front.cli.officers import officer
+from front.cli.serving import serve
+from front.cli.verifying import verify
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="kakehashi")
+def main() -> None:
+    """A nation's certificates on one machine: 47 prefecture CAs, the bridge, windows, lists, verifiers.
+
+    \b
+    Begin with:
+      kakehashi init --edition japan-2014 --home world
+      kakehashi officer add sato --office 131016 --role reception --home world
+    """
+
+
+for command in (init, officer, case, revoke, list_, verify, serve):
+    main.add_command(command)

@@ -1,0 +1,207 @@
+"""``kakehashi case``: an application from the window to the certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from asn1crypto import pem
+
+from ca.errors import BadInput, NotFound
+from ca.model import CertificateKind, OfficeId
+from ca.rules.registration import Case, next_steps
+from ca.store import applications, certificates
+from ca.store.certificates import CertificateState
+from front.applicants import read_post, read_resident
+from front.assembly import World
+from front.cli.common import Settings, command_options, moment
+
+_OFFICER = click.option("--officer", required=True, help="Who takes this step.")
+_CASE = click.argument("case_id", metavar="CASE")
+_OUT = click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A directory for the certificates, as <case>-<kind>.pem.",
+)
+
+
+@click.group()
+def case() -> None:
+    """Applications: file, examine, approve, issue. No officer takes two steps of one case."""
+
+
+@case.command()
+@_OFFICER
+@click.option("--resident", type=click.Path(path_type=Path), help="A resident's particulars (JSON).")
+@click.option("--post", type=click.Path(path_type=Path), help="An official post's particulars (JSON).")
+@click.option(
+    "--csr", "csrs", multiple=True, required=True, metavar="KIND=FILE",
+    help="A kind applied for and its PKCS#10 request; may be given once a kind.",
+)  # fmt: skip
+@command_options
+def file(
+    settings: Settings, officer: str, resident: Path | None, post: Path | None, csrs: tuple[str, ...]
+) -> None:
+    """Receive an application at the officer's office.
+
+    \b
+    Example:
+      openssl req -new -newkey rsa:2048 -sha256 -nodes -subj /CN=x -keyout sig.key -out sig.csr
+      kakehashi case file --officer sato --resident hanako.json --csr signature=sig.csr --home world
+    """
+    if (resident is None) == (post is None):
+        raise BadInput("case file", "is for one applicant", remedy="Give --resident or --post")
+    requests = dict(_read_csr(item) for item in csrs)
+    if len(requests) < len(csrs):
+        raise BadInput("--csr", "names a kind twice")
+    with settings.world() as world:
+        if resident is not None:
+            applicant, code = read_resident(resident)
+            found = world.registration.file(officer, applicant, requests, code=code, at=world.clock())
+        else:
+            assert post is not None, "one of the two is given"
+            found = world.registration.file(officer, read_post(post), requests, code=None, at=world.clock())
+        settings.tell(_case_fields(found.case))
+
+
+@case.command()
+@_CASE
+@_OFFICER
+@command_options
+def examine(settings: Settings, case_id: str, officer: str) -> None:
+    """Examine an application at its office; takes another officer than the one who received it."""
+    _step(settings, lambda world: world.registration.examine(case_id, officer, at=world.clock()))
+
+
+@case.command()
+@_CASE
+@_OFFICER
+@command_options
+def approve(settings: Settings, case_id: str, officer: str) -> None:
+    """Approve an examined application at the centre."""
+    _step(settings, lambda world: world.registration.approve(case_id, officer, at=world.clock()))
+
+
+@case.command()
+@_CASE
+@_OFFICER
+@command_options
+def reject(settings: Settings, case_id: str, officer: str) -> None:
+    """End an application without a certificate."""
+    _step(settings, lambda world: world.registration.reject(case_id, officer, at=world.clock()))
+
+
+@case.command()
+@_CASE
+@_OFFICER
+@_OUT
+@command_options
+def issue(settings: Settings, case_id: str, officer: str, out: Path | None) -> None:
+    """Issue the certificates of an approved application; carries on where an issuance broke off.
+
+    \b
+    Example:
+      kakehashi case issue 131016-000001 --officer ito --out . --home world
+    """
+    if out is not None:
+        _require_writable(out)
+    with settings.world() as world:
+        world.registration.issue(case_id, officer, at=world.clock())
+        _show_certificates(settings, world, case_id, out)
+
+
+@case.command()
+@_CASE
+@_OUT
+@command_options
+def show(settings: Settings, case_id: str, out: Path | None) -> None:
+    """Show a case's steps and certificates; with --out, write the certificates again."""
+    if out is not None:
+        _require_writable(out)
+    with settings.world() as world:
+        with world.store.reading() as connection:
+            found = applications.find(connection, case_id)
+        settings.tell(
+            _case_fields(found.case)
+            | {
+                "steps": [
+                    f"{taken.step} by {taken.officer} at {moment(taken.at)}" for taken in found.case.history
+                ]
+            }
+        )
+        if any(request.certificate for request in found.requests):
+            _show_certificates(settings, world, case_id, out)
+
+
+@case.command("list")
+@click.option("--office", help="Only this office's cases.")
+@command_options
+def list_cases(settings: Settings, office: str | None) -> None:
+    """Show cases and what each waits for."""
+    with settings.world() as world, world.store.reading() as connection:
+        found = applications.of_office(connection, None if office is None else OfficeId(office))
+    settings.show([_case_fields(item) for item in found])
+
+
+def _step(settings: Settings, take: Callable[[World], Case]) -> None:
+    with settings.world() as world:
+        settings.tell(_case_fields(take(world)))
+
+
+def _read_csr(item: str) -> tuple[CertificateKind, bytes]:
+    kind, _, name = item.partition("=")
+    try:
+        read = CertificateKind(kind)
+    except ValueError:
+        raise NotFound(
+            f"kind {kind!r}", "is not a kind of certificate", remedy="Write --csr KIND=FILE"
+        ) from None
+    try:
+        with Path(name).open("rb") as opened:
+            # One octet over any request's bound: the reader then refuses it as too long.
+            return read, opened.read(1 << 20)
+    except OSError as error:
+        raise BadInput(f"--csr {kind}", f"{name!r} cannot be read: {error.strerror}") from None
+
+
+def _require_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput("--out", f"{folder} cannot be made: {error.strerror}") from None
+
+
+def _case_fields(found: Case) -> dict[str, object]:
+    return {
+        "case": found.id,
+        "office": found.office,
+        "state": None if found.state is None else found.state.value,
+        "next": " or ".join(next_steps(found.state)) or None,
+    }
+
+
+def _show_certificates(settings: Settings, world: World, case_id: str, out: Path | None) -> None:
+    with world.store.reading() as connection:
+        records = [
+            certificates.find(connection, request.certificate)
+            for request in applications.find(connection, case_id).requests
+            if request.certificate is not None
+        ]
+    rows = []
+    for record in records:
+        path = None
+        if out is not None and record.state is CertificateState.ISSUED:
+            path = out / f"{case_id}-{record.kind}.pem"
+            path.write_bytes(pem.armor("CERTIFICATE", record.encoded))
+        rows.append(
+            {
+                "certificate": str(record.id),
+                "kind": record.kind.value,
+                "state": record.state.value,
+                "not_after": moment(record.period.not_after),
+                "list": f"{record.id.generation}/{record.scope}",
+                "file": None if path is None else str(path),
+            }
+        )
+    settings.show(rows)

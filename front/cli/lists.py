@@ -1,0 +1,104 @@
+"""``kakehashi revoke`` and ``kakehashi list``."""
+
+from __future__ import annotations
+
+import click
+
+from bridge.repository.contents import publish_certificates, publish_lists, publish_manifest
+from ca.clock import parse_moment
+from ca.model import CertificateId, GenerationId, RevocationReason
+from ca.revoking.orders import revoke as revoke_certificate
+from ca.revoking.publication import publish
+from ca.store import authorities, lists
+from front.cli.common import Settings, command_options, moment
+
+
+@click.command()
+@click.argument("certificate")
+@click.option("--reason", required=True, help="In the RFC's spelling, such as affiliationChanged.")
+@click.option("--officer", required=True, help="An operator of the centre.")
+@click.option(
+    "--invalid-since", metavar="MOMENT", help="When the key is known or suspected to have been lost."
+)
+@command_options
+def revoke(
+    settings: Settings, certificate: str, reason: str, officer: str, invalid_since: str | None
+) -> None:
+    """End a certificate, and publish the lists that say so.
+
+    \b
+    Example:
+      kakehashi revoke jpki-13.g1:4c0f... --reason keyCompromise --officer ito --home world
+    """
+    wanted = CertificateId.parse(certificate)
+    since = None if invalid_since is None else parse_moment(invalid_since, "--invalid-since")
+    with settings.world() as world:
+        # The keys are opened first: a revocation that could not be published at once should not surprise later.
+        issuer = world.issuers.of(wanted.generation)
+        ended = revoke_certificate(
+            world.store,
+            wanted,
+            RevocationReason.parse(reason),
+            officer,
+            at=world.clock(),
+            invalid_since=since,
+        )
+        records = publish(world.store, issuer, ended.scopes, world.repository, at=world.clock())
+    settings.tell(
+        {
+            "certificate": str(wanted),
+            "revoked_at": moment(ended.revocation.revoked_at),
+            "reason": ended.revocation.reason.word,
+            "lists": [f"{record.generation}/{record.scope} number {record.number}" for record in records],
+        }
+    )
+
+
+@click.group("list")
+def list_() -> None:
+    """The lists of revoked certificates, and the repository that they stand in."""
+
+
+@list_.command("publish")
+@command_options
+def publish_due(settings: Settings) -> None:
+    """Make the lists that are missing or in the second half of their time, and complete the repository."""
+    with settings.world() as world:
+        at = world.clock()
+        with world.store.reading() as connection:
+            generations = [record.id for record in authorities.all_generations(connection)]
+        made = sum(
+            len(publish_lists(world.store, world.issuers, generation, world.repository, at=at))
+            for generation in generations
+        )
+        files = publish_certificates(world.store, world.repository)
+        files += publish_manifest(world.store, world.issuers, world.plan, world.repository, at=at)
+    settings.tell({"lists_made": made, "other_files_written": files})
+
+
+@list_.command("show")
+@click.argument("generation")
+@command_options
+def show(settings: Settings, generation: str) -> None:
+    """Show the newest list of each scope of a generation.
+
+    \b
+    Example:
+      kakehashi list show jpki-13.g1 --home world
+    """
+    wanted = GenerationId.parse(generation)
+    with settings.world() as world, world.store.reading() as connection:
+        authorities.generation(connection, wanted)
+        newest = lists.newest(connection, wanted)
+    settings.show(
+        [
+            {
+                "scope": record.scope,
+                "number": record.number,
+                "this_update": moment(record.this_update),
+                "next_update": moment(record.next_update),
+                "entries": record.entries,
+            }
+            for _, record in sorted(newest.items())
+        ]
+    )

@@ -1,0 +1,73 @@
+"""``kakehashi officer``."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from ca.errors import BadInput
+from ca.model import OfficeKind, Officer, OfficerId, Role
+from ca.store import officers
+from front.cli.common import Settings, command_options
+
+_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+@click.group()
+def officer() -> None:
+    """The people who take steps of cases."""
+
+
+@officer.command()
+@click.argument("officer_id", metavar="ID")
+@click.option(
+    "--office", required=True, help="A municipality code, `centre`, or another office of the edition."
+)
+@click.option(
+    "--role", "roles", multiple=True, required=True, type=click.Choice([role.value for role in Role]),
+    help="What the officer may do; may be given more than once.",
+)  # fmt: skip
+@command_options
+def add(settings: Settings, officer_id: str, office: str, roles: tuple[str, ...]) -> None:
+    """Make an officer known.
+
+    \b
+    Example:
+      kakehashi officer add sato --office 131016 --role reception --home world
+    """
+    if not _ID.fullmatch(officer_id):
+        raise BadInput(
+            "officer id", "is not 1 to 64 lower-case letters, digits, dots, hyphens and underscores"
+        )
+    with settings.world() as world:
+        # A municipality without a window is better refused with the reason than as an unknown office.
+        if office.isdigit():
+            world.plan.municipalities.window(office)
+        with world.store.writing() as connection:
+            found = officers.office(connection, office)
+            wanted = frozenset(Role(role) for role in roles)
+            _require_fit(found.kind, wanted)
+            officers.add_officer(connection, Officer(OfficerId(officer_id), found.id, wanted))
+    settings.tell({"officer": officer_id, "office": office, "roles": " ".join(sorted(roles))})
+
+
+@officer.command("list")
+@command_options
+def list_officers(settings: Settings) -> None:
+    """Show every officer."""
+    with settings.world() as world, world.store.reading() as connection:
+        rows = [
+            {"officer": item.id, "office": item.office, "roles": " ".join(sorted(item.roles))}
+            for item in officers.all_officers(connection)
+        ]
+    settings.show(rows)
+
+
+def _require_fit(kind: OfficeKind, roles: frozenset[Role]) -> None:
+    """Raise BadInput for a role that has nothing to do in an office of this kind."""
+    centre = {Role.APPROVER, Role.OPERATOR}
+    misplaced = roles - centre if kind is OfficeKind.CENTRE else roles & centre
+    if misplaced:
+        where = "a sub-office" if kind is OfficeKind.CENTRE else "the centre"
+        raise BadInput("--role", f"{', '.join(sorted(misplaced))} is a role at {where}")
