@@ -1,0 +1,39 @@
+# Everything here sets itself up: a virtual environment in .venv, made on first use and again when
+# pyproject.toml changes.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: help demo test check format clean
+
+help:  ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY)  ## Make a nation's PKI and have OpenSSL judge it (under 2 minutes)
+	@$(BIN)/python -m front.demo --folder .demo
+
+test: check  ## Run every check and every test
+	@echo "Running the tests on $$(nproc) processors ..."
+	@$(BIN)/python -m pytest -n $$(nproc) -q
+
+check: $(READY)  ## Run ruff, mypy and the architecture test
+	@echo "Checking format and lint (ruff), types (mypy strict), architecture ..."
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/python -m pytest -q tests/test_architecture.py
+
+format: $(READY)  ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean:  ## Remove the environment and what the demonstration made
+	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(READY): pyproject.toml
+	@echo "Making the virtual environment in .venv and installing kakehashi with its tools ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(READY)
+	@echo "Ready: $(BIN)/kakehashi --help"

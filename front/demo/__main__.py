@@ -1,0 +1,5 @@
+"""``python -m front.demo``."""
+
+from front.demo.nation import demo
+
+demo()

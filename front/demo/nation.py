@@ -1,0 +1,288 @@
+"""A nation from one file: a world is made, every authority's holders get certificates, and OpenSSL judges them.
+
+For each authority and each kind that it issues, one certificate is issued through file, examine, approve and issue,
+verified by this product and by ``openssl verify`` from the government's anchor with policy and lists, then revoked
+and verified again. Every verdict has to be as expected, from both.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+import click
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from bridge.relying.rejection import PathRejected
+from bridge.relying.snapshot import Snapshot
+from bridge.relying.verify import Trust, verify
+from ca.chance import SystemChance
+from ca.issuing.cycle import IssuedCertificate
+from ca.model import (
+    HOLDER_KINDS,
+    AuthorityId,
+    CertificateKind,
+    Office,
+    OfficeKind,
+    Officer,
+    OfficerId,
+    OfficialPost,
+    Resident,
+    RevocationReason,
+    Role,
+)
+from ca.revoking.orders import revoke
+from ca.revoking.publication import publish
+from ca.store import authorities as authority_rows
+from ca.store import certificates, officers
+from front.assembly import World, open_world
+from front.cli import main as kakehashi
+from front.demo.openssl import OpensslJudge, key_and_request, write_certificate
+from front.demo.people import invented_code, invented_resident
+
+EDITION = "japan-2014"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One certificate's verdicts: by us and by OpenSSL, before and after it is revoked."""
+
+    authority: str
+    kind: str
+    certificate: str
+    ours: str
+    openssl: str
+    ours_revoked: str | None
+    openssl_revoked: str | None
+
+    @property
+    def agreed(self) -> bool:
+        """Whether all verdicts are as expected."""
+        before = (self.ours, self.openssl) == ("valid", "OK")
+        if self.ours_revoked is None:
+            return before
+        return (
+            before
+            and self.ours_revoked == "revoked"
+            and self.openssl_revoked == "error 23: certificate revoked"
+        )
+
+
+@click.command()
+@click.option("--folder", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True)
+@click.option("--test-keys", is_flag=True, help="A repeatable world of public test keys.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--no-colour", is_flag=True, envvar="NO_COLOR")
+def demo(folder: Path, test_keys: bool, as_json: bool, no_colour: bool) -> None:  # noqa: FBT001 - click calls by keyword
+    """Make a nation's PKI and have OpenSSL judge it."""
+    console = Console(no_color=no_colour, highlight=False, stderr=as_json)
+    started = time.monotonic()
+    home, secret = _prepare(folder)
+    console.rule("[bold]1. A world from one file")
+    options = ["--test-keys"] if test_keys else []
+    _command(
+        console, "init", "--edition", EDITION, "--home", str(home), "--passphrase-file", str(secret), *options
+    )
+    with open_world(home, secret.read_text().strip) as world:
+        console.rule("[bold]2. Officers, applications, certificates")
+        issued = list(_issue_everywhere(world, folder / "holders", console))
+        console.rule("[bold]3. Two verdicts on each certificate, before and after it is revoked")
+        rows = _judge(world, issued, folder / "judge", console)
+    agreed = sum(row.agreed for row in rows)
+    seconds = time.monotonic() - started
+    if as_json:
+        result = {"rows": [asdict(row) for row in rows], "agreed": agreed, "seconds": round(seconds, 1)}
+        click.echo(msgspec.json.encode(result).decode())
+    else:
+        _show(rows, console)
+        console.print(f"\n{agreed} of {len(rows)} rows as expected, in {seconds:.0f} seconds.")
+        console.print(f"The world is in {home}; its passphrase in {secret}. Try:")
+        console.print(f"  kakehashi list show jpki-13.g1 --home {home}", style="cyan")
+    sys.exit(0 if agreed == len(rows) else 1)
+
+
+def _prepare(folder: Path) -> tuple[Path, Path]:
+    """An empty folder for the demonstration, with a fresh passphrase that only this user can read."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    (folder / "holders").mkdir(parents=True, mode=0o700)
+    secret = folder / "passphrase"
+    secret.touch(mode=0o600)
+    secret.write_text(SystemChance().octets("passphrase of the demonstration", 18).hex() + "\n")
+    return folder / "world", secret
+
+
+def _command(console: Console, *arguments: str) -> None:
+    """Run a command line of ours, and show it as a person would type it."""
+    console.print(f"$ kakehashi {' '.join(arguments)}", style="cyan", markup=False)
+    arguments = (*arguments, "--no-colour") if console.no_color else arguments
+    if console.stderr:
+        arguments = (*arguments, "--json")
+    kakehashi.main(list(arguments), standalone_mode=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Application:
+    """What is applied for at one office, with the files of its requests."""
+
+    office: Office
+    applicant: Resident | OfficialPost
+    code: int | None
+    requests: dict[CertificateKind, Path]
+
+
+def _issue_everywhere(world: World, folder: Path, console: Console) -> Iterator[IssuedCertificate]:
+    """A case at one office of every authority, through all its steps; then what authorities issue themselves."""
+    operator, approver = _officers(world)
+    console.print("Keys and requests by `openssl req`, one for each kind of each authority ...")
+    applications = _applications(world, folder)
+    for number, application in enumerate(
+        track(applications, "file, examine, approve, issue", console=console, transient=True)
+    ):
+        window = _window_officers(world, application.office)
+        at = world.clock()
+        case = world.registration.file(
+            window[0],
+            application.applicant,
+            {kind: request.read_bytes() for kind, request in application.requests.items()},
+            code=None if application.code is None else invented_code(number + 1),
+            at=at,
+        ).case
+        world.registration.examine(case.id, window[1], at=at)
+        world.registration.approve(case.id, approver, at=at)
+        yield from world.registration.issue(case.id, operator, at=at)
+    with world.store.reading() as connection:
+        for service in authority_rows.services(connection):
+            record = certificates.find(connection, service.certificate)
+            yield IssuedCertificate(record, record.encoded)
+    console.print(f"{len(applications)} cases issued, at an office of every authority that has holders.")
+
+
+def _applications(world: World, folder: Path) -> list[_Application]:
+    """For each authority with holders, an application for every kind at its first office."""
+    first: dict[AuthorityId, Office] = {}
+    for office in world.plan.offices:
+        if office.authority is not None:
+            first.setdefault(office.authority, office)
+    wanted = [
+        (office, kind) for name, office in first.items() for kind in world.issuers.practice(name).holders
+    ]
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        made = list(pool.map(lambda item: key_and_request(folder, f"{item[0].id}-{item[1]}"), wanted))
+    applications = []
+    for office in first.values():
+        requests = {
+            kind: request for (at, kind), request in zip(wanted, made, strict=True) if at.id == office.id
+        }
+        if office.kind is OfficeKind.MINISTRY:
+            post = OfficialPost(office.name, "Director-General for Examples")
+            applications.append(_Application(office, post, None, requests))
+        else:
+            resident = invented_resident(world.plan.municipalities.window(office.id))
+            applications.append(_Application(office, resident, 1, requests))
+    return applications
+
+
+def _officers(world: World) -> tuple[OfficerId, OfficerId]:
+    """An operator and an approver at the centre."""
+    with world.store.writing() as connection:
+        for name, role in (("operator", Role.OPERATOR), ("approver", Role.APPROVER)):
+            centre = next(office for office in world.plan.offices if office.kind is OfficeKind.CENTRE)
+            officers.add_officer(connection, Officer(OfficerId(name), centre.id, frozenset({role})))
+    return OfficerId("operator"), OfficerId("approver")
+
+
+def _window_officers(world: World, office: Office) -> tuple[OfficerId, OfficerId]:
+    """A receptionist and an examiner at an office."""
+    names = (OfficerId(f"reception-{office.id}"), OfficerId(f"examiner-{office.id}"))
+    with world.store.writing() as connection:
+        for name, role in zip(names, (Role.RECEPTION, Role.EXAMINER), strict=True):
+            officers.add_officer(connection, Officer(name, office.id, frozenset({role})))
+    return names
+
+
+def _judge(world: World, issued: list[IssuedCertificate], folder: Path, console: Console) -> list[Row]:
+    """Both verdicts on every certificate; then holders' are revoked, their lists published, and both judge again."""
+    judge = OpensslJudge.over(world.home.repository, world.plan.trusted_policies, folder)
+    files = {item.id: write_certificate(folder / f"{item.id}.pem", item.encoded) for item in issued}
+    before = [
+        (
+            _ours(world, item, world.clock()),
+            judge.verify(files[item.id], item.id.generation, item.record.scope, at=world.clock()),
+        )
+        for item in track(issued, "verified by both", console=console, transient=True)
+    ]
+    ends = [item for item in issued if item.record.kind in HOLDER_KINDS]
+    for item in track(ends, "revoked, lists published", console=console, transient=True):
+        ended = revoke(
+            world.store, item.id, RevocationReason.CESSATION_OF_OPERATION, "operator", at=world.clock()
+        )
+        publish(
+            world.store,
+            world.issuers.of(item.id.generation),
+            ended.scopes,
+            world.repository,
+            at=world.clock(),
+        )
+    rows = []
+    for item, (ours, theirs) in zip(
+        track(issued, "verified again", console=console, transient=True), before, strict=True
+    ):
+        at = world.clock()
+        revoked = item.record.kind in HOLDER_KINDS
+        again = (
+            judge.verify(files[item.id], item.id.generation, item.record.scope, at=at) if revoked else None
+        )
+        rows.append(
+            Row(
+                authority=str(item.id.generation.authority),
+                kind=item.record.kind.value,
+                certificate=str(item.id),
+                ours=ours,
+                openssl=theirs.words,
+                ours_revoked=_ours(world, item, at) if revoked else None,
+                openssl_revoked=again.words if again else None,
+            )
+        )
+    return rows
+
+
+def _ours(world: World, item: IssuedCertificate, at: datetime) -> str:
+    """This product's verdict, reading nothing but what is published."""
+    snapshot = Snapshot.read(world.home.repository)
+    anchor = (world.home.repository / f"g/{snapshot.manifest.anchor}/self.cer").read_bytes()
+    trust = Trust((anchor,), frozenset(world.plan.trusted_policies), world.plan.marking)
+    try:
+        verify(item.encoded, snapshot, trust, at)
+    except PathRejected as rejected:
+        return rejected.reason.value
+    return "valid"
+
+
+def _show(rows: list[Row], console: Console) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("authority", "kind", "ours", "OpenSSL", ""):
+        table.add_column(name, no_wrap=True)
+    for row in rows:
+        table.add_row(
+            row.authority,
+            row.kind,
+            _then(row.ours, row.ours_revoked),
+            _then(row.openssl, row.openssl_revoked),
+            "[green]agreed[/]" if row.agreed else "[red]NOT SO[/]",
+        )
+    console.print(table)
+
+
+def _then(before: str, after: str | None) -> str:
+    return before if after is None else f"{before}, then {after.removesuffix(': certificate revoked')}"

@@ -1,0 +1,279 @@
+"""A small seeded nation to work the engine in: two bridges, the official-post CA, one or two prefectures.
+
+A world is made once a process and copied for each test. Its keys are PUBLIC TEST KEYS. ``in_process`` runs a
+function in a process of its own, for what only real processes show: locks, races, and sudden death.
+"""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bridge.crossing.edition import edition_text, municipalities_path, read_edition
+from bridge.crossing.plan import Plan, make_plan
+from bridge.crossing.world import WorldMaker
+from bridge.manifest import Marking
+from bridge.repository.folder import Repository
+from ca.chance import Chance, SeededChance
+from ca.issuing.authority import Registration
+from ca.issuing.cycle import IssuedCertificate
+from ca.issuing.issuer import Issuer, Issuers
+from ca.keys import pool
+from ca.keys.vault import TestVault
+from ca.model import (
+    RESIDENT_KINDS,
+    AuthorityId,
+    CertificateKind,
+    GenerationId,
+    MunicipalityCode,
+    OfficeId,
+    Officer,
+    OfficerId,
+    OfficialPost,
+    Resident,
+    ResidentCode,
+    Role,
+    Sex,
+    resident_code,
+)
+from ca.names import Municipalities
+from ca.store import officers
+from ca.store.applications import Application
+from ca.store.engine import Store, sqlite_url
+from ca.store.schema import migrate
+
+NOW = datetime(2014, 9, 1, 0, 30, 15, tzinfo=UTC)
+URL = "http://repository.example"
+SEED = 7
+TOWN = MunicipalityCode("312011")  # Tottori-shi
+CODE = resident_code("12345678903")
+
+OFFICERS = (
+    ("window", TOWN, Role.RECEPTION),
+    ("window-2", TOWN, Role.EXAMINER),
+    ("window-3", TOWN, Role.EXAMINER),
+    ("other-window", "312029", Role.RECEPTION),  # Yonago-shi
+    ("other-window-2", "312029", Role.EXAMINER),
+    ("centre-1", "centre", Role.APPROVER),
+    ("centre-2", "centre", Role.APPROVER),
+    ("operator", "centre", Role.OPERATOR),
+    ("operator-2", "centre", Role.OPERATOR),
+    ("ministry", "ministry-1", Role.RECEPTION),
+    ("ministry-2", "ministry-1", Role.EXAMINER),
+)
+"""(officer, office, role). No officer has two roles, so that a test says which rule it breaks."""
+
+RESIDENT = Resident(
+    name="架橋　見本",
+    name_substitutes="01000",
+    sex=Sex.FEMALE,
+    birth_date=date(1990, 5, 5),
+    address="鳥取県鳥取市見本町九丁目九番九号",
+    address_substitutes="0" * 16,
+    municipality=TOWN,
+)
+"""A resident who does not exist, in a part of town that does not exist."""
+
+POST = OfficialPost("Ministry of Examples", "The Minister")
+
+
+@dataclass
+class EngineWorld:
+    """A world with its engines, opened in this process."""
+
+    folder: Path
+    plan: Plan
+    store: Store
+    vault: TestVault
+    issuers: Issuers
+    repository: Repository
+    chance: Chance
+    _keys: Iterator[int] = field(default_factory=lambda: iter(range(100_000)))
+
+    @property
+    def registration(self) -> Registration:
+        return Registration(self.store, self.issuers, self.plan.municipalities, self.chance)
+
+    def issuer(self, authority: str) -> Issuer:
+        return self.issuers.newest(AuthorityId(authority))
+
+    def csrs(self, *kinds: CertificateKind) -> dict[CertificateKind, bytes]:
+        """A request for each kind, each on a key that this world has not seen yet."""
+        return {kind: csr_for(next(self._keys)) for kind in kinds}
+
+    def filed(
+        self,
+        applicant: Resident | OfficialPost = RESIDENT,
+        kinds: tuple[CertificateKind, ...] = RESIDENT_KINDS,
+        *,
+        csrs: Mapping[CertificateKind, bytes] | None = None,
+        at: datetime = NOW,
+        code: ResidentCode | None = CODE,
+        officer: str | None = None,
+    ) -> Application:
+        post = isinstance(applicant, OfficialPost)
+        return self.registration.file(
+            officer or ("ministry" if post else "window"),
+            applicant,
+            self.csrs(*kinds) if csrs is None else csrs,
+            code=None if post else code,
+            at=at,
+        )
+
+    def approved(self, *args: Any, **options: Any) -> Application:
+        """An application that only waits to be issued."""
+        application = self.filed(*args, **options)
+        at = options.get("at", NOW)
+        examiner = "ministry-2" if application.holder is None else "window-2"
+        self.registration.examine(application.case.id, examiner, at=at)
+        self.registration.approve(application.case.id, "centre-1", at=at)
+        return application
+
+    def issued(self, *args: Any, **options: Any) -> dict[CertificateKind, IssuedCertificate]:
+        """The certificates of a new application, by kind."""
+        application = self.approved(*args, **options)
+        issued = self.registration.issue(application.case.id, "operator", at=options.get("at", NOW))
+        return {item.record.kind: item for item in issued}
+
+    def interpose(self, generation: GenerationId, wrap: Callable[[Any], Any]) -> None:
+        """Put something between an issuer and its signer."""
+        issuer = self.issuers.of(generation)
+        self.issuers._open[generation] = replace(issuer, signer=wrap(issuer.signer))
+
+
+@cache
+def plan_for(codes: tuple[str, ...], *, old_kind: bool = False) -> Plan:
+    """Edition japan-2014 with these prefectures alone."""
+    place, octets = edition_text("japan-2014")
+    edition = read_edition(octets, place)
+    prefectures = msgspec.structs.replace(edition.prefectures, codes=codes, nation=False)
+    edition = msgspec.structs.replace(edition, prefectures=prefectures, old_kind=old_kind)
+    municipalities = Municipalities.read(municipalities_path(edition, place))
+    return make_plan(edition, Marking.TEST, URL, municipalities, place)
+
+
+@contextmanager
+def opened(
+    folder: Path, codes: tuple[str, ...] = ("31",), *, old_kind: bool = False, chance: Chance | None = None
+) -> Iterator[EngineWorld]:
+    """Open the world that lies in this folder."""
+    plan = plan_for(codes, old_kind=old_kind)
+    store = Store.open(sqlite_url(folder / "store.db"))
+    vault = TestVault.open(folder / "keys")
+    issuers = Issuers(store, vault, plan.practices)
+    repository = Repository(folder / "repository")
+    try:
+        yield EngineWorld(folder, plan, store, vault, issuers, repository, chance or SeededChance(SEED))
+    finally:
+        store.close()
+
+
+@contextmanager
+def engine_world(
+    folder: Path, codes: tuple[str, ...] = ("31",), *, old_kind: bool = False, chance: Chance | None = None
+) -> Iterator[EngineWorld]:
+    """A fresh world in this folder."""
+    shutil.copytree(_template(codes, old_kind=old_kind), folder, dirs_exist_ok=True)
+    with opened(folder, codes, old_kind=old_kind, chance=chance) as world:
+        yield world
+
+
+@cache
+def _template(codes: tuple[str, ...], *, old_kind: bool) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="kakehashi-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    store = Store.open(sqlite_url(folder / "store.db"))
+    migrate(store)
+    plan = plan_for(codes, old_kind=old_kind)
+    vault = TestVault.make(folder / "keys", SEED)
+    WorldMaker(plan, store, vault, SeededChance(SEED), NOW, lambda _: None).make()
+    there = {office.id for office in plan.offices}
+    with store.writing() as connection:
+        for name, office, role in OFFICERS:
+            if office in there:
+                officer = Officer(OfficerId(name), OfficeId(office), frozenset({role}))
+                officers.add_officer(connection, officer)
+    store.close()
+    return folder
+
+
+def holder_key(number: int) -> rsa.RSAPrivateKey:
+    """One of 25,600 distinct public test keys, quickly: a first prime of the pool times a second one."""
+    p = int.from_bytes(pool._pool().primes[number // pool.POOL_SIZE][0], "big")
+    q = int.from_bytes(pool._pool().primes[number % pool.POOL_SIZE][1], "big")
+    d = rsa.rsa_recover_private_exponent(pool.EXPONENT, p, q)
+    numbers = rsa.RSAPrivateNumbers(
+        p=p,
+        q=q,
+        d=d,
+        dmp1=rsa.rsa_crt_dmp1(d, p),
+        dmq1=rsa.rsa_crt_dmq1(d, q),
+        iqmp=rsa.rsa_crt_iqmp(p, q),
+        public_numbers=rsa.RSAPublicNumbers(pool.EXPONENT, p * q),
+    )
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True)
+
+
+def csr_for(number: int) -> bytes:
+    """A request in DER on ``holder_key(number)``."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"holder {number}")])
+    request = x509.CertificateSigningRequestBuilder(name).sign(holder_key(number), hashes.SHA256())
+    return request.public_bytes(Encoding.DER)
+
+
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload([__name__])  # the imports are paid once, not once a process
+
+
+class Running:
+    """A process that runs a function of a test module; it can be killed, or waited for."""
+
+    def __init__(self, function: Callable[..., None], *args: object) -> None:
+        self._process = _PROCESSES.Process(target=function, args=args)
+        self._process.start()
+
+    def kill(self) -> None:
+        """SIGKILL: nothing of the process runs any more."""
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+
+    def wait(self) -> int:
+        """Its exit code; -9 after SIGKILL."""
+        self._process.join(60)
+        code = self._process.exitcode
+        if code is None:
+            self.kill()
+            raise AssertionError("the process hangs")
+        self._process.close()
+        return code
+
+
+def append(path: Path, line: bytes) -> None:
+    """Write a line down at once: what was written before a SIGKILL stays."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, line.hex().encode() + b"\n")
+    finally:
+        os.close(descriptor)
+
+
+def lines(path: Path) -> list[bytes]:
+    """What ``append`` wrote."""
+    return [bytes.fromhex(line) for line in path.read_text().splitlines()] if path.exists() else []
