@@ -6,7 +6,7 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,8 +27,10 @@ class Repository:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Admit one publication at a time, in all processes."""
-        self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with (self.folder.parent / "publishing.lock").open("w") as lock:
+        with ExitStack() as stack:
+            with self._clear_errors():
+                self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+                lock = stack.enter_context((self.folder.parent / "publishing.lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

@@ -185,6 +185,7 @@ class Registration:
             at=at,
             application=application.case.id,
             holder=application.holder,
+            decided_at=application.case.moment_of(Step.APPROVE),
         )
 
     def _draft(

@@ -55,6 +55,7 @@ def prepare(
     at: datetime,
     application: ApplicationId | None = None,
     holder: bytes | None = None,
+    decided_at: datetime | None = None,
 ) -> Prepared:
     """Lint a draft and encode it.
 
@@ -77,6 +78,7 @@ def prepare(
             application=application,
             holder=holder,
             encoded=tbs_certificate(draft),
+            decided_at=decided_at,
         ),
     )
 

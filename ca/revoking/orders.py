@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
-from ca.errors import Conflict, NotPermitted
+from ca.errors import BadInput, Conflict, NotPermitted
 from ca.model import CertificateId, OfficeKind, Revocation, RevocationReason, Role, Scope
 from ca.rules.revocation import change, permit
 from ca.store import certificates, officers, revocations
@@ -36,12 +36,16 @@ def revoke(
     """End a certificate on the word of an operator of the centre.
 
     Raises:
+        BadInput: ``invalid_since`` lies after the revocation.
         NotFound: The certificate or the officer is unknown.
         NotPermitted: The officer is not an operator of the centre.
         Conflict: The certificate is not issued yet, or has expired.
         RevocationRefused: The reason is not one for this kind, or the certificate has ended already.
     """
     moment = at.replace(microsecond=0)
+    since = None if invalid_since is None else invalid_since.astimezone(UTC).replace(microsecond=0)
+    if since is not None and since > moment:
+        raise BadInput("invalidity date", "lies after the revocation", clause="RFC 5280 5.3.2")
     with store.writing() as connection:
         officer, office = officers.officer(connection, officer_id)
         if Role.OPERATOR not in officer.roles or office.kind is not OfficeKind.CENTRE:
@@ -54,8 +58,12 @@ def revoke(
         permit(record.kind, reason)
         revocation = change(
             revocations.find(connection, certificate, record.scope),
-            Revocation(certificate.serial, moment, reason, invalid_since),
+            Revocation(certificate.serial, moment, reason, since),
         )
+        if revocation.invalid_since is not None:
+            # The moment of an earlier hold stays, and a suspicion that came after it adds nothing.
+            earlier = min(revocation.invalid_since, revocation.revoked_at)
+            revocation = replace(revocation, invalid_since=earlier)
         sequence = revocations.record(
             connection,
             certificate.generation,

@@ -90,7 +90,10 @@ def due(connection: Connection, generation: GenerationId, within: timedelta, at:
 
 def _intend(connection: Connection, issuer: Issuer, scope: Scope, at: datetime) -> _Intent:
     place = lists.place(connection, issuer.id, scope)
-    this_update = at.replace(microsecond=0)
+    said = revocations.of_list(connection, issuer.id, scope)
+    # What was revoked while this publication waited for its turn stands in the list, which is then of that moment.
+    moments = [at.replace(microsecond=0), *(revocation.revoked_at for revocation, _ in said)]
+    this_update = max(moments)
     # Numbers rise even if the clock stands still, and never fall behind those of a lost store.
     microseconds = (at - _EPOCH) // timedelta(microseconds=1)
     number = max(lists.newest_number(connection, issuer.id, scope) + 1, microseconds)
@@ -106,7 +109,7 @@ def _intend(connection: Connection, issuer: Issuer, scope: Scope, at: datetime) 
     check_list(draft, issuer.facts)
     check_entry = entry_checker(draft)
     entries: list[bytes] = []
-    for revocation, entry in revocations.of_list(connection, issuer.id, scope):
+    for revocation, entry in said:
         check_entry(revocation)
         entries.append(entry)
     tbs = tbs_list(draft, entries)

@@ -109,6 +109,10 @@ class Case:
                 f"is said to be {_said(self.state)}, but its steps lead to {_said(reached)}",
             )
 
+    def moment_of(self, step: Step) -> datetime | None:
+        """When this step was taken, if it was."""
+        return next((taken.at for taken in self.history if taken.step is step), None)
+
 
 def take(case: Case, step: Step, officer: Officer, office: Office, at: datetime) -> Case:
     """The case after this step, with the step in its history.

@@ -56,8 +56,11 @@ class _Particulars(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def next_id(connection: Connection, office: OfficeId) -> ApplicationId:
     """The number of the office's next case. To be used in the transaction that asked."""
-    query = select(func.max(applications.c.application)).where(applications.c.office == office)
-    newest: str | None = connection.execute(query).scalar_one()
+    number_of = applications.c.application
+    query = select(number_of).where(applications.c.office == office)
+    # By length first: the millionth case has seven digits.
+    query = query.order_by(func.length(number_of).desc(), number_of.desc()).limit(1)
+    newest: str | None = connection.execute(query).scalar_one_or_none()
     number = int(newest.rpartition("-")[2]) + 1 if newest else 1
     return ApplicationId(f"{office}-{number:06}")
 

@@ -30,6 +30,7 @@ class CertificateRecord:
         scope: The list in which it would stand if it were revoked.
         subject_key: SHA-256 of the encoded SubjectPublicKeyInfo.
         holder: The holder's keyed code, for residents.
+        decided_at: When the application was approved, for holders: events that took effect later end it.
         encoded: The TBSCertificate while intended, the Certificate once issued.
     """
 
@@ -43,6 +44,7 @@ class CertificateRecord:
     application: ApplicationId | None
     holder: bytes | None
     encoded: bytes
+    decided_at: datetime | None = None
 
 
 def intend(connection: Connection, records: Iterable[CertificateRecord]) -> None:
@@ -58,7 +60,10 @@ def intend(connection: Connection, records: Iterable[CertificateRecord]) -> None
 
 
 def complete(connection: Connection, issued: Iterable[tuple[CertificateId, bytes]]) -> None:
-    """Write down the signed certificates of intents, or raise Conflict if one was not intended."""
+    """Write down the signed certificates of intents, or raise Conflict if one was not intended.
+
+    One that is there already, octet for octet, stays: another process may have recovered the same intent.
+    """
     for certificate, encoded in issued:
         changed = connection.execute(
             update(certificates)
@@ -67,7 +72,10 @@ def complete(connection: Connection, issued: Iterable[tuple[CertificateId, bytes
             .values(state=CertificateState.ISSUED)
         )
         if changed.rowcount != 1:
-            raise Conflict(f"certificate {certificate}", "was not intended, or is issued already")
+            there = connection.execute(_select().where(*_is(certificates.c, certificate))).one_or_none()
+            if there is None or there.encoded != encoded:
+                raise Conflict(f"certificate {certificate}", "was not intended, or is issued already")
+            continue
         connection.execute(
             update(certificate_bytes).where(*_is(certificate_bytes.c, certificate)).values(encoded=encoded)
         )
@@ -122,6 +130,7 @@ def _to_row(record: CertificateRecord) -> dict[str, object]:
         "not_before": record.period.not_before,
         "not_after": record.period.not_after,
         "intended_at": record.intended_at,
+        "decided_at": record.decided_at,
         "subject_key": record.subject_key,
         "application": record.application,
         "holder": record.holder,
@@ -148,4 +157,5 @@ def _from_row(row: Row[Any]) -> CertificateRecord:
         application=None if row.application is None else ApplicationId(row.application),
         holder=row.holder,
         encoded=row.encoded,
+        decided_at=row.decided_at,
     )

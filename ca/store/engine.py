@@ -14,7 +14,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from ca.errors import HomeBusy, HomeRefused, HomeTooNew, KakehashiError, StorageFailed
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The newest migration's number; migrations are numbered in order."""
 
 _WRITES = "kakehashi_writes"

@@ -68,6 +68,7 @@ certificates = Table(
     Column("not_before", Moment, nullable=False),
     Column("not_after", Moment, nullable=False),
     Column("intended_at", Moment, nullable=False),
+    Column("decided_at", Moment, nullable=True),
     Column("subject_key", LargeBinary(32), nullable=False),
     Column("application", String(24), nullable=True),
     Column("holder", LargeBinary(32), nullable=True),
@@ -206,3 +207,40 @@ requests = Table(
     ForeignKeyConstraint(["application"], ["applications.application"]),
 )
 Index("requests_public_key", requests.c.public_key)
+
+# The national register: every event that was acknowledged, and what came of it.
+register_events = Table(
+    "register_events",
+    metadata,
+    Column("event", String(80), primary_key=True),
+    Column("kind", String(40), nullable=False),
+    Column("holder", LargeBinary(32), nullable=False),
+    Column("occurred_at", Moment, nullable=False),
+    Column("notified_at", Moment, nullable=False),
+    Column("effective_at", Moment, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("journal_index", BigInteger, nullable=False),
+)
+Index("register_events_holder", register_events.c.holder)
+
+# Keys of officers and machines, as SHA-256: a key is 256 random bits, so its hash cannot be searched.
+client_keys = Table(
+    "client_keys",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("officer", String(64), nullable=True),
+    Column("purpose", String(16), nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("revoked_at", Moment, nullable=True),
+    ForeignKeyConstraint(["officer"], ["officers.officer"]),
+)
+
+# One row a job: whoever holds it works, the others wait until it has run out.
+leases = Table(
+    "leases",
+    metadata,
+    Column("job", String(40), primary_key=True),
+    Column("owner", String(80), nullable=False),
+    Column("until", Moment, nullable=False),
+)

@@ -40,7 +40,8 @@ def context(number: int, *parts: bytes, constructed: bool = True) -> bytes:
 
 def integer(value: int) -> bytes:
     """INTEGER, two's complement, as short as can be."""
-    return tlv(0x02, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+    magnitude = value if value >= 0 else ~value
+    return tlv(0x02, value.to_bytes(magnitude.bit_length() // 8 + 1, "big", signed=True))
 
 
 def enumerated(value: int) -> bytes:
@@ -96,4 +97,5 @@ def time(moment: datetime) -> bytes:
 
 def generalized_time(moment: datetime) -> bytes:
     """GeneralizedTime in UTC without fractions (RFC 5280 4.1.2.5.2)."""
-    return tlv(0x18, f"{moment.astimezone(UTC):%Y%m%d%H%M%SZ}".encode())
+    utc = moment.astimezone(UTC)
+    return tlv(0x18, f"{utc.year:04}{utc:%m%d%H%M%SZ}".encode())  # the C library may not pad %Y

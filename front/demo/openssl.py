@@ -7,6 +7,7 @@ by breadth first search; everything else OpenSSL decides.
 from __future__ import annotations
 
 import base64
+import re
 import subprocess
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -144,4 +145,5 @@ def _error(words: str) -> str:
         return words[:80]
     number, _, rest = rest.partition(" at ")
     _, _, reason = rest.partition("lookup: ")
-    return f"error {number}: {reason.partition(' error ')[0]}"
+    # Behind the reason stand further errors, or with -explicit_policy the policies that were found.
+    return f"error {number}: {re.split(r' error | Require explicit Policy', reason)[0]}"

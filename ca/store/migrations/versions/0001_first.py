@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("not_before", Moment(), nullable=False),
         sa.Column("not_after", Moment(), nullable=False),
         sa.Column("intended_at", Moment(), nullable=False),
+        sa.Column("decided_at", Moment(), nullable=True),
         sa.Column("subject_key", sa.LargeBinary(length=32), nullable=False),
         sa.Column("application", sa.String(length=24), nullable=True),
         sa.Column("holder", sa.LargeBinary(length=32), nullable=True),
