@@ -5,17 +5,22 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test check format clean
+PYTEST_WORKERS ?= $(shell nproc)
+
+.PHONY: help demo nation test check format clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(READY)  ## Make a nation's PKI and have OpenSSL judge it (under 2 minutes)
-	@$(BIN)/python -m front.demo --folder .demo
+demo: $(READY)  ## Live one resident's life in a served world, each verdict beside OpenSSL's
+	@$(BIN)/python -m front.demo story --folder .demo
+
+nation: $(READY)  ## Have OpenSSL judge certificates of every authority of the nation
+	@$(BIN)/python -m front.demo nation --folder .demo
 
 test: check  ## Run every check and every test
-	@echo "Running the tests on $$(nproc) processors ..."
-	@$(BIN)/python -m pytest -n $$(nproc) -q
+	@echo "Running the tests on $(PYTEST_WORKERS) processors ..."
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -q
 
 check: $(READY)  ## Run ruff, mypy and the architecture test
 	@echo "Checking format and lint (ruff), types (mypy strict), architecture ..."

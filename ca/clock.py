@@ -62,3 +62,8 @@ def parse_moment(text: str, place: str) -> datetime:
     except (ValueError, OverflowError):
         pass
     raise BadInput(place, f"{text!r} is not a moment such as 2014-09-01T00:00:00Z or ...+09:00")
+
+
+def utc_text(moment: datetime) -> str:
+    """A moment as people and machines both read it: ISO 8601 in UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

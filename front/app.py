@@ -1,45 +1,62 @@
-"""The Flask application: what is public of one home, and whether the server is well."""
+"""The Flask application over one opened world: what is public, the machine interface, and how the server is."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+import time
 
-from flask import Flask, Response, abort, jsonify, request, send_from_directory
+from flask import Flask, Response, g, jsonify, request
 
-from front.home import Home
+from ca.clock import system_clock
+from ca.store import clients
+from front import problems
+from front.assembly import World
+from front.logs import log
+from front.public import public
+from front.registration.api import api
+from front.registration.feeds import feeds
+from front.worker import LISTS_JOB
 
-HOME_VARIABLE = "KAKEHASHI_SERVED_HOME"
-_TYPES = {
-    ".cer": "application/pkix-cert",  # RFC 2585 4.1
-    ".crl": "application/pkix-crl",  # RFC 2585 4.2
-    ".p7s": "application/pkcs7-signature",  # RFC 8551 3.2.1
-    ".json": "application/json",
-    ".ccp": "application/octet-stream",
-}
+_MAXIMUM_BODY = 4 * 1024 * 1024
 
 
-def create_app(folder: str | None = None) -> Flask:
-    """The application over a complete home; a served worker finds its home in the environment."""
-    home = Home(Path(folder or os.environ[HOME_VARIABLE]))
-    description = home.require_complete()
+def create_app(world: World) -> Flask:
+    """The application over a world."""
     app = Flask(__name__, static_folder=None)
-
-    @app.get("/manifest.json")
-    @app.get("/manifest.p7s")
-    @app.get("/g/<path:path>")
-    def repository(path: str | None = None) -> Response:  # noqa: ARG001 - the route's variable
-        """A file of the repository. Anything else in the home is out of reach."""
-        name = request.path.lstrip("/")
-        kind = _TYPES.get(Path(name).suffix)
-        if kind is None:
-            abort(404)
-        # max_age None: "no-cache", so a client asks again and gets 304 while a list is unchanged.
-        return send_from_directory(home.repository.resolve(), name, mimetype=kind, max_age=None)
+    app.config["MAX_CONTENT_LENGTH"] = _MAXIMUM_BODY
+    problems.register(app)
+    app.register_blueprint(public(world.home.repository))
+    app.register_blueprint(api(world))
+    app.register_blueprint(feeds(world))
 
     @app.get("/health")
     def health() -> Response:
         """That this process answers."""
-        return jsonify(status="ok", edition=description.edition, marking=description.marking)
+        return jsonify(status="ok", edition=world.description.edition, marking=world.description.marking)
+
+    @app.get("/ready")
+    def ready() -> Response:
+        """That the store can be read and the worker is at work: what was revoked will be published."""
+        with world.store.reading() as connection:
+            until = clients.lease_end(connection, LISTS_JOB)
+        working = until is not None and until > system_clock()
+        response = jsonify(status="ok" if working else "no worker", worker=working)
+        response.status_code = 200 if working else 503
+        return response
+
+    @app.before_request
+    def _begin() -> None:
+        g.began = time.monotonic()
+
+    @app.after_request
+    def _end(response: Response) -> Response:
+        # The rule, not the path: a path may hold what a client mistook for something public.
+        log(
+            "request",
+            method=request.method,
+            route=str(request.url_rule or "none"),
+            status=response.status_code,
+            milliseconds=round((time.monotonic() - g.get("began", time.monotonic())) * 1000, 1),
+        )
+        return response
 
     return app

@@ -1,54 +1,57 @@
-"""Applicants as files: a resident's or a post's particulars as JSON, read strictly."""
+"""Applicants from outside: a resident's or a post's particulars as JSON, read strictly."""
 
 from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
 
 from ca.errors import BadInput
 from ca.model import MunicipalityCode, OfficialPost, Resident, ResidentCode, Sex, resident_code
+from front.strict_json import decode
 
 _MAXIMUM_SIZE = 64 * 1024
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-_Flags = Annotated[str, msgspec.Meta(pattern="^[01]*$", max_length=200)]
-T = TypeVar("T", bound=msgspec.Struct)
+_Flags = Annotated[str, msgspec.Meta(pattern=r"\A[01]*\Z", max_length=200)]
+_Code = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{5,6}\Z")]
 
 
-class _ResidentFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ResidentParticulars(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A resident as an office writes it down.
+
+    Without substitute-character flags, no character of the name or address is a substitute.
+    """
+
     code: str
     name: _Text
     sex: Literal["male", "female", "not applicable"]
     birth_date: date
     address: _Text
-    municipality: str
+    municipality: _Code
     name_substitutes: _Flags | None = None
     address_substitutes: _Flags | None = None
 
 
-class _PostFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PostParticulars(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An official post as its ministry writes it down."""
+
     ministry: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     post: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
-def read_resident(path: Path) -> tuple[Resident, ResidentCode]:
-    """A resident and the resident's code, or BadInput that names the field and shows no personal datum.
-
-    Without substitute-character flags, no character of the name or address is a substitute.
-    """
-    found = _read(path, _ResidentFile)
+def resident_of(found: ResidentParticulars, place: str) -> tuple[Resident, ResidentCode]:
+    """A resident and the resident's code, or BadInput that names the field and shows no personal datum."""
     for field, text, flags in (
         ("name", found.name, found.name_substitutes),
         ("address", found.address, found.address_substitutes),
     ):
-        if not _printable(text):
-            raise BadInput(f"{path}, {field}", "has control characters")
+        _require_text(f"{place}, {field}", text)
         if flags is not None and len(flags) != len(text):
             raise BadInput(
-                f"{path}, {field}_substitutes", f"has {len(flags)} flags for {len(text)} characters"
+                f"{place}, {field}_substitutes", f"has {len(flags)} flags for {len(text)} characters"
             )
     resident = Resident(
         name=found.name,
@@ -62,18 +65,32 @@ def read_resident(path: Path) -> tuple[Resident, ResidentCode]:
     return resident, resident_code(found.code)
 
 
-def read_post(path: Path) -> OfficialPost:
+def post_of(found: PostParticulars) -> OfficialPost:
     """An official post, or BadInput that names the field."""
-    found = _read(path, _PostFile)
+    _require_text("ministry", found.ministry)
+    _require_text("post", found.post)
     return OfficialPost(found.ministry, found.post)
 
 
-def _printable(text: str) -> bool:
+def read_resident(path: Path) -> tuple[Resident, ResidentCode]:
+    """The resident that a file describes."""
+    return resident_of(decode(_read(path), ResidentParticulars, str(path)), str(path))
+
+
+def read_post(path: Path) -> OfficialPost:
+    """The official post that a file describes."""
+    return post_of(decode(_read(path), PostParticulars, str(path)))
+
+
+def _require_text(place: str, text: str) -> None:
     # The full-width space between family and given name is white space to Python, not printable.
-    return text.replace("\u3000", " ").isprintable()
+    if not text.replace("\u3000", " ").isprintable():
+        raise BadInput(place, "has control characters")
+    if not text.strip():
+        raise BadInput(place, "is blank")
 
 
-def _read(path: Path, kind: type[T]) -> T:
+def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             octets = file.read(_MAXIMUM_SIZE + 1)
@@ -81,12 +98,4 @@ def _read(path: Path, kind: type[T]) -> T:
         raise BadInput(str(path), f"cannot be read: {error.strerror}") from None
     if len(octets) > _MAXIMUM_SIZE:
         raise BadInput(str(path), f"is longer than {_MAXIMUM_SIZE} octets")
-    try:
-        return msgspec.json.decode(octets, type=kind)
-    except msgspec.ValidationError as error:
-        problem, _, where = str(error).partition(" - at ")
-        raise BadInput(
-            f"{path}{', ' + where.strip('`').removeprefix('$.') if where else ''}", problem
-        ) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadInput(str(path), "is not JSON in UTF-8") from None
+    return octets

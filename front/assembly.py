@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from bridge.crossing.edition import edition_text, municipalities_path, read_edition
@@ -20,7 +20,9 @@ from ca.issuing.authority import Registration
 from ca.issuing.issuer import Issuers
 from ca.keys.vault import KeyVault, SealedVault, TestVault
 from ca.names import Municipalities
+from ca.revoking.events import EventDesk
 from ca.store.engine import Store, sqlite_url
+from ca.store.journal import Journal
 from front.home import Description, Home, clock_of
 
 PassphraseSource = Callable[[], str]
@@ -54,6 +56,11 @@ class World:
         """The offices' cases."""
         return Registration(self.store, self.issuers, self.plan.municipalities, self.chance)
 
+    @cached_property
+    def events(self) -> EventDesk:
+        """Where the register's feeds arrive."""
+        return EventDesk(self.store, Journal(self.home.journal))
+
     @property
     def chance(self) -> Chance:
         """Where unpredictable octets come from."""
@@ -81,7 +88,8 @@ def open_world(
         try:
             store.require_schema()
             moment = clock_of(description, clock)
-            yield World(home, description, moment, store, Repository(home.repository), passphrase)
+            # Asked for once, however often a key is opened.
+            yield World(home, description, moment, store, Repository(home.repository), cache(passphrase))
         finally:
             store.close()
 

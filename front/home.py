@@ -6,6 +6,7 @@
     edition.toml        the edition that the world was made from, with its table of municipalities beside it
     keys/               wrapped private keys, and the key of the residents' codes
     store.db            the store (SQLite)
+    journal/            what was acknowledged, in a chain of hashes
     repository/         what is public
 
 Locks: ``home.lock`` is held shared by whoever works in the home, and alone by ``init``.
@@ -16,14 +17,13 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import tempfile
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -31,9 +31,17 @@ from bridge.manifest import Marking
 from ca.clock import Clock, ShiftedClock, system_clock
 from ca.errors import BadInput, HomeBusy, HomeHalfMade, HomeRefused, HomeTooNew, StorageFailed
 
-FORMAT = 1
+FORMAT: Final = 1
+SERVED_HOME_VARIABLE = "KAKEHASHI_SERVED_HOME"
+"""How a server tells its worker processes which home they serve."""
+
 _FILE = "home.toml"
 _LOCK = "home.lock"
+_BEGUN = frozenset({_LOCK, f".{_FILE}.new"})
+"""What a making may leave behind that ended before the home was one."""
+
+# Before 1950 UTCTime begins (RFC 5280 4.1.2.5.1); after 2100 no suite signs. Far beyond, moments cannot be reckoned.
+_CLOCK_YEARS = range(1950, 2101)
 _MAXIMUM_SIZE = 1 << 16
 
 
@@ -44,7 +52,7 @@ class ClockSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     epoch: datetime
     speed: float
 
-    def clock(self) -> Clock:
+    def clock(self) -> ShiftedClock:
         """The clock so set."""
         return ShiftedClock(self.start.astimezone(UTC), self.epoch.astimezone(UTC), self.speed)
 
@@ -57,7 +65,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         seed: Of a world with public test keys; None for one with keys of its own.
     """
 
-    format: int = FORMAT
+    format: Literal[1] = FORMAT
     state: Literal["making", "complete"]
     marking: Literal["test", "production"]
     edition: str
@@ -92,6 +100,11 @@ class Home:
         return self.folder / "store.db"
 
     @property
+    def journal(self) -> Path:
+        """The folder of the journal: what was acknowledged."""
+        return self.folder / "journal"
+
+    @property
     def repository(self) -> Path:
         """The public folder."""
         return self.folder / "repository"
@@ -99,6 +112,17 @@ class Home:
     def exists(self) -> bool:
         """Whether a world was begun here."""
         return (self.folder / _FILE).is_file()
+
+    def require_room(self) -> None:
+        """Raise HomeRefused if something else is where a new home is to be made."""
+        place = f"home {self.folder}"
+        try:
+            if any(entry.name not in _BEGUN for entry in self.folder.iterdir()):
+                raise HomeRefused(place, "is a directory with other things in it")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise HomeRefused(place, f"cannot be made a home: {error.strerror}") from None
 
     def describe(self) -> Description:
         """What this home is, complete or not.
@@ -112,10 +136,8 @@ class Home:
             with path.open("rb") as file:
                 tables = tomllib.loads(file.read(_MAXIMUM_SIZE).decode())
         except FileNotFoundError:
-            raise HomeRefused(
-                f"home {self.folder}", "is not a home", remedy="`kakehashi init` makes one"
-            ) from None
-        except (OSError, ValueError) as error:
+            raise self._no_home() from None
+        except (OSError, ValueError, RecursionError) as error:
             raise HomeRefused(str(path), f"cannot be read: {error}") from None
         found = tables.get("format")
         if isinstance(found, int) and found > FORMAT:
@@ -130,7 +152,7 @@ class Home:
             raise HomeRefused(str(path), str(error)) from None
 
     def require_complete(self) -> Description:
-        """What this home is, if its world is complete; else HomeHalfMade."""
+        """What this home is, if its world is complete; else HomeHalfMade, or HomeRefused without its store."""
         description = self.describe()
         if description.state != "complete":
             raise HomeHalfMade(
@@ -138,6 +160,9 @@ class Home:
                 "is half made: its making was interrupted",
                 remedy="Run the same `kakehashi init` again to complete it",
             )
+        if not self.store.is_file():
+            # SQLite would make an empty one.
+            raise HomeRefused(str(self.store), "is missing", remedy="Restore it from the backup")
         return description
 
     def write(self, description: Description) -> None:
@@ -147,27 +172,28 @@ class Home:
     def place(self, name: str, content: bytes) -> None:
         """Write one file of the home, whole or not at all, durably."""
         with storage_errors(f"home {self.folder}"):
-            descriptor, temporary = tempfile.mkstemp(dir=self.folder, prefix=".")
+            # Whoever writes here keeps the home alone; a killed writing leaves this file to the next one.
+            temporary = self.folder / f".{name}.new"
             try:
-                with os.fdopen(descriptor, "wb") as file:
+                with temporary.open("wb") as file:
                     file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
-                Path(temporary).replace(self.folder / name)
+                temporary.replace(self.folder / name)
             except BaseException:
                 with suppress(OSError):
-                    Path(temporary).unlink()
+                    temporary.unlink()
                 raise
 
     @contextmanager
     def locked(self, *, alone: bool) -> Iterator[None]:
         """Keep the home: alone for making it, shared for working in it. HomeBusy if another process keeps it."""
+        if not (alone or self.exists()):  # so that no lock is left in a folder that is no home
+            raise self._no_home()
         try:
             lock = (self.folder / _LOCK).open("a")
         except FileNotFoundError:
-            raise HomeRefused(
-                f"home {self.folder}", "is not a home", remedy="`kakehashi init` makes one"
-            ) from None
+            raise self._no_home() from None
         except OSError as error:
             raise HomeRefused(f"home {self.folder}", f"cannot be opened: {error.strerror}") from None
         with lock:
@@ -181,6 +207,9 @@ class Home:
                     remedy="Wait for it to end and try again",
                 ) from None
             yield
+
+    def _no_home(self) -> HomeRefused:
+        return HomeRefused(f"home {self.folder}", "is not a home", remedy="`kakehashi init` makes one")
 
 
 @contextmanager
@@ -203,8 +232,14 @@ def clock_of(description: Description, setting: tuple[datetime, float] | None) -
         if Marking(description.marking) is Marking.PRODUCTION:
             raise BadInput("--clock", "a production world runs on the machine's clock")
         start, speed = setting
-        return ShiftedClock(start, system_clock(), speed)
-    return system_clock if description.clock is None else description.clock.clock()
+        return _reckonable(ShiftedClock(start, system_clock(), speed))
+    return system_clock if description.clock is None else _reckonable(description.clock.clock())
+
+
+def _reckonable(clock: ShiftedClock) -> Clock:
+    if clock.start.year not in _CLOCK_YEARS:
+        raise BadInput("--clock", f"{clock.start.date()} is not in {_CLOCK_YEARS[0]} to {_CLOCK_YEARS[-1]}")
+    return clock
 
 
 def _toml(description: Description) -> str:

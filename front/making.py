@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -13,17 +13,25 @@ from bridge.crossing.plan import Plan
 from bridge.crossing.world import WorldMaker
 from bridge.repository.contents import publish_certificates, publish_lists, publish_manifest
 from bridge.repository.folder import Repository
-from ca.errors import BadInput, Conflict, HomeRefused
+from ca import suites
+from ca.errors import BadInput, Conflict, StorageFailed
 from ca.keys.sealing import require_strength
 from ca.keys.vault import KeyVault, SealedVault, TestVault
 from ca.store import authorities
 from ca.store.engine import Store, sqlite_url
 from ca.store.schema import migrate
+from ca.suites import Use
 from front.assembly import PassphraseSource, chance_of, plan_of
 from front.home import Description, Home, clock_of, storage_errors
 
 Progress = Callable[[str, int], None]
 """Called once a step with what was done, and how many steps the whole has."""
+
+# Certificates carry it for years: a host, perhaps a port, perhaps a path of plain words.
+_URL = re.compile(
+    r"http://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:(?P<port>[1-9][0-9]{0,4}))?"
+    r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*"
+)
 
 
 def make_home(
@@ -31,13 +39,14 @@ def make_home(
 ) -> bool:
     """Make a home and its world; complete it if a making was interrupted; leave it as it is if it is complete.
 
-    Everything that can be refused (edition, URL, passphrase) is refused before the first file is written.
+    Everything that can be refused (edition, URL, clock, passphrase) is refused before the first file is written.
 
     Returns:
         Whether there was anything to make.
 
     Raises:
         EditionRefused, BadInput, PassphraseRefused: What was handed in does not make a world.
+        SuiteRetired: The edition's suite may not sign at the moment of making.
         Conflict: The home exists and was made otherwise.
         HomeBusy: Another process works in the home.
         StorageFailed: The disk refused; the home is half made and the same command completes it.
@@ -48,12 +57,11 @@ def make_home(
     parsed = read_edition(octets, place)
     table = municipalities_path(parsed, place).read_bytes()
     plan = plan_of(edition, wanted)
-    if home.exists():
-        _require_same(home, wanted, octets)
-        if home.describe().state == "complete":
-            return False
-    elif folder.exists() and any(entry.name != "home.lock" for entry in folder.iterdir()):
-        raise HomeRefused(f"home {folder}", "is a directory with other things in it")
+    files = {parsed.municipalities: table, "edition.toml": octets}
+    if _complete(home, wanted, files):
+        return False
+    for practice in plan.practices.values():
+        suites.require(practice.suite, Use.SIGN, clock_of(wanted, None)())
     secret = ""
     if wanted.seed is None:
         secret = passphrase()
@@ -62,17 +70,25 @@ def make_home(
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / "home.lock").touch(mode=0o600)
     with home.locked(alone=True):
+        # Another process may have made it while this one asked for the passphrase.
+        if _complete(home, wanted, files):
+            return False
         if not home.exists():
             home.write(wanted)
-        home.place(parsed.municipalities, table)
-        home.place("edition.toml", octets)
+        for name, content in files.items():
+            home.place(name, content)
         description = home.describe()
         vault: KeyVault = (
             SealedVault.make(home.keys, secret)
             if description.seed is None
             else TestVault.make(home.keys, description.seed)
         )
-        _make_world(home, description, plan, vault, progress)
+        try:
+            with storage_errors(f"home {folder}"):
+                _make_world(home, description, plan, vault, progress)
+        except StorageFailed as error:
+            remedy = "Mend the storage and run the same `kakehashi init` again to complete the home"
+            raise StorageFailed(error.place, error.problem, remedy=remedy) from None
         home.write(msgspec.structs.replace(description, state="complete"))
     return True
 
@@ -82,9 +98,12 @@ def _make_world(
 ) -> None:
     clock = clock_of(description, None)
     repository = Repository(home.repository)
+    for stray in (*home.repository.rglob(".*"), *home.repository.rglob("*.new")):
+        stray.unlink()  # a publication that was killed left it
     store = Store.open(sqlite_url(home.store))
     steps = 3 * len(plan.practices) + len(plan.crosses) // 2 + 1
     try:
+        home.store.touch(mode=0o600)  # residents' particulars lie there
         migrate(store)
         maker = WorldMaker(
             plan, store, vault, chance_of(description), clock(), lambda what: progress(what, steps)
@@ -104,30 +123,53 @@ def _make_world(
 
 def _check_url(url: str) -> None:
     """Raise BadInput unless the URL is one that certificates can carry for years: plain http, no extras."""
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.netloc or parts.query or parts.fragment or not url.isascii():
+    match = _URL.fullmatch(url)
+    if match is None or int(match["port"] or 80) >= 1 << 16:
         raise BadInput(
             "--url",
-            f"{url!r} is not a plain http URL",
+            f"{url!r} is not a plain http URL: a host, perhaps a port and a path",
             clause="RFC 5280 8: status behind https would need status itself",
         )
     if len(url) > 120:
         raise BadInput("--url", "is longer than 120 characters")
 
 
-def _require_same(home: Home, wanted: Description, edition: bytes) -> None:
-    """Raise Conflict if the home was begun with another edition, marking, URL, seed or clock."""
+def _complete(home: Home, wanted: Description, files: Mapping[str, bytes]) -> bool:
+    """Whether the home is complete already.
+
+    Raises:
+        Conflict: It was begun with another edition, marking, URL, seed or clock.
+        HomeRefused: Something else is there.
+    """
+    if not home.exists():
+        home.require_room()
+        return False
     there = home.describe()
-    for name in ("marking", "edition", "url", "seed"):
-        if getattr(there, name) != getattr(wanted, name):
+    for name, value in _made_with(wanted).items():
+        if (old := _made_with(there)[name]) != value:
             raise Conflict(
                 f"home {home.folder}",
-                f"was made with {name} {getattr(there, name)}, not {getattr(wanted, name)}",
+                f"was made with {name} {old}, not {value}",
                 remedy="A world keeps what it was made with; make another home",
             )
-    if home.edition.is_file() and home.edition.read_bytes() != edition:
-        raise Conflict(
-            f"home {home.folder}",
-            "was made from another text of this edition",
-            remedy="Make another home, or hand in the edition as it was",
-        )
+    for name, content in files.items():
+        path = home.folder / name
+        if path.is_file() and path.read_bytes() != content:
+            raise Conflict(
+                f"home {home.folder}",
+                f"was made from another text of {name}",
+                remedy="Make another home, or hand in the edition as it was",
+            )
+    return there.state == "complete"
+
+
+def _made_with(description: Description) -> dict[str, str]:
+    # Where the machine's clock stood (the epoch) differs each time and is the first making's.
+    clock = description.clock
+    return {
+        "marking": description.marking,
+        "edition": description.edition,
+        "URL": description.url,
+        "seed": "none" if description.seed is None else str(description.seed),
+        "clock": "none" if clock is None else f"{clock.start:%Y-%m-%dT%H:%M:%SZ}+{clock.speed:g}",
+    }

@@ -1,5 +1,5 @@
-"""The answer to "is it revoked, now?".
+"""The answer to "is it revoked, now?": an online status responder (RFC 6960) for each generation of an authority.
 
-This package holds the online status responder. Responder keys and certificates are made with each world
-(``bridge.crossing.world``); the protocol itself is on the road map in README.md.
+Read in this order: messages (what a request asks and what an answer says, as octets), lint (what must hold of an
+answer before it is signed), responder (from the store's records to a signed answer), wsgi (the same over HTTP).
 """

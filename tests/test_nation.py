@@ -10,7 +10,7 @@ import pytest
 
 from bridge.manifest import MANIFEST
 from ca.model import CertificateId, CertificateKind, Scope
-from front.demo.openssl import OpensslJudge, run
+from front.demo.openssl import OpensslJudge, from_folder, run
 
 MOMENT = datetime(2014, 9, 1, 0, 0, 1, tzinfo=UTC)  # a second after the seeded worlds' clock
 POLICIES = ("2.999.2014.1.1", "2.999.2014.1.2")
@@ -21,7 +21,7 @@ def told(tmp_path_factory):
     """What `make demo` says, over a seeded world of all 47 prefectures; and its folder."""
     folder = tmp_path_factory.mktemp("nation") / "demo"
     done = subprocess.run(
-        [sys.executable, "-m", "front.demo", "--folder", folder, "--test-keys", "--json"],
+        [sys.executable, "-m", "front.demo", "nation", "--folder", folder, "--test-keys", "--json"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
@@ -31,7 +31,7 @@ def told(tmp_path_factory):
 @pytest.fixture(scope="module")
 def judge(told):
     _, folder = told
-    return OpensslJudge.over(folder / "world" / "repository", POLICIES, folder / "again")
+    return OpensslJudge.over(from_folder(folder / "world" / "repository"), POLICIES, folder / "again")
 
 
 def row_of(told, authority, kind):
@@ -62,7 +62,7 @@ class TestWhatOpensslRefuses:
 
     def test_another_policy(self, told, judge):
         certificate, file = self.responder(told)
-        other = OpensslJudge(judge.repository, judge.manifest, ("2.999.77",), judge.workspace)
+        other = OpensslJudge(judge.read, judge.manifest, ("2.999.77",), judge.workspace)
         assert other.verify(file, certificate.generation, Scope("full"), at=MOMENT).words == (
             "error 43: no explicit policy"
         )

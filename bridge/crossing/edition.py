@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
 from ca.errors import EditionRefused
+from ca.profiles.extensions import ANY_POLICY
 
 FORMAT = 1
 _MAXIMUM_SIZE = 1 << 20
 _BUILT_IN = resources.files("bridge") / "editions"
 
+# X.660: below the arcs 0 and 1 stand 0 to 39.
+_OID = re.compile(r"([01]\.[1-3]?[0-9]|2\.(0|[1-9][0-9]{0,18}))(\.(0|[1-9][0-9]{0,18})){0,19}")
+_TABLE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\.csv")
+
 Steps = tuple[tuple[str, str], ...]
+
+_Years = Annotated[int, msgspec.Meta(ge=1, le=100)]
+_Days = Annotated[int, msgspec.Meta(ge=1, le=36_525)]
+_Word = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9-]{0,39}\Z")]
+_Text = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00-\x1f\x7f]{1,64}\Z")]
+T = TypeVar("T")
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -49,11 +62,12 @@ class Policy(_Table, frozen=True):
 class PeriodTable(_Table, frozen=True):
     """How long things last."""
 
-    self_signed_years: int
-    cross_years: int
-    responder_days: int
-    repository_days: int
-    next_update_hours: int
+    self_signed_years: _Years
+    cross_years: _Years
+    responder_days: _Days
+    repository_days: _Days
+    next_update_hours: Annotated[int, msgspec.Meta(ge=1, le=8_784)]
+    answer_seconds: Annotated[int, msgspec.Meta(ge=1, le=604_800)]
 
 
 class AuthorityTable(_Table, frozen=True):
@@ -115,15 +129,15 @@ class HolderTable(_Table, frozen=True):
     validity: BirthdayTable | YearsTable
     points: Steps
     cps: str | None = None
-    minimum_age: int | None = None
+    minimum_age: Annotated[int, msgspec.Meta(ge=0, le=150)] | None = None
 
 
 class OfficeTable(_Table, frozen=True):
     """A registration sub-office besides the municipalities' windows."""
 
-    id: str
+    id: _Word
     kind: Literal["centre", "ministry"]
-    name: str
+    name: _Text
     authority: str | None = None
 
 
@@ -131,7 +145,7 @@ class Edition(_Table, frozen=True):
     """The file as a whole; what its keys mean stands in docs/editions.md."""
 
     format: int
-    name: str
+    name: _Word
     title: str
     anchor: str
     repository: str
@@ -149,10 +163,18 @@ class Edition(_Table, frozen=True):
 
 
 def edition_text(name_or_path: str) -> tuple[str, bytes]:
-    """A name for messages, and the octets, of a built-in edition or a file; EditionRefused if there is none."""
+    """A name for messages, and the octets, of a built-in edition or a file; EditionRefused if there is none.
+
+    A built-in edition's name has no slash, a file's always has one.
+    """
     built_in = _BUILT_IN / f"{name_or_path}.toml"
-    path = built_in if "/" not in name_or_path and built_in.is_file() else Path(name_or_path)
+    place = name_or_path
     try:
+        if "/" not in name_or_path and built_in.is_file():
+            path = built_in
+        else:
+            path = Path(name_or_path)
+            place = name_or_path if "/" in name_or_path else f"./{name_or_path}"
         with path.open("rb") as file:
             octets = file.read(_MAXIMUM_SIZE + 1)
     except OSError as error:
@@ -162,14 +184,15 @@ def edition_text(name_or_path: str) -> tuple[str, bytes]:
             f"cannot be read: {error.strerror}",
             remedy=f"Name a TOML file, or one of: {', '.join(names)}",
         ) from None
-    return str(name_or_path), octets
+    return place, octets
 
 
 def read_edition(octets: bytes, place: str) -> Edition:
     """Read an edition's octets.
 
     Raises:
-        EditionRefused: It is not TOML, a key is unknown or missing, or a value is not of its type; says where.
+        EditionRefused: It is not TOML, a key is unknown or missing, a value is not of its type, a service would
+            outlast its issuer, or a policy is none; says where.
     """
     if len(octets) > _MAXIMUM_SIZE:
         raise EditionRefused(place, f"is longer than {_MAXIMUM_SIZE} octets")
@@ -179,25 +202,67 @@ def read_edition(octets: bytes, place: str) -> Edition:
         raise EditionRefused(place, f"is not TOML: {error}") from None
     if tables.get("format", FORMAT) != FORMAT:
         raise EditionRefused(f"{place}, format", f"is {tables['format']}; this version reads format {FORMAT}")
-    try:
-        return msgspec.convert(tables, Edition)
-    except msgspec.ValidationError as error:
-        raise EditionRefused(place, _sentence(str(error))) from None
+    # The tables whose keys the file chooses are read one by one first: msgspec does not say which key it was.
+    for table, kind in (("policies", Policy), ("holders", HolderTable)):
+        entries = tables.get(table)
+        if isinstance(entries, dict):
+            for name, entry in entries.items():
+                _convert(entry, kind, place, f"{table}.{name}")
+    edition = _convert(tables, Edition, place)
+    _check_periods(edition.periods, place)
+    for marking in ("test", "production"):
+        _check_policies(edition.policies, marking, place)
+    return edition
 
 
 def municipalities_path(edition: Edition, place: str) -> Path:
     """Where the edition's table of municipalities lies: beside the file, or built in."""
-    beside = Path(place).parent / edition.municipalities
-    path = beside if "/" in place and beside.is_file() else Path(str(_BUILT_IN / edition.municipalities))
-    if not path.is_file() or "/" in edition.municipalities:
-        raise EditionRefused(
-            f"{place}, municipalities",
-            f"{edition.municipalities!r} is not a file beside the edition, nor built in",
-        )
-    return path
+    if _TABLE_NAME.fullmatch(edition.municipalities):
+        beside = Path(place).parent / edition.municipalities
+        path = beside if "/" in place and beside.is_file() else Path(str(_BUILT_IN / edition.municipalities))
+        if path.is_file():
+            return path
+    raise EditionRefused(
+        f"{place}, municipalities",
+        f"{edition.municipalities!r} is not a .csv file beside the edition, nor built in",
+    )
 
 
-def _sentence(message: str) -> str:
-    """Msgspec's ``problem - at `$.a.b```, with the place first."""
-    problem, _, where = message.partition(" - at ")
-    return f"at {where.strip('`').removeprefix('$.')}: {problem}" if where else problem
+def _convert(value: Any, kind: type[T], place: str, inside: str = "") -> T:
+    """The value as such a table; EditionRefused saying where. Msgspec says ``problem - at `$.a.b```."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        problem, _, path = str(error).partition(" - at ")
+        where = f"{inside}{path.strip('`').removeprefix('$')}".removeprefix(".")
+        raise EditionRefused(f"{place}, {where}" if where else place, problem) from None
+
+
+def _check_periods(periods: PeriodTable, place: str) -> None:
+    """Raise EditionRefused if a service's certificate would outlast its issuer's."""
+    # The day of issue counts, but is not a whole one; a leap day comes every four years.
+    most = periods.self_signed_years * 365 + periods.self_signed_years // 4 - 1
+    for name in ("responder_days", "repository_days"):
+        if getattr(periods, name) > most:
+            raise EditionRefused(
+                f"{place}, periods.{name}",
+                f"is more than the {most} days of {periods.self_signed_years} years",
+            )
+
+
+def _check_policies(
+    policies: Mapping[str, Policy], marking: Literal["test", "production"], place: str
+) -> None:
+    """Raise EditionRefused unless each policy has an object identifier of its own that is not anyPolicy."""
+    names: dict[str, str] = {}
+    for name, policy in policies.items():
+        identifier: str = getattr(policy, marking)
+        where = f"{place}, policies.{name}.{marking}"
+        if identifier == ANY_POLICY:
+            raise EditionRefused(
+                where, "anyPolicy is not a policy to certify under, nor to map", clause="RFC 5280 4.2.1.5"
+            )
+        if not _OID.fullmatch(identifier):
+            raise EditionRefused(where, f"{identifier!r} is not an object identifier", clause="X.660")
+        if names.setdefault(identifier, name) != name:
+            raise EditionRefused(where, f"{identifier} is the policy {names[identifier]} already")

@@ -40,7 +40,7 @@ _PROFILES: Mapping[str, CertificateProfile] = {
     profile.kind.value: profile for profile in (SIGNATURE, USER_AUTHENTICATION, OFFICIAL_POST)
 }
 _OLD_KIND_YEARS = 3
-_OID = re.compile(r"[0-2](\.(0|[1-9][0-9]{0,18})){1,20}")
+_URI = re.compile(r"[!-~]{1,200}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +84,10 @@ def make_plan(
     """Resolve an edition, or raise EditionRefused naming the key that does not fit."""
     try:
         return _Planner(edition, marking, url.rstrip("/"), municipalities).plan()
-    except EditionRefused as error:
+    except BadInput as error:
         raise EditionRefused(
             f"{place}, {error.place}", error.problem, clause=error.clause, remedy=error.remedy
         ) from None
-    except BadInput as error:
-        raise EditionRefused(f"{place}, {error.place}", error.problem, clause=error.clause) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +99,12 @@ class _Planner:
 
     def plan(self) -> Plan:
         edition = self.edition
-        for name in edition.policies:
-            self._policy(name, f"policies.{name}")
         practices = self._practices()
         crosses = tuple(
             plan for index, table in enumerate(edition.cross) for plan in self._cross(index, table, practices)
         )
         anchor = _known(edition.anchor, practices, "anchor")
+        _require_each_once(crosses)
         _require_reachable(anchor, practices, crosses)
         return Plan(
             name=edition.name,
@@ -171,6 +168,7 @@ class _Planner:
         holders = table.holders
         if edition.old_kind and role is AuthorityRole.PREFECTURE:
             holders = tuple(kind for kind in holders if kind == CertificateKind.SIGNATURE)
+        held = [self._holder(kind, words, f"{where}.holders") for kind in holders]
         return Practice(
             authority=authority_id(name, f"{where}.id"),
             role=role,
@@ -179,15 +177,14 @@ class _Planner:
             japanese_name=fill_name(table.japanese_name, words, f"{where}.japanese_name"),
             suite=suite(edition.suite, "suite"),
             services=CertificatePolicies(self._policies(table.service_policies, f"{where}.service_policies")),
-            holders={
-                CertificateKind(kind): self._holder(kind, words, f"{where}.holders") for kind in holders
-            },
+            holders={practice.profile.kind: practice for practice in held},
             periods=Periods(
                 self_signed_years=edition.periods.self_signed_years,
                 cross_years=edition.periods.cross_years,
                 responder_days=edition.periods.responder_days,
                 repository_days=edition.periods.repository_days,
                 next_update=timedelta(hours=edition.periods.next_update_hours),
+                answer=timedelta(seconds=edition.periods.answer_seconds),
             ),
             url=self.url,
         )
@@ -199,12 +196,12 @@ class _Planner:
             raise EditionRefused(where, f"{kind!r} has no table holders.{kind}")
         table = self.edition.holders[kind]
         place = f"holders.{kind}"
+        cps = None if table.cps is None else fill(table.cps, {"url": self.url}, f"{place}.cps")
+        if cps is not None and not _URI.fullmatch(cps):
+            raise EditionRefused(f"{place}.cps", f"{cps!r} is not a URI", clause="RFC 5280 4.2.1.4")
         return HolderPractice(
             profile=_PROFILES[kind],
-            policies=CertificatePolicies(
-                self._policies((table.policy,), f"{place}.policy"),
-                None if table.cps is None else fill(table.cps, {"url": self.url}, f"{place}.cps"),
-            ),
+            policies=CertificatePolicies(self._policies((table.policy,), f"{place}.policy"), cps),
             validity=self._validity(kind, table),
             keys=RSA2048_KEYS,
             points=fill_name(table.points, words, f"{place}.points"),
@@ -214,11 +211,14 @@ class _Planner:
     def _validity(self, kind: str, table: HolderTable) -> ValidityRule:
         if self.edition.old_kind and kind == CertificateKind.SIGNATURE:
             return YearsRule(_OLD_KIND_YEARS)
-        match table.validity:
-            case BirthdayTable() as rule:
-                return BirthdayRule(rule.birthdays, rule.early_renewal_birthdays, rule.renewal_months)
-            case YearsTable() as rule:
-                return YearsRule(rule.years, CountedFrom(rule.counted_from))
+        try:
+            match table.validity:
+                case BirthdayTable() as rule:
+                    return BirthdayRule(rule.birthdays, rule.early_renewal_birthdays, rule.renewal_months)
+                case YearsTable() as rule:
+                    return YearsRule(rule.years, CountedFrom(rule.counted_from))
+        except BadInput as error:
+            raise EditionRefused(f"holders.{kind}.validity", error.problem) from None
 
     def _cross(
         self, index: int, table: CrossTable, practices: Mapping[AuthorityId, Practice]
@@ -257,8 +257,7 @@ class _Planner:
     def _policy(self, name: str, where: str) -> str:
         """The object identifier of a policy under this marking. anyPolicy is none: it would map to everything."""
         policy = self.edition.policies.get(name)
-        found: str = name if policy is None else getattr(policy, self.marking)
-        if found in {ANY_POLICY, "anyPolicy"}:
+        if policy is None and name in {ANY_POLICY, "anyPolicy"}:
             raise EditionRefused(
                 where,
                 "anyPolicy is not a policy to certify under, nor to map from or to",
@@ -267,8 +266,7 @@ class _Planner:
         if policy is None:
             known = ", ".join(self.edition.policies)
             raise EditionRefused(where, f"{name!r} is not a policy", remedy=f"One of: {known}")
-        if not _OID.fullmatch(found):
-            raise EditionRefused(f"policies.{name}.{self.marking}", f"{found!r} is not an object identifier")
+        found: str = getattr(policy, self.marking)
         return found
 
     def _parties(
@@ -291,6 +289,8 @@ class _Planner:
         others = []
         for index, table in enumerate(self.edition.offices):
             where = f"offices[{index}]"
+            if table.kind == "ministry" and table.authority is None:
+                raise EditionRefused(f"{where}.authority", "is missing: who issues for the ministry's posts?")
             authority = (
                 None if table.authority is None else _known(table.authority, practices, f"{where}.authority")
             )
@@ -314,6 +314,15 @@ def _known(name: str, practices: Mapping[AuthorityId, Practice], where: str) -> 
     if authority not in practices:
         raise EditionRefused(where, f"the CA {name!r} is missing from authorities and prefectures")
     return authority
+
+
+def _require_each_once(crosses: Iterable[CrossPlan]) -> None:
+    """Raise if an authority would certify itself, or another twice."""
+    seen = set()
+    for plan in crosses:
+        if plan.issuer == plan.subject or (plan.issuer, plan.subject) in seen:
+            raise EditionRefused("cross", f"the pair {plan.issuer} and {plan.subject} stands there twice")
+        seen.add((plan.issuer, plan.subject))
 
 
 def _require_reachable(

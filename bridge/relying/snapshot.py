@@ -1,4 +1,4 @@
-"""The published folder as a verifier reads it: the manifest, and certificates and lists when they are needed.
+"""What is published as a verifier reads it: the manifest, and certificates and lists when they are needed.
 
 Nothing here is believed. The manifest only says where to look; trust comes from anchors and from the signatures of
 certificates and lists. A manifest that lies can make a verifier refuse, never accept.
@@ -6,7 +6,6 @@ certificates and lists. A manifest that lies can make a verifier refuse, never a
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,6 +16,7 @@ from typing import Self
 import msgspec
 
 from bridge.manifest import MANIFEST, ListEntry, Manifest
+from bridge.relying.fetch import FolderSource, Source
 from ca.errors import BadInput
 from ca.model import GenerationId
 from ca.wire.facts import CERTIFICATE_LIMIT, CertificateFacts, NameFacts, read_certificate, read_name
@@ -26,21 +26,18 @@ from ca.wire.list_facts import LIST_LIMIT, ListFacts, read_list
 _MANIFEST_LIMIT = 32 * 1024 * 1024
 # Lists kept in memory after reading, so that holders of one town cost one reading.
 _LISTS_KEPT = 32
-_NUMBERED = re.compile(
-    r"(?P<number>0|[1-9][0-9]{0,48})\.crl"
-)  # cRLNumber has at most 20 octets (RFC 5280 5.2.3)
 
 
 class Snapshot:
-    """A published folder at one moment. To see what was published since, read it again.
+    """What is published at one moment. To see what was published since, read it again.
 
     Certificates and lists are read when first needed and kept. Whatever is missing or unreadable raises BadInput
     with its path, when it is needed.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, source: Source, manifest: Manifest) -> None:
         self.manifest = manifest
-        self._folder = folder.resolve()
+        self._source = source
         self._generations = _generations(manifest)
         self._crosses: dict[str, list[str]] = {}
         for cross in manifest.cross:
@@ -50,14 +47,15 @@ class Snapshot:
         self._read_list = lru_cache(maxsize=_LISTS_KEPT)(self._list)
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
-        """Read the manifest of a published folder, or raise BadInput naming the place in it."""
-        octets = _read_bounded(folder / MANIFEST, _MANIFEST_LIMIT, MANIFEST)
+    def read(cls, published: Source | Path) -> Self:
+        """Read the manifest of a source or a folder, or raise BadInput naming the place in it."""
+        source = FolderSource(published) if isinstance(published, Path) else published
+        octets = source.read(MANIFEST, _MANIFEST_LIMIT)
         try:
             manifest = msgspec.json.decode(octets, type=Manifest, strict=True)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise BadInput(MANIFEST, f"is not a manifest of format 1: {error}") from None
-        return cls(folder, manifest)
+        return cls(source, manifest)
 
     def certificate(self, path: str) -> CertificateFacts:
         """The certificate at this path of the manifest."""
@@ -93,37 +91,28 @@ class Snapshot:
     def _earlier_list(self, url: str, at: datetime) -> ListFacts | None:
         """The last of all numbered lists whose thisUpdate is not later; numbers and times rise together."""
         stem = url.removesuffix(".crl")
-        folder = self._inside(stem)
-        if not folder.is_dir():
-            return None
-        matches = (_NUMBERED.fullmatch(file.name) for file in folder.iterdir())
-        numbers = sorted(int(match["number"]) for match in matches if match)
+        numbers = self._source.numbers(url)
         place = bisect_right(
             numbers, at, key=lambda number: self._read_list(f"{stem}/{number}.crl").this_update
         )
         return self._read_list(f"{stem}/{numbers[place - 1]}.crl") if place else None
 
     def _certificate(self, path: str) -> CertificateFacts:
-        return read_certificate(_read_bounded(self._inside(path), CERTIFICATE_LIMIT, path), path)
+        return read_certificate(self._source.read(path, CERTIFICATE_LIMIT), path)
 
     def _list(self, path: str) -> ListFacts:
-        return read_list(_read_bounded(self._inside(path), LIST_LIMIT, path), path)
-
-    def _inside(self, path: str) -> Path:
-        resolved = (self._folder / path).resolve()
-        if not resolved.is_relative_to(self._folder):
-            raise BadInput(path, "leads out of the published folder")
-        return resolved
+        return read_list(self._source.read(path, LIST_LIMIT), path)
 
 
 def _generations(manifest: Manifest) -> Mapping[tuple[NameFacts, bytes], GenerationId]:
     found: dict[tuple[NameFacts, bytes], GenerationId] = {}
     for number, entry in enumerate(manifest.authorities):
         place = f"{MANIFEST} authorities[{number}]"
+        generation = GenerationId.parse(entry.generation)
         key = read_name(entry.name, f"{place}.name"), bytes.fromhex(entry.key_identifier)
         if key in found:
-            raise BadInput(place, f"{entry.generation} has the name and key of {found[key]}")
-        found[key] = GenerationId.parse(entry.generation)
+            raise BadInput(place, f"{generation} has the name and key of {found[key]}")
+        found[key] = generation
     return found
 
 
@@ -135,16 +124,3 @@ def _lists(manifest: Manifest) -> Mapping[tuple[str, bytes | None], ListEntry]:
             raise BadInput(f"{MANIFEST} lists[{number}]", f"has the point of {found[key].url}")
         found[key] = entry
     return found
-
-
-def _read_bounded(path: Path, limit: int, place: str) -> bytes:
-    try:
-        if not path.is_file():
-            raise BadInput(place, "is not in the published folder")
-        with path.open("rb") as file:
-            octets = file.read(limit + 1)
-    except OSError as error:
-        raise BadInput(place, f"cannot be read: {error.strerror}") from error
-    if len(octets) > limit:
-        raise BadInput(place, f"longer than {limit} octets")
-    return octets

@@ -13,6 +13,7 @@ from bridge.repository.folder import Repository
 from bridge.repository.layout import (
     cross_path,
     list_entry,
+    list_path,
     pair_path,
     self_signed_path,
     service_path,
@@ -59,10 +60,19 @@ def publish_certificates(store: Store, repository: Repository) -> int:
 def publish_lists(
     store: Store, issuers: Issuers, generation: GenerationId, repository: Repository, *, at: datetime
 ) -> list[ListRecord]:
-    """Make and place the lists of a generation that are missing, or in the second half of their time."""
+    """Make and place the lists of a generation that are missing, or in the second half of their time.
+
+    Missing is also one that the store knows and the folder has lost.
+    """
     issuer = issuers.of(generation)
     with store.reading() as connection:
-        scopes = due(connection, generation, issuer.practice.periods.next_update / 2, at)
+        wanted = set(due(connection, generation, issuer.practice.periods.next_update / 2, at))
+        places = lists.places_of(connection, generation)
+    scopes = [
+        place.scope
+        for place in places
+        if place.scope in wanted or not repository.has(list_path(generation, place.scope))
+    ]
     return publish(store, issuer, scopes, repository, at=at) if scopes else []
 
 

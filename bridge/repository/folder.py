@@ -56,6 +56,10 @@ class Repository:
             _make_durable(written)
         return len(written)
 
+    def has(self, path: str) -> bool:
+        """Whether there is such a file."""
+        return (self.folder / path).is_file()
+
     def differs(self, path: str, content: bytes) -> bool:
         """Whether the file is not there, or has other content."""
         try:

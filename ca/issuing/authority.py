@@ -7,7 +7,6 @@ take it. Issuing is the signing cycle around the last step.
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +19,7 @@ from ca.issuing import cycle
 from ca.issuing.cycle import IssuedCertificate, Prepared
 from ca.issuing.intake import read_csr
 from ca.issuing.issuer import Issuer, Issuers
+from ca.keys.codes import keyed_code
 from ca.keys.signer import key_identifier
 from ca.model import CertificateKind, Office, OfficialPost, Resident, ResidentCode
 from ca.names import Municipalities
@@ -167,8 +167,7 @@ class Registration:
             raise BadInput("applicant", "a resident's application needs the resident code")
 
     def _keyed(self, code: ResidentCode) -> bytes:
-        # 10^10 codes can be tried in minutes: only a keyed hash hides them, and its key is not in the database.
-        return hmac.digest(self.issuers.vault.code_key(), code.encode(), hashlib.sha256)
+        return keyed_code(self.issuers.vault.code_key(), code)
 
     def _prepare(
         self, connection: Connection, application: Application, request: KeyRequest, at: datetime

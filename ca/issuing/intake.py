@@ -36,7 +36,7 @@ def read_csr(data: bytes, rule: SubjectKeyRule, place: str) -> bytes:
         request = x509.load_der_x509_csr(encoded)
         key = request.public_key()
         digest = request.signature_hash_algorithm
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise CsrRefused(
             place, f"is not a certification request that can be read: {error}", clause="RFC 2986 4"
         ) from None

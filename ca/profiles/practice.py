@@ -58,13 +58,14 @@ class HolderPractice:
 
 @dataclass(frozen=True, slots=True)
 class Periods:
-    """How long what an authority signs for itself and its services lasts."""
+    """How long what an authority signs for itself, its services, its lists and its status answers lasts."""
 
     self_signed_years: int
     cross_years: int
     responder_days: int
     repository_days: int
     next_update: timedelta
+    answer: timedelta
 
 
 @dataclass(frozen=True, slots=True)

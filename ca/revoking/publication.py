@@ -16,12 +16,13 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from ca import suites
-from ca.issuing.issuer import Issuer
+from ca.issuing.issuer import Issuer, Issuers
 from ca.keys.signer import verify
 from ca.lint.lists import check_list, entry_checker
 from ca.model import GenerationId, Scope
 from ca.profiles.lists import draft_list
 from ca.store import lists, revocations
+from ca.store.changes import touched_since
 from ca.store.engine import Store
 from ca.store.lists import ListRecord
 from ca.suites import Use
@@ -76,6 +77,24 @@ def publish(
             digests = [hashlib.sha256(item).digest() for item in encoded]
             lists.complete(connection, zip((intent.record for intent in intents), digests, strict=True))
     return [intent.record for intent in intents]
+
+
+def publish_changes(
+    store: Store, issuers: Issuers, publisher: Publisher, *, at: datetime
+) -> list[ListRecord]:
+    """Make and place every list that has to say a revocation which no list says yet."""
+    with store.reading() as connection:
+        upto, published = revocations.sequence(connection), revocations.published(connection)
+        changed = touched_since(connection, published)
+    made = [
+        record
+        for generation, scopes in changed.items()
+        for record in publish(store, issuers.of(generation), scopes, publisher, at=at)
+    ]
+    if upto > published:
+        with store.writing() as connection:
+            revocations.set_published(connection, upto)
+    return made
 
 
 def due(connection: Connection, generation: GenerationId, within: timedelta, at: datetime) -> list[Scope]:

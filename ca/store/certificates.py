@@ -101,6 +101,12 @@ def with_subject_key(connection: Connection, digest: bytes) -> list[CertificateR
     return [_from_row(row) for row in connection.execute(query.order_by(*_KEY))]
 
 
+def of_holder(connection: Connection, holder: bytes) -> list[CertificateRecord]:
+    """A resident's certificates, intended and issued, by the resident's keyed code."""
+    query = _select().where(certificates.c.holder == holder)
+    return [_from_row(row) for row in connection.execute(query.order_by(*_KEY))]
+
+
 _KEY = (certificates.c.generation, certificates.c.serial)
 
 

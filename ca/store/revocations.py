@@ -11,6 +11,7 @@ from ca.model import Serial as SerialNumber
 from ca.store.tables import counters, revocations
 
 _SEQUENCE = "revocation-sequence"
+_PUBLISHED = "published-sequence"
 
 
 def record(
@@ -83,7 +84,23 @@ def lists_naming(scope: Scope) -> tuple[Scope, ...]:
 
 def sequence(connection: Connection) -> int:
     """The newest revocation's sequence; 0 before the first."""
-    query = select(counters.c.value).where(counters.c.name == _SEQUENCE)
+    return _counter(connection, _SEQUENCE)
+
+
+def published(connection: Connection) -> int:
+    """Up to which sequence the published lists say everything."""
+    return _counter(connection, _PUBLISHED)
+
+
+def set_published(connection: Connection, upto: int) -> None:
+    """Write down that the published lists say everything up to this sequence."""
+    changed = connection.execute(update(counters).where(counters.c.name == _PUBLISHED).values(value=upto))
+    if changed.rowcount == 0:
+        connection.execute(insert(counters).values(name=_PUBLISHED, value=upto))
+
+
+def _counter(connection: Connection, name: str) -> int:
+    query = select(counters.c.value).where(counters.c.name == name)
     return connection.execute(query).scalar_one_or_none() or 0
 
 

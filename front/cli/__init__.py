@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 
 from front.cli.cases import case
+from front.cli.clients import client
 from front.cli.common import Group
+from front.cli.events import events
 from front.cli.lists import list_, revoke
 from front.cli.making import init
 from front.cli.officers import officer
-from front.cli.serving import serve
+from front.cli.serving import serve, work
 from front.cli.verifying import verify
 
 
@@ -25,5 +27,5 @@ def main() -> None:
     """
 
 
-for command in (init, officer, case, revoke, list_, verify, serve):
+for command in (init, officer, client, case, revoke, events, list_, verify, serve, work):
     main.add_command(command)

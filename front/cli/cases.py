@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from asn1crypto import pem
 
+from ca.clock import utc_text
 from ca.errors import BadInput, NotFound
 from ca.model import CertificateKind, OfficeId
 from ca.rules.registration import Case, next_steps
@@ -15,7 +16,7 @@ from ca.store import applications, certificates
 from ca.store.certificates import CertificateState
 from front.applicants import read_post, read_resident
 from front.assembly import World
-from front.cli.common import Settings, command_options, moment
+from front.cli.common import Settings, command_options
 
 _OFFICER = click.option("--officer", required=True, help="Who takes this step.")
 _CASE = click.argument("case_id", metavar="CASE")
@@ -108,7 +109,7 @@ def issue(settings: Settings, case_id: str, officer: str, out: Path | None) -> N
         _require_writable(out)
     with settings.world() as world:
         world.registration.issue(case_id, officer, at=world.clock())
-        _show_certificates(settings, world, case_id, out)
+        settings.show(_certificate_rows(world, case_id, out))
 
 
 @case.command()
@@ -122,16 +123,15 @@ def show(settings: Settings, case_id: str, out: Path | None) -> None:
     with settings.world() as world:
         with world.store.reading() as connection:
             found = applications.find(connection, case_id)
-        settings.tell(
-            _case_fields(found.case)
-            | {
-                "steps": [
-                    f"{taken.step} by {taken.officer} at {moment(taken.at)}" for taken in found.case.history
-                ]
-            }
-        )
-        if any(request.certificate for request in found.requests):
-            _show_certificates(settings, world, case_id, out)
+        steps = [f"{taken.step} by {taken.officer} at {utc_text(taken.at)}" for taken in found.case.history]
+        rows = _certificate_rows(world, case_id, out)
+    fields = _case_fields(found.case) | {"steps": steps}
+    if settings.json:
+        settings.tell(fields | {"certificates": rows})
+        return
+    settings.tell(fields)
+    if rows:
+        settings.show(rows)
 
 
 @case.command("list")
@@ -181,14 +181,15 @@ def _case_fields(found: Case) -> dict[str, object]:
     }
 
 
-def _show_certificates(settings: Settings, world: World, case_id: str, out: Path | None) -> None:
+def _certificate_rows(world: World, case_id: str, out: Path | None) -> list[dict[str, object]]:
+    """A row a certificate of a case; with ``out``, each issued one is written there."""
     with world.store.reading() as connection:
         records = [
             certificates.find(connection, request.certificate)
             for request in applications.find(connection, case_id).requests
             if request.certificate is not None
         ]
-    rows = []
+    rows: list[dict[str, object]] = []
     for record in records:
         path = None
         if out is not None and record.state is CertificateState.ISSUED:
@@ -199,9 +200,9 @@ def _show_certificates(settings: Settings, world: World, case_id: str, out: Path
                 "certificate": str(record.id),
                 "kind": record.kind.value,
                 "state": record.state.value,
-                "not_after": moment(record.period.not_after),
+                "not_after": utc_text(record.period.not_after),
                 "list": f"{record.id.generation}/{record.scope}",
                 "file": None if path is None else str(path),
             }
         )
-    settings.show(rows)
+    return rows

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ca.clock import parse_clock
-from ca.errors import KakehashiError
+from ca.errors import BadInput, KakehashiError
 from front.assembly import World, open_world
 from front.passphrase import passphrase
 
@@ -26,13 +26,26 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The options that every command has."""
+    """The options that every command has.
 
-    home: Path
+    Attributes:
+        given_home: None only in commands that work without a home too.
+    """
+
+    given_home: Path | None
     json: bool
     colour: bool
     clock: tuple[datetime, float] | None
     passphrase_file: Path | None
+
+    @property
+    def home(self) -> Path:
+        """The home, or BadInput if none is given."""
+        if self.given_home is None:
+            raise BadInput(
+                "--home", "is needed here", remedy="Name the world's directory, or set KAKEHASHI_HOME"
+            )
+        return self.given_home
 
     def passphrase(self) -> str:
         """The passphrase of the home's keys."""
@@ -79,12 +92,20 @@ class Settings:
 
 def command_options(function: Callable[P, None]) -> Callable[..., None]:
     """Add --home, --json, --no-colour, --clock and --passphrase-file; the function gets them as Settings."""
+    return _with_settings(function, home_required=True)
 
+
+def command_options_home_optional(function: Callable[P, None]) -> Callable[..., None]:
+    """The same for a command that works without a home too."""
+    return _with_settings(function, home_required=False)
+
+
+def _with_settings(function: Callable[P, None], *, home_required: bool) -> Callable[..., None]:
     @click.option(
         "--home",
         type=click.Path(path_type=Path),
         envvar="KAKEHASHI_HOME",
-        required=True,
+        required=home_required,
         help="The directory of the world (or KAKEHASHI_HOME).",
     )
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
@@ -99,7 +120,7 @@ def command_options(function: Callable[P, None]) -> Callable[..., None]:
     )
     @functools.wraps(function)
     def wrapper(
-        home: Path,
+        home: Path | None,
         as_json: bool,  # noqa: FBT001 - click calls by keyword
         no_colour: bool,  # noqa: FBT001
         clock: str | None,
@@ -139,8 +160,3 @@ def error_fields(error: KakehashiError) -> dict[str, Any]:
         "clause": error.clause,
         "remedy": error.remedy,
     }
-
-
-def moment(value: datetime) -> str:
-    """A moment as people and machines both read it: ISO 8601 in UTC."""
-    return value.strftime("%Y-%m-%dT%H:%M:%SZ")

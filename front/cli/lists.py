@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from bridge.repository.contents import publish_certificates, publish_lists, publish_manifest
-from ca.clock import parse_moment
+from ca.clock import parse_moment, utc_text
 from ca.model import CertificateId, GenerationId, RevocationReason
 from ca.revoking.orders import revoke as revoke_certificate
-from ca.revoking.publication import publish
+from ca.revoking.publication import publish, publish_changes
 from ca.store import authorities, lists
-from front.cli.common import Settings, command_options, moment
+from front.cli.common import Settings, command_options
 
 
 @click.command()
@@ -47,7 +47,7 @@ def revoke(
     settings.tell(
         {
             "certificate": str(wanted),
-            "revoked_at": moment(ended.revocation.revoked_at),
+            "revoked_at": utc_text(ended.revocation.revoked_at),
             "reason": ended.revocation.reason.word,
             "lists": [f"{record.generation}/{record.scope} number {record.number}" for record in records],
         }
@@ -62,9 +62,15 @@ def list_() -> None:
 @list_.command("publish")
 @command_options
 def publish_due(settings: Settings) -> None:
-    """Make the lists that are missing or in the second half of their time, and complete the repository."""
+    """Make the lists that are missing, behind, or in the second half of their time; complete the repository.
+
+    \b
+    Example:
+      kakehashi list publish --home world
+    """
     with settings.world() as world:
         at = world.clock()
+        changed = publish_changes(world.store, world.issuers, world.repository, at=at)
         with world.store.reading() as connection:
             generations = [record.id for record in authorities.all_generations(connection)]
         made = sum(
@@ -73,7 +79,7 @@ def publish_due(settings: Settings) -> None:
         )
         files = publish_certificates(world.store, world.repository)
         files += publish_manifest(world.store, world.issuers, world.plan, world.repository, at=at)
-    settings.tell({"lists_made": made, "other_files_written": files})
+    settings.tell({"lists_made": made + len(changed), "other_files_written": files})
 
 
 @list_.command("show")
@@ -95,8 +101,8 @@ def show(settings: Settings, generation: str) -> None:
             {
                 "scope": record.scope,
                 "number": record.number,
-                "this_update": moment(record.this_update),
-                "next_update": moment(record.next_update),
+                "this_update": utc_text(record.this_update),
+                "next_update": utc_text(record.next_update),
                 "entries": record.entries,
             }
             for _, record in sorted(newest.items())

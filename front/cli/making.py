@@ -59,6 +59,7 @@ def init(
         TimeElapsedColumn(),
         console=console,
         transient=True,
+        disable=not console.is_terminal,
     ) as bar:
         task = bar.add_task("keys and certificates", total=None)
 

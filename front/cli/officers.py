@@ -9,7 +9,9 @@ import click
 from ca.errors import BadInput
 from ca.model import OfficeKind, Officer, OfficerId, Role
 from ca.store import officers
+from ca.store.clients import KeyPurpose
 from front.cli.common import Settings, command_options
+from front.credentials import new_key
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -30,7 +32,7 @@ def officer() -> None:
 )  # fmt: skip
 @command_options
 def add(settings: Settings, officer_id: str, office: str, roles: tuple[str, ...]) -> None:
-    """Make an officer known.
+    """Make an officer known. The officer's client key is shown once, and kept only as a hash.
 
     \b
     Example:
@@ -49,7 +51,14 @@ def add(settings: Settings, officer_id: str, office: str, roles: tuple[str, ...]
             wanted = frozenset(Role(role) for role in roles)
             _require_fit(found.kind, wanted)
             officers.add_officer(connection, Officer(OfficerId(officer_id), found.id, wanted))
-    settings.tell({"officer": officer_id, "office": office, "roles": " ".join(sorted(roles))})
+            key = new_key(
+                connection,
+                name=officer_id,
+                purpose=KeyPurpose.OFFICER,
+                officer=OfficerId(officer_id),
+                at=world.clock(),
+            )
+    settings.tell({"officer": officer_id, "office": office, "roles": " ".join(sorted(roles)), "key": key})
 
 
 @officer.command("list")

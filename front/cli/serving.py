@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import click
@@ -12,9 +16,15 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from ca.errors import BadInput
-from front.app import HOME_VARIABLE
 from front.cli.common import Settings, command_options
-from front.home import Home
+from front.home import SERVED_HOME_VARIABLE
+from front.logs import configure
+from front.passphrase import VARIABLE
+from front.worker import Worker
+
+_THREADS = 8
+_WAITING = 64
+_STOP_SECONDS = 30
 
 
 @click.command()
@@ -23,30 +33,73 @@ from front.home import Home
     "--port", type=click.IntRange(1, 65535), help="The port to listen on.  [default: the URL's, or 8080]"
 )
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
+@click.option("--no-work", is_flag=True, help="Do not start the worker that publishes lists.")
 @command_options
-def serve(settings: Settings, host: str, port: int | None, workers: int) -> None:
-    """Serve the repository over HTTP: certificates, lists, cross-certificate pairs, the signed manifest.
+def serve(settings: Settings, host: str, port: int | None, workers: int, no_work: bool) -> None:  # noqa: FBT001 - click calls by keyword
+    """Serve a world over HTTP: what is public, status by OCSP, and the machine interface.
+
+    The worker (`kakehashi work`) runs beside it unless --no-work is given.
 
     \b
     Example:
       kakehashi serve --home world --port 8080
     """
-    home = Home(settings.home)
-    url = home.require_complete().url
+    with settings.world() as world:
+        # Opened here so that a wrong passphrase is said once, and now; the processes get it by the environment.
+        _ = world.issuers
+        url = world.description.url
+        if world.description.seed is None:
+            os.environ[VARIABLE] = world.passphrase()
     port = port or urlsplit(url).port or 8080
     _require_free(host, port)
-    os.environ[HOME_VARIABLE] = str(home.folder.resolve())
-    settings.console(stderr=True).print(f"Serving {home.folder} at http://{host}:{port}/ - stop with Ctrl-C.")
-    Granian(
-        "front.app:create_app",
-        factory=True,
-        address=host,
-        port=port,
-        interface=Interfaces.WSGI,
-        workers=workers,
-        websockets=False,
-        log_level=LogLevels.warning,
-    ).serve()
+    folder = str(settings.home.resolve())
+    os.environ[SERVED_HOME_VARIABLE] = folder
+    console = settings.console(stderr=True)
+    console.print(f"Serving {settings.home} at http://{host}:{port}/ - stop with Ctrl-C.", markup=False)
+    with _worker(folder, wanted=not no_work):
+        Granian(
+            "front.server:application",
+            factory=True,
+            address=host,
+            port=port,
+            interface=Interfaces.WSGI,
+            workers=workers,
+            blocking_threads=_THREADS,
+            backpressure=_WAITING,
+            workers_kill_timeout=_STOP_SECONDS,
+            websockets=False,
+            log_level=LogLevels.error,
+        ).serve()
+
+
+@click.command()
+@click.option("--with-parent", is_flag=True, help="Stop when the process that started this one is gone.")
+@command_options
+def work(settings: Settings, with_parent: bool) -> None:  # noqa: FBT001 - click calls by keyword
+    """Run the worker: apply what the journal has, publish the lists that are due.
+
+    \b
+    Example:
+      kakehashi work --home world
+    """
+    configure()
+    with settings.world() as world:
+        Worker(world).run(with_parent=with_parent)
+
+
+@contextmanager
+def _worker(folder: str, *, wanted: bool) -> Iterator[None]:
+    """The worker as a child, stopped and waited for when the server is."""
+    if not wanted:
+        yield
+        return
+    command = [sys.executable, "-m", "front.cli", "work", "--home", folder, "--with-parent"]
+    with subprocess.Popen(command) as child:  # noqa: S603 - our own command, no shell
+        try:
+            yield
+        finally:
+            child.terminate()
+            child.wait()
 
 
 def _require_free(host: str, port: int) -> None:

@@ -7,17 +7,12 @@ and verified again. Every verdict has to be as expected, from both.
 
 from __future__ import annotations
 
-import shutil
-import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import click
-import msgspec
 from rich import box
 from rich.console import Console
 from rich.progress import track
@@ -26,7 +21,6 @@ from rich.table import Table
 from bridge.relying.rejection import PathRejected
 from bridge.relying.snapshot import Snapshot
 from bridge.relying.verify import Trust, verify
-from ca.chance import SystemChance
 from ca.issuing.cycle import IssuedCertificate
 from ca.model import (
     HOLDER_KINDS,
@@ -46,9 +40,9 @@ from ca.revoking.publication import publish
 from ca.store import authorities as authority_rows
 from ca.store import certificates, officers
 from front.assembly import World, open_world
-from front.cli import main as kakehashi
-from front.demo.openssl import OpensslJudge, key_and_request, write_certificate
+from front.demo.openssl import OpensslJudge, from_folder, key_and_request, write_certificate
 from front.demo.people import invented_code, invented_resident
+from front.demo.stage import Stage
 
 EDITION = "japan-2014"
 
@@ -78,57 +72,18 @@ class Row:
         )
 
 
-@click.command()
-@click.option("--folder", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True)
-@click.option("--test-keys", is_flag=True, help="A repeatable world of public test keys.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--no-colour", is_flag=True, envvar="NO_COLOR")
-def demo(folder: Path, test_keys: bool, as_json: bool, no_colour: bool) -> None:  # noqa: FBT001 - click calls by keyword
-    """Make a nation's PKI and have OpenSSL judge it."""
-    console = Console(no_color=no_colour, highlight=False, stderr=as_json)
-    started = time.monotonic()
-    home, secret = _prepare(folder)
-    console.rule("[bold]1. A world from one file")
-    options = ["--test-keys"] if test_keys else []
-    _command(
-        console, "init", "--edition", EDITION, "--home", str(home), "--passphrase-file", str(secret), *options
-    )
-    with open_world(home, secret.read_text().strip) as world:
-        console.rule("[bold]2. Officers, applications, certificates")
-        issued = list(_issue_everywhere(world, folder / "holders", console))
-        console.rule("[bold]3. Two verdicts on each certificate, before and after it is revoked")
-        rows = _judge(world, issued, folder / "judge", console)
-    agreed = sum(row.agreed for row in rows)
-    seconds = time.monotonic() - started
-    if as_json:
-        result = {"rows": [asdict(row) for row in rows], "agreed": agreed, "seconds": round(seconds, 1)}
-        click.echo(msgspec.json.encode(result).decode())
-    else:
-        _show(rows, console)
-        console.print(f"\n{agreed} of {len(rows)} rows as expected, in {seconds:.0f} seconds.")
-        console.print(f"The world is in {home}; its passphrase in {secret}. Try:")
-        console.print(f"  kakehashi list show jpki-13.g1 --home {home}", style="cyan")
-    sys.exit(0 if agreed == len(rows) else 1)
-
-
-def _prepare(folder: Path) -> tuple[Path, Path]:
-    """An empty folder for the demonstration, with a fresh passphrase that only this user can read."""
-    if folder.exists():
-        shutil.rmtree(folder)
-    (folder / "holders").mkdir(parents=True, mode=0o700)
-    secret = folder / "passphrase"
-    secret.touch(mode=0o600)
-    secret.write_text(SystemChance().octets("passphrase of the demonstration", 18).hex() + "\n")
-    return folder / "world", secret
-
-
-def _command(console: Console, *arguments: str) -> None:
-    """Run a command line of ours, and show it as a person would type it."""
-    console.print(f"$ kakehashi {' '.join(arguments)}", style="cyan", markup=False)
-    arguments = (*arguments, "--no-colour") if console.no_color else arguments
-    if console.stderr:
-        arguments = (*arguments, "--json")
-    kakehashi.main(list(arguments), standalone_mode=False)
+def judge_nation(stage: Stage, *, test_keys: bool) -> list[Row]:
+    """Make the nation, issue at every authority, and collect both verdicts on every certificate."""
+    stage.clear()
+    (stage.folder / "holders").mkdir()
+    console = stage.console
+    console.rule("[bold]1. A world from one file", align="left")
+    stage.command("init", "--edition", EDITION, options=["--test-keys"] if test_keys else [])
+    with open_world(stage.home, stage.secret.read_text().strip) as world:
+        console.rule("[bold]2. Officers, applications, certificates", align="left")
+        issued = list(_issue_everywhere(world, stage.folder / "holders", console))
+        console.rule("[bold]3. Two verdicts on each, before and after it is revoked", align="left")
+        return _judge(world, issued, stage.folder / "judge", console)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +168,7 @@ def _window_officers(world: World, office: Office) -> tuple[OfficerId, OfficerId
 
 def _judge(world: World, issued: list[IssuedCertificate], folder: Path, console: Console) -> list[Row]:
     """Both verdicts on every certificate; then holders' are revoked, their lists published, and both judge again."""
-    judge = OpensslJudge.over(world.home.repository, world.plan.trusted_policies, folder)
+    judge = OpensslJudge.over(from_folder(world.home.repository), world.plan.trusted_policies, folder)
     files = {item.id: write_certificate(folder / f"{item.id}.pem", item.encoded) for item in issued}
     before = [
         (
@@ -269,7 +224,8 @@ def _ours(world: World, item: IssuedCertificate, at: datetime) -> str:
     return "valid"
 
 
-def _show(rows: list[Row], console: Console) -> None:
+def show(rows: list[Row], console: Console) -> None:
+    """The verdicts as a table."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("authority", "kind", "ours", "OpenSSL", ""):
         table.add_column(name, no_wrap=True)

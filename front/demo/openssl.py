@@ -10,11 +10,12 @@ import base64
 import re
 import subprocess
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
+from urllib.request import urlopen
 
 import msgspec
 
@@ -48,22 +49,41 @@ def key_and_request(folder: Path, name: str) -> Path:
     return request
 
 
+Read = Callable[[str], bytes]
+"""Gives a published file by its path in the repository."""
+
+
+def from_folder(repository: Path) -> Read:
+    """What is published, as files."""
+    return lambda path: (repository / path).read_bytes()
+
+
+def from_url(url: str) -> Read:
+    """What is published, over HTTP."""
+
+    def read(path: str) -> bytes:
+        with urlopen(f"{url}/{path}", timeout=_SECONDS) as answer:  # noqa: S310 - the demonstration's own server
+            content: bytes = answer.read()
+        return content
+
+    return read
+
+
 @dataclass(frozen=True, slots=True)
 class OpensslJudge:
     """Judges certificates of a published repository from its anchor, with policy and lists."""
 
-    repository: Path
+    read: Read
     manifest: Manifest
     policies: tuple[str, ...]
     workspace: Path
 
     @classmethod
-    def over(cls, repository: Path, policies: Iterable[str], workspace: Path) -> OpensslJudge:
-        """A judge over a published folder; ``workspace`` is for the PEM files that it hands to OpenSSL."""
-        octets = (repository / MANIFEST).read_bytes()
-        manifest = msgspec.json.decode(octets, type=Manifest)
+    def over(cls, read: Read, policies: Iterable[str], workspace: Path) -> OpensslJudge:
+        """A judge over what is published; ``workspace`` is for the PEM files that it hands to OpenSSL."""
+        manifest = msgspec.json.decode(read(MANIFEST), type=Manifest)
         workspace.mkdir(parents=True, exist_ok=True)
-        return cls(repository, manifest, tuple(policies), workspace)
+        return cls(read, manifest, tuple(policies), workspace)
 
     def verify(
         self,
@@ -73,27 +93,28 @@ class OpensslJudge:
         *,
         at: datetime,
         without: Sequence[Scope] = (),
+        number: int | None = None,
     ) -> Verdict:
         """``openssl verify`` of a PEM certificate that ``issuer`` issued and the list ``scope`` would name.
 
-        ``without`` leaves lists out by their scope: what must then be refused.
+        ``without`` leaves lists out by their scope: what must then be refused. ``number`` takes an earlier list
+        of the scope than the newest.
         """
         path = self.path_to(str(issuer))
-        crosses = [f"g/{above}/cross/{below}.cer" for above, below in pairwise(path)]
         # The anchor's own authority list too: -crl_check_all asks about the self-signed certificate.
         scopes = [(generation, Scope("arl")) for generation in path[:-1]] or [(path[0], Scope("arl"))]
-        scopes.append((path[-1], scope))
         lists = [f"g/{generation}/crl/{name}.crl" for generation, name in scopes if name not in without]
-        policies = [word for policy in self.policies for word in ("-policy", policy)]
-        untrusted: list[str | Path] = (
-            ["-untrusted", self._pem("path", "CERTIFICATE", crosses)] if crosses else []
-        )
+        if scope not in without:
+            name = scope if number is None else f"{scope}/{number}"
+            lists.append(f"g/{path[-1]}/crl/{name}.crl")
+        crosses = self._crosses(path)
+        untrusted: list[str | Path] = ["-untrusted", crosses] if crosses else []
         done = run(
             "verify",
             "-attime", str(int(at.timestamp())),
-            "-CAfile", self._pem("anchor", "CERTIFICATE", [f"g/{path[0]}/self.cer"]),
+            "-CAfile", self._anchor(path),
             *untrusted,
-            *policies, "-explicit_policy",
+            *self._policies(), "-explicit_policy",
             "-CRLfile", self._pem("lists", "X509 CRL", lists),
             "-crl_check_all",
             certificate,
@@ -102,6 +123,38 @@ class OpensslJudge:
         words = " ".join((done.stdout + done.stderr).split())
         accepted = done.returncode == 0 and done.stdout.strip().endswith(": OK")
         return Verdict(accepted, "OK" if accepted else _error(words))
+
+    def ocsp(self, certificate: Path, issuer: GenerationId, url: str) -> str:
+        """``openssl ocsp`` about a PEM certificate, with nonce: good, revoked, unknown, or what went wrong."""
+        path = self.path_to(str(issuer))
+        crosses = self._crosses(path)
+        assert crosses is not None, "a holder's issuer is not the anchor"
+        above, below = path[-2:]
+        done = run(
+            "ocsp",
+            "-issuer", self._pem("issuer", "CERTIFICATE", [f"g/{above}/cross/{below}.cer"]),
+            "-cert", certificate,
+            "-url", url,
+            "-CAfile", self._anchor(path),
+            "-verify_other", crosses,
+            *self._policies(),
+            check=False,
+        )  # fmt: skip
+        said = re.search(rf"{re.escape(str(certificate))}: (\w+)", done.stdout)
+        if "Response verify OK" in done.stderr and said:
+            return said[1]
+        return " ".join((done.stdout + done.stderr).split())[:120]
+
+    def _policies(self) -> list[str]:
+        return [word for policy in self.policies for word in ("-policy", policy)]
+
+    def _anchor(self, path: Sequence[str]) -> Path:
+        return self._pem("anchor", "CERTIFICATE", [f"g/{path[0]}/self.cer"])
+
+    def _crosses(self, path: Sequence[str]) -> Path | None:
+        """The cross-certificates of a path, and no other: OpenSSL's verdict on a whole mesh hangs on its order."""
+        files = [f"g/{above}/cross/{below}.cer" for above, below in pairwise(path)]
+        return self._pem("path", "CERTIFICATE", files) if files else None
 
     def path_to(self, issuer: str) -> list[str]:
         """The generations from the anchor to the issuer, by the shortest way through cross-certificates."""
@@ -122,7 +175,7 @@ class OpensslJudge:
 
     def _pem(self, name: str, label: str, files: Sequence[str]) -> Path:
         target = self.workspace / f"{name}.pem"
-        target.write_text("".join(_armour(label, (self.repository / file).read_bytes()) for file in files))
+        target.write_text("".join(_armour(label, self.read(file)) for file in files))
         return target
 
 

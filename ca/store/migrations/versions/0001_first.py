@@ -187,3 +187,4 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("application", "kind"),
     )
+    op.create_index("requests_public_key", "requests", ["public_key"], unique=False)

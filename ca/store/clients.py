@@ -1,0 +1,118 @@
+"""Client keys of officers and machines, kept as hashes, and the leases of timed jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import Connection, delete, insert, or_, select, update
+
+from ca.errors import Conflict, NotFound
+from ca.model import OfficerId
+from ca.store.tables import client_keys, leases
+
+
+class KeyPurpose(StrEnum):
+    """What a client key opens: an officer's steps, or the change feed."""
+
+    OFFICER = "officer"
+    FEED = "feed"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientKey:
+    """Whose key it is. ``officer`` is set exactly for officers' keys."""
+
+    name: str
+    purpose: KeyPurpose
+    officer: OfficerId | None
+    revoked_at: datetime | None
+
+
+def add_key(
+    connection: Connection,
+    digest: bytes,
+    *,
+    name: str,
+    purpose: KeyPurpose,
+    officer: OfficerId | None,
+    at: datetime,
+) -> None:
+    """Write down a new key's hash, or raise Conflict if a key of this name is in use."""
+    assert (officer is not None) == (purpose is KeyPurpose.OFFICER), "an officer's key names the officer"
+    in_use = select(client_keys.c.name).where(client_keys.c.name == name, client_keys.c.revoked_at.is_(None))
+    if connection.execute(in_use).first() is not None:
+        raise Conflict(f"client {name}", "has a key already", remedy="Revoke it first")
+    connection.execute(
+        insert(client_keys).values(
+            digest=digest, name=name, purpose=purpose, officer=officer, made_at=at, revoked_at=None
+        )
+    )
+
+
+def revoke_keys(connection: Connection, name: str, at: datetime) -> None:
+    """End the keys of this name, or raise NotFound if there is none in use."""
+    changed = connection.execute(
+        update(client_keys)
+        .where(client_keys.c.name == name, client_keys.c.revoked_at.is_(None))
+        .values(revoked_at=at)
+    )
+    if changed.rowcount == 0:
+        raise NotFound(f"client {name!r}", "has no key in use")
+
+
+def find_key(connection: Connection, digest: bytes) -> ClientKey | None:
+    """The key with this hash, revoked or not."""
+    row = connection.execute(select(client_keys).where(client_keys.c.digest == digest)).one_or_none()
+    if row is None:
+        return None
+    officer = None if row.officer is None else OfficerId(row.officer)
+    return ClientKey(row.name, KeyPurpose(row.purpose), officer, row.revoked_at)
+
+
+def all_keys(connection: Connection) -> list[tuple[ClientKey, datetime]]:
+    """Every key with the moment when it was made, by name."""
+    query = select(client_keys).order_by(client_keys.c.name, client_keys.c.made_at)
+    return [
+        (
+            ClientKey(
+                row.name,
+                KeyPurpose(row.purpose),
+                None if row.officer is None else OfficerId(row.officer),
+                row.revoked_at,
+            ),
+            row.made_at,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def take_lease(
+    connection: Connection, job: str, owner: str, *, lasting: timedelta, at: datetime
+) -> datetime | None:
+    """Until when this owner holds the job from now on; None if another owner holds it.
+
+    ``at`` is the machine's time, not a test world's: leases count real seconds.
+    """
+    until = at + lasting
+    free = or_(leases.c.owner == owner, leases.c.until <= at)
+    changed = connection.execute(
+        update(leases).where(leases.c.job == job).where(free).values(owner=owner, until=until)
+    )
+    if changed.rowcount == 1:
+        return until
+    if connection.execute(select(leases.c.job).where(leases.c.job == job)).first() is not None:
+        return None
+    connection.execute(insert(leases).values(job=job, owner=owner, until=until))
+    return until
+
+
+def release_leases(connection: Connection, owner: str) -> None:
+    """Give back every job that this owner holds."""
+    connection.execute(delete(leases).where(leases.c.owner == owner))
+
+
+def lease_end(connection: Connection, job: str) -> datetime | None:
+    """Until when somebody holds the job, if anybody ever did."""
+    return connection.execute(select(leases.c.until).where(leases.c.job == job)).scalar_one_or_none()

@@ -1,0 +1,84 @@
+"""``kakehashi client``: keys of machines, and ending anybody's key."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from ca.clock import utc_text
+from ca.errors import BadInput
+from ca.store import clients
+from ca.store.clients import KeyPurpose
+from front.cli.common import Settings, command_options
+from front.credentials import new_key
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+@click.group()
+def client() -> None:
+    """Client keys: what officers and machines present as `Authorization: Bearer`."""
+
+
+@client.command()
+@click.argument("name")
+@click.option(
+    "--purpose",
+    type=click.Choice([KeyPurpose.FEED.value]),
+    default=KeyPurpose.FEED.value,
+    show_default=True,
+    help="What the key opens; officers' keys are made by `officer add`.",
+)
+@command_options
+def add(settings: Settings, name: str, purpose: str) -> None:
+    """Make a key for a machine. It is shown once, and kept only as a hash.
+
+    \b
+    Example:
+      kakehashi client add resident-register --home world
+    """
+    if not _NAME.fullmatch(name):
+        raise BadInput(
+            "client name", "is not 1 to 64 lower-case letters, digits, dots, hyphens and underscores"
+        )
+    with settings.world() as world, world.store.writing() as connection:
+        key = new_key(connection, name=name, purpose=KeyPurpose(purpose), officer=None, at=world.clock())
+    settings.tell({"client": name, "purpose": purpose, "key": key})
+
+
+@client.command()
+@click.argument("name")
+@command_options
+def revoke(settings: Settings, name: str) -> None:
+    """End a client's or an officer's key at once.
+
+    \b
+    Example:
+      kakehashi client revoke sato --home world
+    """
+    with settings.world() as world, world.store.writing() as connection:
+        clients.revoke_keys(connection, name, world.clock())
+    settings.tell({"client": name, "key": "revoked"})
+
+
+@client.command("list")
+@command_options
+def list_clients(settings: Settings) -> None:
+    """Show whose keys there are; never the keys.
+
+    \b
+    Example:
+      kakehashi client list --home world
+    """
+    with settings.world() as world, world.store.reading() as connection:
+        rows = [
+            {
+                "client": key.name,
+                "purpose": key.purpose.value,
+                "made_at": utc_text(made_at),
+                "revoked_at": None if key.revoked_at is None else utc_text(key.revoked_at),
+            }
+            for key, made_at in clients.all_keys(connection)
+        ]
+    settings.show(rows)

@@ -1,0 +1,45 @@
+"""Structured logs: a JSON object a line on standard error, without names, codes, addresses or bodies."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import msgspec
+
+from ca.clock import system_clock
+
+LOGGER = logging.getLogger("kakehashi")
+
+
+class _Lines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """One line of JSON."""
+        facts: dict[str, Any] = getattr(record, "facts", {})
+        line = {
+            "time": system_clock().isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **facts,
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            # The type alone: a message or a traceback could quote what a client sent.
+            line["exception"] = record.exc_info[0].__name__
+        return msgspec.json.encode(line).decode()
+
+
+def configure() -> None:
+    """Send this product's log lines to standard error, once."""
+    if LOGGER.handlers:
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines())
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False
+
+
+def log(event: str, *, level: int = logging.INFO, **facts: Any) -> None:
+    """Write a line. Facts are ids, counts and durations."""
+    LOGGER.log(level, event, extra={"facts": facts})

@@ -1,0 +1,26 @@
+"""What came of events, as machines read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ca.clock import utc_text
+from ca.revoking.events import Outcome
+
+
+def outcome_fields(outcome: Outcome) -> dict[str, Any]:
+    """An event's outcome, with the certificates that it ended."""
+    return {
+        "event": outcome.event,
+        "kind": outcome.kind.value,
+        "outcome": outcome.outcome.value,
+        "orders": [
+            {
+                "certificate": str(order.certificate),
+                "reason": order.reason.word,
+                "revoked_at": utc_text(order.revoked_at),
+                "invalid_since": None if order.invalid_since is None else utc_text(order.invalid_since),
+            }
+            for order in outcome.orders
+        ],
+    }

@@ -1,0 +1,1 @@
+"""The registration sub-offices' side of the front: the machine interface (api)."""

@@ -1,0 +1,426 @@
+"""The signing cycle: nothing leaves that was not written down first, and a crash anywhere leaves nothing unknown.
+
+Processes die by SIGKILL here, at each statement that a store executes and at moments that nobody chose.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import signal
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from asn1crypto import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+from sqlalchemy import event, select
+
+from ca.chance import SystemChance
+from ca.errors import Conflict, KeyRefused, LintRefused, SuiteRetired
+from ca.issuing import cycle
+from ca.issuing.cycle import IssuedCertificate, Prepared
+from ca.keys.signer import Signer
+from ca.model import RESIDENT_KINDS, CertificateId, CertificateKind, GenerationId, Scope, Serial
+from ca.rules.registration import State
+from ca.store import applications, certificates
+from ca.store.certificates import CertificateRecord, CertificateState
+from ca.store.tables import applications as applications_table
+from ca.store.tables import certificates as certificates_table
+from ca.suites import SHA256_RSA2048, Suite
+from ca.wire.tbs import tbs_certificate
+from tests.builders import draft_of
+from tests.engine_world import (
+    NOW,
+    RESIDENT,
+    EngineWorld,
+    Running,
+    append,
+    csr_for,
+    engine_world,
+    lines,
+    opened,
+)
+
+TOTTORI = GenerationId.parse("jpki-31.g1")
+TOO_LATE = datetime(2031, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[EngineWorld]:
+    # Real chance: were anything drafted again after a crash, it would be other bytes.
+    with engine_world(tmp_path / "world", chance=SystemChance()) as made:
+        yield made
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A signer that writes down what it is about to sign: from here on, the bytes could have left the house."""
+
+    signer: Signer
+    log: Path
+
+    @property
+    def public_key(self) -> bytes:
+        return self.signer.public_key
+
+    def sign(self, message: bytes, suite: Suite) -> bytes:
+        append(self.log, message)
+        return self.signer.sign(message, suite)
+
+
+def tbs_of(record: CertificateRecord) -> bytes:
+    """The bytes that were, or are to be, signed."""
+    if record.state is CertificateState.INTENDED:
+        return record.encoded
+    return x509.Certificate.load(record.encoded, strict=True)["tbs_certificate"].dump()
+
+
+def everything(world: EngineWorld) -> dict[int, CertificateRecord]:
+    """Every certificate that the store knows, by serial."""
+    with world.store.reading() as connection:
+        rows = connection.execute(select(certificates_table.c.generation, certificates_table.c.serial)).all()
+        records = [
+            certificates.find(
+                connection, CertificateId(GenerationId.parse(row.generation), Serial.of(row.serial))
+            )
+            for row in rows
+        ]
+    found = {record.id.serial.value: record for record in records}
+    assert len(found) == len(records), "a serial was given twice"
+    return found
+
+
+def states(world: EngineWorld) -> list[tuple[str, str]]:
+    with world.store.reading() as connection:
+        rows = connection.execute(select(applications_table.c.application, applications_table.c.state)).all()
+    return [(row.application, row.state) for row in rows]
+
+
+def require_signed(world: EngineWorld, record: CertificateRecord) -> None:
+    """An issued certificate carries its issuer's signature."""
+    certificate = x509.Certificate.load(record.encoded, strict=True)
+    key = load_der_public_key(world.issuers.of(record.id.generation).record.public_key)
+    key.verify(certificate.signature, tbs_of(record), padding.PKCS1v15(), hashes.SHA256())
+
+
+def dump(world: EngineWorld) -> list[str]:
+    """Everything in the store, as SQL."""
+    with world.store.reading() as connection:
+        return list(connection.connection.driver_connection.iterdump())
+
+
+# The cycle when all goes well.
+
+
+def test_a_case_becomes_two_certificates(world: EngineWorld) -> None:
+    before = everything(world)
+    issued = world.issued()
+    after = everything(world)
+    assert issued.keys() == set(RESIDENT_KINDS)
+    assert after.keys() - before.keys() == {item.id.serial.value for item in issued.values()}
+    for item in issued.values():
+        record = after[item.id.serial.value]
+        assert (record.state, record.encoded) == (CertificateState.ISSUED, item.encoded)
+        assert tbs_of(record) == item.record.encoded
+        require_signed(world, record)
+    assert [state for _, state in states(world)] == [State.ISSUED]
+
+
+def test_the_intent_is_kept_before_anything_is_signed(world: EngineWorld, tmp_path: Path) -> None:
+    seen = []
+
+    class Looking(Watched):
+        def sign(self, message: bytes, suite: Suite) -> bytes:
+            # Another connection sees only what was committed.
+            with opened(world.folder) as other, other.store.reading() as connection:
+                seen.append([record.encoded for record in certificates.intended(connection)])
+            return super().sign(message, suite)
+
+    log = tmp_path / "log"
+    world.interpose(TOTTORI, lambda signer: Looking(signer, log))
+    world.issued()
+    assert len(seen) == len(RESIDENT_KINDS)
+    assert all(sorted(intents) == sorted(lines(log)) for intents in seen)
+
+
+def test_recovering_when_nothing_was_left_changes_nothing(world: EngineWorld) -> None:
+    world.issued()
+    before = dump(world)
+    assert cycle.recover(world.store, world.issuers, NOW) == []
+    assert dump(world) == before
+
+
+# Sudden death at each step.
+
+
+def issue_and_die(folder: Path, case: str, crossing: int, log: Path, crossings: Path) -> None:
+    """Issue a case; die when so many steps of the work have begun or ended."""
+    count = itertools.count()
+
+    def cross(*_: object, **__: object) -> None:
+        if next(count) == crossing:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    class Mortal(Watched):
+        def sign(self, message: bytes, suite: Suite) -> bytes:
+            cross()
+            signature = super().sign(message, suite)
+            cross()
+            return signature
+
+    with opened(folder, chance=SystemChance()) as world:
+        world.interpose(TOTTORI, lambda signer: Mortal(signer, log))
+        event.listen(world.store.engine, "before_cursor_execute", cross)
+        event.listen(world.store.engine, "commit", cross)
+        world.registration.issue(case, "operator", at=NOW)
+        cross()
+        append(crossings, str(next(count)).encode())
+
+
+def test_death_at_any_step_leaves_nothing_unknown(tmp_path: Path) -> None:
+    crossings, deaths, resumed = tmp_path / "crossings", 0, 0
+    for crossing in itertools.count():
+        folder, log = tmp_path / f"{crossing}", tmp_path / f"{crossing}.log"
+        with engine_world(folder, chance=SystemChance()) as world:
+            before = everything(world)
+            case = world.approved().case.id
+        code = Running(issue_and_die, folder, case, crossing, log, crossings).wait()
+        with opened(folder, chance=SystemChance()) as world:
+            left = {tbs_of(record) for record in everything(world).values()}
+            assert set(lines(log)) <= left, f"crossing {crossing}: signed, and not written down"
+            recovered = cycle.recover(world.store, world.issuers, NOW)
+            resumed += bool(recovered)
+            if dict(states(world))[case] != State.ISSUED:
+                world.registration.issue(case, "operator", at=NOW)
+            after = everything(world)
+            made = [record for serial, record in after.items() if serial not in before]
+            assert sorted(record.kind for record in made) == sorted(RESIDENT_KINDS)
+            assert {record.application for record in made} == {case}
+            assert {record.state for record in made} == {CertificateState.ISSUED}
+            # The very bytes that were intended, and may have been signed already, are the certificate's.
+            assert set(lines(log)) | {item.record.encoded for item in recovered} <= {
+                tbs_of(record) for record in made
+            }
+            for record in made:
+                require_signed(world, record)
+            assert states(world) == [(case, State.ISSUED)]
+            with world.store.reading() as connection:
+                requests = applications.find(connection, case).requests
+            assert {request.certificate for request in requests} == {record.id for record in made}
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        deaths += 1
+    (steps,) = lines(crossings)
+    assert deaths == int(steps)
+    assert deaths > 20, "statements, commits and signatures were crossed"
+    assert resumed > 4, "deaths between intent and completion were among them"
+
+
+# Sudden death at any moment, under load.
+
+
+def issue_on_and_on(folder: Path, number: int, log: Path, mishaps: Path) -> None:
+    """Issue case after case until killed; keys from this number on."""
+    try:
+        with opened(folder, chance=SystemChance()) as world:
+            world.interpose(TOTTORI, lambda signer: Watched(signer, log))
+            for first in itertools.count(number, 2):
+                csrs = {kind: csr_for(first + place) for place, kind in enumerate(RESIDENT_KINDS)}
+                application = world.approved(csrs=csrs)
+                world.registration.issue(application.case.id, "operator", at=NOW)
+    except Exception:  # noqa: BLE001 - whatever it is, the test shall tell it
+        append(mishaps, traceback.format_exc().encode())
+
+
+def test_death_at_any_moment_under_load_leaves_nothing_unknown(tmp_path: Path) -> None:
+    folder, log, mishaps = tmp_path / "world", tmp_path / "log", tmp_path / "mishaps"
+    with engine_world(folder):
+        pass
+    dice = random.Random(31)
+    starts = itertools.count(1000, 500)
+    known: set[bytes] = set()
+    recovered = 0
+    with opened(folder, chance=SystemChance()) as world:
+        for _ in range(10):
+            running = [Running(issue_on_and_on, folder, next(starts), log, mishaps) for _ in range(2)]
+            while len(lines(log)) <= len(known) and not lines(mishaps):
+                time.sleep(0.005)  # until one of them is at work
+            for victim in running:
+                time.sleep(dice.uniform(0.0, 0.1))
+                victim.kill()
+                # A restart recovers at once, though another process may be at work and in the middle of a case.
+                recovered += len(cycle.recover(world.store, world.issuers, NOW))
+            known = set(lines(log))
+            assert known <= {tbs_of(record) for record in everything(world).values()}
+        assert [line.decode() for line in lines(mishaps)] == []
+        for case, state in states(world):
+            if state == State.ISSUING:
+                world.registration.issue(case, "operator-2", at=NOW)
+        assert recovered > 0, "no death fell between intent and completion"
+        found = everything(world)
+        assert {record.state for record in found.values()} == {CertificateState.ISSUED}
+        assert known <= {tbs_of(record) for record in found.values()}
+        holders = [record for record in found.values() if record.kind in RESIDENT_KINDS]
+        assert len(holders) > 20
+        for record in holders:
+            require_signed(world, record)
+        assert State.ISSUING not in {state for _, state in states(world)}
+        # One certificate a request: nothing was drafted a second time.
+        assert len({(record.application, record.kind) for record in holders}) == len(holders)
+
+
+def test_a_restart_beside_a_living_process_disturbs_it_in_nothing(world: EngineWorld) -> None:
+    case = world.approved().case.id
+    other: list[IssuedCertificate] = []
+
+    class Slow(Watched):
+        def sign(self, message: bytes, suite: Suite) -> bytes:
+            with opened(world.folder) as restarted:
+                other.extend(cycle.recover(restarted.store, restarted.issuers, NOW))
+            return self.signer.sign(message, suite)
+
+    world.interpose(TOTTORI, lambda signer: Slow(signer, world.folder / "log"))
+    issued = world.registration.issue(case, "operator", at=NOW)
+    assert {item.encoded for item in other} == {item.encoded for item in issued}
+    assert states(world) == [(case, State.ISSUED)]
+
+
+# Signers that do wrong.
+
+
+class WrongBit(Watched):
+    def sign(self, message: bytes, suite: Suite) -> bytes:
+        signature = bytearray(self.signer.sign(message, suite))
+        signature[100] ^= 4
+        return bytes(signature)
+
+
+class OtherMessage(Watched):
+    def sign(self, message: bytes, suite: Suite) -> bytes:
+        return self.signer.sign(message + b"\0", suite)
+
+
+class Nothing(Watched):
+    def sign(self, message: bytes, suite: Suite) -> bytes:
+        return self.signer.sign(message, suite)[:0]
+
+
+class Refusing(Watched):
+    def sign(self, message: bytes, suite: Suite) -> bytes:  # noqa: ARG002 - a signer's form
+        raise KeyRefused("token", "was pulled out")
+
+
+@pytest.mark.parametrize("wrong", [WrongBit, OtherMessage, Nothing, Refusing])
+def test_a_wrong_signature_never_gets_its_certificate_out(world: EngineWorld, wrong: type[Watched]) -> None:
+    case = world.approved().case.id
+    right = world.issuers.of(TOTTORI).signer
+    world.interpose(TOTTORI, lambda signer: wrong(signer, world.folder / "log"))
+    with pytest.raises(KeyRefused):
+        world.registration.issue(case, "operator", at=NOW)
+    with pytest.raises(KeyRefused):
+        cycle.recover(world.store, world.issuers, NOW)
+    with world.store.reading() as connection:
+        intents = certificates.intended(connection)
+    assert sorted(record.kind for record in intents) == sorted(RESIDENT_KINDS)
+    assert states(world) == [(case, State.ISSUING)]
+    world.interpose(TOTTORI, lambda _: right)
+    issued = world.registration.issue(case, "operator", at=NOW)
+    assert {item.record.encoded for item in issued} == {record.encoded for record in intents}
+    for item in issued:
+        require_signed(world, everything(world)[item.id.serial.value])
+
+
+# Refusals before anything is written.
+
+
+def test_what_lint_refuses_writes_nothing(world: EngineWorld) -> None:
+    application = world.approved(replace(RESIDENT, name_substitutes="0"))
+    before = dump(world)
+    with pytest.raises(LintRefused):
+        world.registration.issue(application.case.id, "operator", at=NOW)
+    assert dump(world) == before
+
+
+def test_what_lint_refuses_of_one_kind_holds_the_other_back_too(world: EngineWorld) -> None:
+    """A case is issued whole: the user-authentication certificate alone would have been good."""
+    application = world.approved(replace(RESIDENT, address="\x07"))
+    before = everything(world)
+    with pytest.raises(LintRefused):
+        world.registration.issue(application.case.id, "operator", at=NOW)
+    assert everything(world) == before
+    assert states(world) == [(application.case.id, State.APPROVED)]
+
+
+def prepared(world: EngineWorld) -> Prepared:
+    """An intent of the authority's, made by hand."""
+    issuer = world.issuers.of(TOTTORI)
+    draft = draft_of(CertificateKind.SIGNATURE)
+    record = CertificateRecord(
+        id=CertificateId(TOTTORI, draft.serial),
+        kind=CertificateKind.SIGNATURE,
+        scope=Scope("signature-312011"),
+        state=CertificateState.INTENDED,
+        period=draft.period,
+        intended_at=NOW,
+        subject_key=b"\1" * 32,
+        application=None,
+        holder=None,
+        encoded=tbs_certificate(draft),
+    )
+    return Prepared(issuer, record)
+
+
+def test_a_suite_past_its_time_signs_nothing(world: EngineWorld, tmp_path: Path) -> None:
+    world.interpose(TOTTORI, lambda signer: Watched(signer, tmp_path / "log"))
+    issuer, item = world.issuers.of(TOTTORI), prepared(world)
+    with pytest.raises(SuiteRetired):
+        cycle.prepare(issuer, draft_of(CertificateKind.SIGNATURE), scope=item.record.scope, at=TOO_LATE)
+    with world.store.writing() as connection:
+        cycle.intend(connection, [item])
+    with pytest.raises(SuiteRetired):
+        cycle.sign(item, TOO_LATE)
+    with pytest.raises(SuiteRetired):
+        cycle.recover(world.store, world.issuers, TOO_LATE)
+    assert lines(tmp_path / "log") == []
+    assert everything(world)[item.record.id.serial.value].state is CertificateState.INTENDED
+    # The last second of a suite's life counts.
+    until = SHA256_RSA2048.sign_until.replace(microsecond=999_999)
+    assert [one.id for one in cycle.recover(world.store, world.issuers, until)] == [item.record.id]
+
+
+# The second transaction.
+
+
+def test_only_what_was_intended_is_completed(world: EngineWorld) -> None:
+    signed = cycle.sign(prepared(world), NOW)
+    before = dump(world)
+    with pytest.raises(Conflict), world.store.writing() as connection:
+        cycle.complete(connection, [signed])
+    assert dump(world) == before
+
+
+def test_an_issued_certificate_is_not_written_over(world: EngineWorld) -> None:
+    (issued,) = cycle.issue(world.store, [prepared(world)], NOW)
+    before = dump(world)
+    with world.store.writing() as connection:
+        cycle.complete(connection, [issued])  # the same again: another process was faster
+    with pytest.raises(Conflict), world.store.writing() as connection:
+        cycle.complete(connection, [replace(issued, encoded=issued.encoded[:-1] + b"\0")])
+    assert dump(world) == before
+
+
+def test_a_serial_is_given_once(world: EngineWorld) -> None:
+    cycle.issue(world.store, [prepared(world)], NOW)
+    before = dump(world)
+    with pytest.raises(Exception, match="UNIQUE"), world.store.writing() as connection:
+        cycle.intend(connection, [prepared(world)])
+    assert dump(world) == before

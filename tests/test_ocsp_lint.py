@@ -1,0 +1,158 @@
+"""Lint of answers: a right one passes; each rule has a counter-example that breaks it and no other rule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ca.errors import LintRefused
+from ca.lint.rules import findings
+from ca.model import Serial
+from ca.profiles.extensions import OcspNoCheck
+from ca.rules.revocation import status_of
+from ca.store import status
+from ca.store.status import NOTHING
+from ocsp.lint import LONGEST, RULES, AnswerCandidate, check_answer
+from ocsp.messages import AnswerDraft, IssuerHashes, SingleAnswer, read_request
+from tests.ocsp_world import BRIDGE, LIFETIME, PREFECTURE, ocsp_world
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    with ocsp_world(tmp_path_factory.mktemp("lint") / "world") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def right(world):
+    """A right answer about a good, a revoked and an unknown certificate."""
+    good, revoked = world.issue(), world.issue()
+    world.revoke(revoked)
+    request = read_request(world.request(good.serial, revoked.serial, 5, nonce=b"n" * 16))
+    with world.store.reading() as connection:
+        known = status.records(connection, PREFECTURE, {Serial(query.serial) for query in request.queries})
+    records = tuple(known[Serial(query.serial)] for query in request.queries)
+    responder = world.responder()
+    draft = AnswerDraft(
+        suite=responder.suite,
+        responder=responder.facts.certificate.subject_key,
+        produced_at=world.now,
+        answers=tuple(
+            SingleAnswer(
+                query,
+                status_of(record.issued_at, record.revocation, world.now),
+                world.now,
+                world.now + LIFETIME,
+            )
+            for query, record in zip(request.queries, records, strict=True)
+        ),
+        nonce=request.nonce,
+    )
+    return AnswerCandidate(draft, request, responder.facts, records)
+
+
+def draft(candidate, **changes):
+    return replace(candidate, draft=replace(candidate.draft, **changes))
+
+
+def first_answer(candidate, **changes):
+    first, *others = candidate.draft.answers
+    return draft(candidate, answers=(replace(first, **changes), *others))
+
+
+def every_answer(candidate, **changes):
+    return draft(candidate, answers=tuple(replace(one, **changes) for one in candidate.draft.answers))
+
+
+def facts(candidate, **changes):
+    return replace(candidate, responder=replace(candidate.responder, **changes))
+
+
+def certificate(candidate, **changes):
+    return facts(candidate, certificate=replace(candidate.responder.certificate, **changes))
+
+
+def suite(candidate, **changes):
+    return draft(candidate, suite=replace(candidate.draft.suite, **changes))
+
+
+def after_the_suite(candidate):
+    late = candidate.draft.suite.sign_until + SECOND
+    moved = every_answer(candidate, this_update=late, next_update=late + LIFETIME)
+    moved = draft(moved, produced_at=late)
+    return certificate(moved, not_after=datetime(2040, 1, 1, tzinfo=UTC))
+
+
+def nothing_issued(candidate):
+    return replace(candidate, records=(NOTHING, *candidate.records[1:]))
+
+
+def said_good(candidate):
+    good, revoked, *others = candidate.draft.answers
+    return draft(candidate, answers=(good, replace(revoked, status=good.status), *others))
+
+
+COUNTER_EXAMPLES = [
+    ("answer_suite_known", lambda it: suite(it, key_bits=1024)),
+    ("answer_suite_may_sign", after_the_suite),
+    ("answer_times", lambda it: first_answer(it, next_update=it.draft.produced_at + LIFETIME / 7)),
+    ("answer_this_update", lambda it: draft(it, produced_at=it.draft.produced_at - SECOND)),
+    ("answer_next_update_after", lambda it: first_answer(it, next_update=it.draft.produced_at)),
+    ("answer_next_update_near", lambda it: first_answer(it, next_update=it.draft.produced_at + LONGEST + SECOND)),
+    ("answer_within_certificate", lambda it: certificate(it, not_before=it.draft.produced_at + SECOND)),
+    ("answer_within_certificate", lambda it: certificate(it, not_after=it.draft.produced_at + SECOND)),
+    ("answer_responder_key", lambda it: draft(it, responder=bytes(20))),
+    ("answer_responder_delegated", lambda it: facts(it, issuer_key=bytes(20))),
+    ("answer_responder_delegated", lambda it: facts(it, issuer=it.responder.certificate.subject)),
+    ("answer_responder_delegated", lambda it: certificate(it, authority_key=None)),
+    ("answer_responder_purpose", lambda it: certificate(it, purposes=frozenset({"1.3.6.1.5.5.7.3.2"}))),
+    ("answer_responder_purpose", lambda it: certificate(it, purposes=None)),
+    ("answer_responder_purpose", lambda it: certificate(it, key_usage=frozenset())),
+    ("answer_responder_no_check", lambda it: certificate(
+        it, extensions=tuple(one for one in it.responder.certificate.extensions if one.oid != OcspNoCheck.oid)
+    )),
+    ("answer_each_query", lambda it: replace(
+        it, request=replace(it.request, queries=it.request.queries[::-1])
+    )),
+    ("answer_each_query", lambda it: replace(it, request=replace(it.request, queries=it.request.queries[:1]))),
+    ("answer_own_issuer", lambda it: facts(it, hashes=IssuerHashes({}))),
+    ("answer_by_record", nothing_issued),
+    ("answer_by_record", said_good),
+    ("answer_by_record", lambda it: replace(it, records=it.records[:1])),
+    ("answer_nonce", lambda it: draft(it, nonce=None)),
+    ("answer_nonce", lambda it: draft(it, nonce=b"m" * 16)),
+    ("answer_nonce", lambda it: replace(it, request=replace(it.request, nonce=None))),
+]  # fmt: skip
+
+
+def test_a_right_answer_passes(right):
+    check_answer(right)
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"), COUNTER_EXAMPLES, ids=[f"{i}-{rule}" for i, (rule, _) in enumerate(COUNTER_EXAMPLES)]
+)
+def test_a_counter_example_breaks_its_rule_alone(right, rule, change):
+    wrong = change(right)
+    assert {one.rule.id for one in findings(RULES, wrong)} == {rule}
+    with pytest.raises(LintRefused) as refused:
+        check_answer(wrong)
+    assert refused.value.clause == next(one.clause for one in RULES if one.id == rule)
+
+
+def test_every_rule_has_a_counter_example_and_a_clause_of_its_own():
+    assert {rule for rule, _ in COUNTER_EXAMPLES} == {rule.id for rule in RULES}
+    assert len({rule.clause for rule in RULES}) == len(RULES)
+
+
+def test_the_other_issuers_of_a_world_are_told_apart(world, right):
+    bridge = world.responder(BRIDGE).facts
+    assert not any(bridge.hashes.match(query) for query in right.request.queries)
+    assert {one.rule.id for one in findings(RULES, replace(right, responder=bridge))} >= {
+        "answer_own_issuer",
+        "answer_responder_key",
+    }
