@@ -22,6 +22,7 @@ from ca.errors import (
     StorageFailed,
 )
 from front.credentials import NotAuthenticated, WrongPurpose
+from front.logs import LOGGER
 
 STATUS: Mapping[type[KakehashiError], int] = MappingProxyType(
     {
@@ -75,4 +76,14 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
-        return problem(error.code or 500, error.name, {"detail": error.description})
+        response = problem(error.code or 500, error.name, {"detail": error.description})
+        for name, value in error.get_headers():
+            if name != "Content-Type":  # such as Allow, which a 405 must have (RFC 9110 15.5.6)
+                response.headers[name] = value
+        return response
+
+    @app.errorhandler(Exception)
+    def _unexpected(error: Exception) -> Response:
+        # Flask's own log would print the path and a traceback, which may quote what a client sent.
+        LOGGER.error("request failed", exc_info=error)
+        return problem(500, "Internal Server Error", {"detail": "The server's log says where it failed."})

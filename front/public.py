@@ -16,6 +16,8 @@ _TYPES = {
     ".ccp": "application/octet-stream",
 }
 _NUMBERED = re.compile(r"(\d+)\.crl")
+_GENERATION = re.compile(r"[a-z0-9-]{1,40}\.g[0-9]{1,6}", re.ASCII)
+_SCOPE = re.compile(r"[a-z0-9-]{1,40}", re.ASCII)
 
 
 def public(repository: Path) -> Blueprint:
@@ -38,7 +40,7 @@ def public(repository: Path) -> Blueprint:
     @blueprint.get("/g/<generation>/crl/<scope>/index.json")
     def numbers(generation: str, scope: str) -> Response:
         """The numbers of every list of a scope that was ever published."""
-        if not re.fullmatch(r"[a-z0-9.-]+", generation) or not re.fullmatch(r"[a-z0-9-]+", scope):
+        if not (_GENERATION.fullmatch(generation) and _SCOPE.fullmatch(scope)):
             abort(404)
         lists = folder / "g" / generation / "crl" / scope
         if not lists.is_dir():

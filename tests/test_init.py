@@ -269,9 +269,7 @@ def test_a_home_is_its_owners_and_its_repository_everybodys(sealed_world):
 
 
 @pytest.mark.parametrize("source", ["option", "environment", "file named in the environment"])
-def test_the_passphrase_comes_from_a_file_or_the_environment(
-    source, sealed_world, passphrase_file, tmp_path
-):
+def test_the_passphrase_comes_from_a_file_or_the_environment(source, sealed_world, passphrase_file, tmp_path):
     home = shutil.copytree(sealed_world, tmp_path / "home")
     arguments, environment = {
         "option": (("--passphrase-file", passphrase_file), {}),
@@ -353,7 +351,8 @@ def test_a_production_home_says_so_and_runs_on_the_machines_clock(production_wor
 
 
 @pytest.mark.parametrize(
-    "option", [("--test-keys",), ("--test-keys", "--seed", 1), ("--seed", 1), ("--clock", "2014-09-01T00:00Z+1")]
+    "option",
+    [("--test-keys",), ("--test-keys", "--seed", 1), ("--seed", 1), ("--clock", "2014-09-01T00:00Z+1")],
 )
 def test_production_has_no_test_keys_no_seed_and_no_clock(option, smallest_edition, tmp_path):
     command = ("init", "--edition", smallest_edition, "--home", tmp_path / "home", "--production", *option)

@@ -77,14 +77,14 @@ def test_the_list_of_the_day_is_asked(kind, day, five_days):
     assert caught.value.reason is (Reason.REVOKED if day in (2, 3, 4) else Reason.CANNOT_TELL)
 
 
-def test_one_verification_asks_for_each_file_once(five_days):
+def test_no_certificate_and_no_list_is_fetched_twice(five_days):
     with serving(five_days) as server, HttpSource(server.url) as source:
         snapshot = Snapshot.read(source)
         verify(LEAF, snapshot, TRUST, AT)
         assert len(server.asked) == len(set(server.asked))
-        before = list(server.asked)
+        first = list(server.asked)
         verify(LEAF, snapshot, TRUST, AT)
-        assert server.asked == before
+        assert {path.rpartition("/")[2] for path in server.asked[len(first) :]} == {"index.json"}
         assert server.connections == 1
 
 
@@ -137,7 +137,7 @@ def test_a_server_that_misbehaves_is_never_believed(trick, path, five_days):
         assert error.place == CROSS or error.reason is Reason.NO_PATH
     else:
         assert error.reason is Reason.CANNOT_TELL
-        assert error.place == path or path == INDEX
+        assert path in (error.place, INDEX)
         assert "cannot tell whether the certificate to verify is revoked" in error.problem
 
 
@@ -324,7 +324,7 @@ def test_the_bridge_may_be_trusted_itself(ask, toy):
     ]
 
 
-def test_several_policies_may_be_accepted(toy, ask):
+def test_several_policies_may_be_accepted(toy):
     certificate = ("verify", toy / "holder.cer", "--from", toy / "published", "--anchor", toy / "anchor.cer")
     told = done(
         run(*certificate, "--at", day(0), "--policy", "2.999.7", "--policy", GPKI_POLICY, "--json")
@@ -397,7 +397,7 @@ def cannot_tell(said, place, words):
     assert line.isprintable()
 
 
-def test_a_repository_that_cannot_be_had_has_a_verdict(ask, toy, tmp_path):
+def test_a_repository_that_cannot_be_had_has_a_verdict(ask, tmp_path):
     cannot_tell(ask(**{"from": unused_url()}), "manifest.json", "cannot be reached: Connection refused")
     cannot_tell(ask(**{"from": "URLnothing/"}), "manifest.json", "answered with status 404")
     cannot_tell(ask(**{"from": tmp_path}), "manifest.json", "is not in the published folder")
@@ -424,7 +424,7 @@ def test_a_server_that_misbehaves_has_a_verdict(path, trick, words, ask, toy):
         cannot_tell(ask(**{"from": server.url, "timeout": 1 if trick in SLOW else 60}), path, words)
 
 
-def test_the_anchor_that_a_repository_names_is_not_believed(ask, toy, tmp_path):
+def test_the_anchor_that_a_repository_names_is_not_believed(ask, tmp_path):
     """A whole foreign world, right in itself, published where ours was."""
     foreign = World()
     shifted = {id(one): one for one in [foreign.anchor, *foreign.crosses.values(), foreign.holder]}
@@ -511,8 +511,8 @@ def test_a_resident_before_and_after_revocation(staffed_world, tmp_path):
             numbers = [used["number"] for used in before.json["lists"]]
             assert [used["number"] for used in then["lists"]] == numbers
             now = run("verify", certificate, *origin, "--at", "2014-09-02T00:00:01Z")
-            assert (now.status, now.stdout) == (
-                1,
-                "not valid: step 3 (the certificate to verify): revoked since 2014-09-02T00:00:00Z, "
-                "affiliationChanged (RFC 5280 6.3.3)\n",
+            assert now.status == 1
+            assert now.stdout == (
+                "not valid: step 3 (the certificate to verify): "
+                "revoked since 2014-09-02T00:00:00Z, affiliationChanged (RFC 5280 6.3.3)\n"
             )

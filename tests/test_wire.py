@@ -336,7 +336,8 @@ def read_value(oid: str, octets: bytes) -> Extension:  # noqa: C901, PLR0911, PL
             (access,) = x509.AuthorityInfoAccessSyntax.load(octets, strict=True)
             assert access["access_method"].native == "ocsp"
             assert access["access_location"].name == "uniform_resource_identifier"
-            return StatusService(access["access_location"].native)
+            # Its octets: asn1crypto's own form of a URI is a repaired one.
+            return StatusService(access["access_location"].chosen.contents.decode("ascii"))
         case "2.5.29.35":
             key = x509.AuthorityKeyIdentifier.load(octets, strict=True)
             issuer = key["authority_cert_issuer"]

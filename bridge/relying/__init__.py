@@ -1,5 +1,6 @@
 """The relying party: what a verifier of signatures does with a certificate and a published folder.
 
-Read in this order: rejection (how a path fails), snapshot (the folder), path (candidates), signatures, structure,
+Read in this order: rejection (how a path fails), fetch (a folder, or a server), snapshot (what is
+published), path (candidates), signatures, structure,
 revocation, verify (the journey). ``verify`` returns a VerifiedPath or raises; nothing returns a flag.
 """

@@ -8,6 +8,7 @@
     g/<generation>/pairs/<other generation>.ccp      CertificatePair: both directions, as this CA holds it
     g/<generation>/crl/<scope>.crl                   the newest list of the scope
     g/<generation>/crl/<scope>/<number>.crl          every list of the scope, for ever
+    g/<generation>/crl/<scope>/index.json            their numbers (made by the server when asked)
 
 A generation is never named again and so neither is its URL.
 """

@@ -40,6 +40,7 @@ from ca.rules.registration import Case, Step
 from ca.rules.validity import holder_period, require_age
 from ca.store import applications, certificates, officers
 from ca.store.applications import Application, KeyRequest
+from ca.store.certificates import CertificateRecord
 from ca.store.engine import Store
 
 
@@ -137,9 +138,10 @@ class Registration:
         issued = [cycle.sign(item, at) for item in prepared]
         with self.store.writing() as connection:
             cycle.complete(connection, issued)
-            case = applications.find(connection, application).case
-            applications.advance(connection, registration.issued(case))
-        return issued
+            return [
+                IssuedCertificate(record, record.encoded)
+                for record in self._records(connection, applications.find(connection, application))
+            ]
 
     def _step(self, application: str, step: Step, officer_id: str, at: datetime) -> Case:
         with self.store.writing() as connection:
@@ -236,15 +238,17 @@ class Registration:
         return place, draft
 
     def _intended(self, connection: Connection, application: Application) -> list[Prepared]:
-        records = [
+        return [
+            Prepared(self.issuers.of(record.id.generation), record)
+            for record in self._records(connection, application)
+            if record.state is certificates.CertificateState.INTENDED
+        ]
+
+    def _records(self, connection: Connection, application: Application) -> list[CertificateRecord]:
+        return [
             certificates.find(connection, request.certificate)
             for request in application.requests
             if request.certificate is not None
-        ]
-        return [
-            Prepared(self.issuers.of(record.id.generation), record)
-            for record in records
-            if record.state is certificates.CertificateState.INTENDED
         ]
 
 

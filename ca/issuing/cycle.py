@@ -19,7 +19,9 @@ from ca.keys.signer import verify
 from ca.lint.certificates import check_certificate
 from ca.model import ApplicationId, CertificateId, Scope
 from ca.profiles.drafting import CertificateDraft
-from ca.store import certificates
+from ca.rules import registration
+from ca.rules.registration import State
+from ca.store import applications, certificates
 from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.engine import Store
 from ca.suites import Use
@@ -97,9 +99,15 @@ def sign(prepared: Prepared, at: datetime) -> IssuedCertificate:
     return IssuedCertificate(prepared.record, signed(prepared.record.encoded, suite, signature))
 
 
-def complete(connection: Connection, issued: Iterable[IssuedCertificate]) -> None:
-    """Second transaction: the certificates are written down."""
-    certificates.complete(connection, [(item.id, item.encoded) for item in issued])
+def complete(connection: Connection, issued: Iterable[IssuedCertificate]) -> list[IssuedCertificate]:
+    """Second transaction: the certificates are written down, and the cases that they complete are closed.
+
+    Gives the certificates that count: where a recovery was quicker, its signature over the same bytes.
+    """
+    standing = certificates.complete(connection, [(item.id, item.encoded) for item in issued])
+    for application in {record.application for record in standing if record.application is not None}:
+        _close(connection, application)
+    return [IssuedCertificate(record, record.encoded) for record in standing]
 
 
 def issue(store: Store, prepared: Sequence[Prepared], at: datetime) -> list[IssuedCertificate]:
@@ -108,16 +116,28 @@ def issue(store: Store, prepared: Sequence[Prepared], at: datetime) -> list[Issu
         intend(connection, prepared)
     issued = [sign(item, at) for item in prepared]
     with store.writing() as connection:
-        complete(connection, issued)
-    return issued
+        return complete(connection, issued)
 
 
 def recover(store: Store, issuers: Issuers, at: datetime) -> list[IssuedCertificate]:
-    """Sign what was intended when the process ended, over the same bytes."""
+    """Sign what was intended when a process ended, over the same bytes. Harmless beside a process that does so."""
     with store.reading() as connection:
         records = certificates.intended(connection)
+    if not records:
+        return []
     issued = [sign(Prepared(issuers.of(record.id.generation), record), at) for record in records]
-    if issued:
-        with store.writing() as connection:
-            complete(connection, issued)
-    return issued
+    with store.writing() as connection:
+        return complete(connection, issued)
+
+
+def _close(connection: Connection, application: ApplicationId) -> None:
+    """Let a case be issued once every certificate of it is."""
+    found = applications.find(connection, application)
+    records = [
+        certificates.find(connection, request.certificate)
+        for request in found.requests
+        if request.certificate is not None
+    ]
+    done = all(record.state is CertificateState.ISSUED for record in records)
+    if found.case.state is State.ISSUING and done:
+        applications.advance(connection, registration.issued(found.case))

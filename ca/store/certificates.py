@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
-from ca.errors import Conflict, NotFound
+from ca.errors import NotFound
 from ca.model import ApplicationId, CertificateId, CertificateKind, GenerationId, Period, Scope, Serial
 from ca.store.tables import certificate_bytes, certificates
 
@@ -59,11 +59,15 @@ def intend(connection: Connection, records: Iterable[CertificateRecord]) -> None
     connection.execute(insert(certificate_bytes), [_to_bytes_row(record) for record in intents])
 
 
-def complete(connection: Connection, issued: Iterable[tuple[CertificateId, bytes]]) -> None:
-    """Write down the signed certificates of intents, or raise Conflict if one was not intended.
+def complete(
+    connection: Connection, issued: Iterable[tuple[CertificateId, bytes]]
+) -> list[CertificateRecord]:
+    """Write down the signed certificates of intents; gives them as they stand from now on.
 
-    One that is there already, octet for octet, stays: another process may have recovered the same intent.
+    A recovery may have signed the same bytes meanwhile: what was written down first stays, and is what counts.
+    Raises NotFound if one was never intended.
     """
+    standing: list[CertificateRecord] = []
     for certificate, encoded in issued:
         changed = connection.execute(
             update(certificates)
@@ -71,14 +75,14 @@ def complete(connection: Connection, issued: Iterable[tuple[CertificateId, bytes
             .where(certificates.c.state == CertificateState.INTENDED)
             .values(state=CertificateState.ISSUED)
         )
-        if changed.rowcount != 1:
-            there = connection.execute(_select().where(*_is(certificates.c, certificate))).one_or_none()
-            if there is None or there.encoded != encoded:
-                raise Conflict(f"certificate {certificate}", "was not intended, or is issued already")
-            continue
-        connection.execute(
-            update(certificate_bytes).where(*_is(certificate_bytes.c, certificate)).values(encoded=encoded)
-        )
+        if changed.rowcount == 1:
+            connection.execute(
+                update(certificate_bytes)
+                .where(*_is(certificate_bytes.c, certificate))
+                .values(encoded=encoded)
+            )
+        standing.append(find(connection, certificate))
+    return standing
 
 
 def find(connection: Connection, certificate: CertificateId) -> CertificateRecord:

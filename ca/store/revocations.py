@@ -110,8 +110,5 @@ def _next_sequence(connection: Connection) -> int:
         .where(counters.c.name == _SEQUENCE)
         .values(value=counters.c.value + 1)
         .returning(counters.c.value)
-    ).scalar_one_or_none()
-    if value is None:
-        connection.execute(insert(counters).values(name=_SEQUENCE, value=1))
-        return 1
+    ).scalar_one()
     return int(value)

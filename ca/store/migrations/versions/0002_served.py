@@ -42,3 +42,8 @@ def upgrade() -> None:
         sa.Column("until", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("job"),
     )
+    # The row is there from the start, so that every revocation counts by updating it: its lock makes the order.
+    op.execute(
+        "INSERT INTO counters (name, value) SELECT 'revocation-sequence', 0"
+        " WHERE NOT EXISTS (SELECT 1 FROM counters WHERE name = 'revocation-sequence')"
+    )
