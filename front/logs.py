@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,7 +15,9 @@ from ca.clock import system_clock
 LOGGER = logging.getLogger("kakehashi")
 
 
-class _Lines(logging.Formatter):
+class Lines(logging.Formatter):
+    """Records as lines of JSON."""
+
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON."""
         facts: dict[str, Any] = getattr(record, "facts", {})
@@ -24,8 +28,10 @@ class _Lines(logging.Formatter):
             **facts,
         }
         if record.exc_info and record.exc_info[0] is not None:
-            # The type alone: a message or a traceback could quote what a client sent.
+            # The type and the place alone: a message could quote what a client sent.
             line["exception"] = record.exc_info[0].__name__
+            if frames := traceback.extract_tb(record.exc_info[2]):
+                line["at"] = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"
         return msgspec.json.encode(line).decode()
 
 
@@ -34,7 +40,7 @@ def configure() -> None:
     if LOGGER.handlers:
         return
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines())
+    handler.setFormatter(Lines())
     LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False

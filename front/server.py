@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,10 +29,24 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 def application() -> Wsgi:
     """The callable of a worker process; its home is named in the environment, and open until the process ends."""
     configure()
+    _end_with_parent()
     stack = ExitStack()
     atexit.register(stack.close)
     world = stack.enter_context(open_world(Path(os.environ[SERVED_HOME_VARIABLE]), lambda: passphrase(None)))
     return dispatch(world)
+
+
+def _end_with_parent() -> None:
+    """Have this process stop as if it was asked to when its parent dies: an orphan would keep the port."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
 def dispatch(world: World) -> Wsgi:

@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import FrameType
 
 from bridge.repository.contents import publish_lists
@@ -19,7 +19,7 @@ from ca.errors import KakehashiError
 from ca.revoking.publication import publish_changes
 from ca.store import authorities, clients
 from front.assembly import World
-from front.logs import log
+from front.logs import LOGGER, log
 
 LISTS_JOB = "lists"
 _LEASE = timedelta(seconds=15)
@@ -29,21 +29,25 @@ _ROUND = timedelta(seconds=60)
 
 
 class Worker:
-    """One worker process over a world."""
+    """One worker process over a world.
 
-    def __init__(self, world: World) -> None:
+    Attributes:
+        lease: How long a job stays this worker's once it is no longer heard of.
+    """
+
+    def __init__(self, world: World, *, lease: timedelta = _LEASE) -> None:
+        self.lease = lease
         self._world = world
         self._owner = f"{socket.gethostname()} {os.getpid()}"
         self._stop = threading.Event()
-        self._parent = os.getppid()
         self._next_round = system_clock()
 
-    def run(self, *, with_parent: bool) -> None:
-        """Work until a signal, or with ``with_parent`` until the process that started this one is gone."""
+    def run(self, *, parent: int | None = None) -> None:
+        """Work until a signal, or until the process ``parent``, which started this one, is gone."""
         signal.signal(signal.SIGTERM, self._end)
         signal.signal(signal.SIGINT, self._end)
         log("worker started")
-        while not self._stop.is_set() and not (with_parent and os.getppid() != self._parent):
+        while not self._stop.is_set() and (parent is None or os.getppid() == parent):
             try:
                 self.once()
             except KakehashiError as error:
@@ -55,6 +59,8 @@ class Worker:
                     place=error.place,
                     problem=error.problem,
                 )
+            except Exception:  # noqa: BLE001 - whatever it is, the next round has its chance
+                LOGGER.exception("job failed")
             self._stop.wait(_PAUSE)
         with self._world.store.writing() as connection:
             clients.release_leases(connection, self._owner)
@@ -62,9 +68,7 @@ class Worker:
 
     def once(self) -> None:
         """Do what is to be done now, if no other worker holds the job."""
-        with self._world.store.writing() as connection:
-            held = clients.take_lease(connection, LISTS_JOB, self._owner, lasting=_LEASE, at=system_clock())
-        if held is None:
+        if self._hold() is None:
             return
         world = self._world
         if late := world.events.catch_up():
@@ -76,10 +80,20 @@ class Worker:
             self._publish_due()
             self._next_round = system_clock() + _ROUND
 
+    def _hold(self) -> datetime | None:
+        """Take the job, or keep it for a lease's time more: until when. None if another worker has it."""
+        with self._world.store.writing() as connection:
+            return clients.take_lease(
+                connection, LISTS_JOB, self._owner, lasting=self.lease, at=system_clock()
+            )
+
     def _publish_due(self) -> None:
         with self._world.store.reading() as connection:
             generations = [record.id for record in authorities.all_generations(connection)]
         for generation in generations:
+            # A nation's round takes longer than a lease.
+            if self._stop.is_set() or self._hold() is None:
+                return
             made = publish_lists(
                 self._world.store,
                 self._world.issuers,

@@ -760,3 +760,37 @@ class TestTheCommand:
 
     def test_a_file_that_is_not_there(self, staffed_world, tmp_path):
         commands.refused(self.apply(staffed_world, tmp_path / "none.jsonl"), "none.jsonl: cannot be read")
+
+
+class TestApprovedBeforeIssuedAfter:
+    """What was approved is issued only if the register has not told since that it became untrue."""
+
+    @pytest.mark.parametrize(
+        ("kind", "effective", "refused"),
+        [
+            ("moved-out", "2015-03-09", {SIGNATURE}),
+            ("died", "2015-03-09", {SIGNATURE, AUTHENTICATION}),
+            ("other-items-corrected", "2015-03-09", set()),
+            (
+                "moved-out",
+                "2014-08-01",
+                set(),
+            ),  # took effect before the approval: the application says the new truth
+            ("died", "2014-08-01", {SIGNATURE, AUTHENTICATION}),
+        ],
+    )
+    @pytest.mark.parametrize("wanted", [SIGNATURE, AUTHENTICATION])
+    def test_the_register_has_the_last_word(self, world, kind, effective, refused, wanted):
+        case = world.approved(kinds=(wanted,)).case.id
+        applied(world, event("change", kind, CODE, effective))
+        if wanted not in refused:
+            assert len(world.registration.issue(case, "operator", at=AT)) == 1
+            return
+        with pytest.raises(Conflict, match="the register has told of a change"):
+            world.registration.issue(case, "operator", at=AT)
+        world.registration.reject(case, "operator", at=AT)
+
+    def test_another_residents_event_does_not_matter(self, world):
+        case = world.approved().case.id
+        applied(world, event("change", "died", NOBODY, "2015-03-09"))
+        assert len(world.registration.issue(case, "operator", at=AT)) == 2

@@ -175,7 +175,7 @@ def test_the_old_kind_is_the_signature_alone_for_three_years(tmp_path: Path) -> 
         ((Step.EXAMINE,), Step.REJECT, "window-3", NotPermitted),
         # APPROVED: only an operator of the centre.
         ((Step.EXAMINE, Step.APPROVE), Step.APPROVE, "centre-2", Conflict),
-        ((Step.EXAMINE, Step.APPROVE), Step.REJECT, "centre-2", Conflict),
+        ((Step.EXAMINE, Step.APPROVE), Step.REJECT, "centre-2", NotPermitted),
         ((Step.EXAMINE, Step.APPROVE), Step.ISSUE, "centre-1", NotPermitted),
         ((Step.EXAMINE, Step.APPROVE), Step.ISSUE, "centre-2", NotPermitted),
         ((Step.EXAMINE, Step.APPROVE), Step.ISSUE, "window-3", NotPermitted),

@@ -39,6 +39,7 @@ STANDINGS = (
     (State.ISSUED, ISSUING),
     (State.REJECTED, (*FILED, (Step.REJECT, EXAMINER))),
     (State.REJECTED, (*EXAMINED, (Step.REJECT, APPROVER))),
+    (State.REJECTED, (*APPROVED, (Step.REJECT, OPERATOR))),
 )
 
 # The expectation, written apart from the product's table: step, state before, role, where, state after.
@@ -49,6 +50,7 @@ ALLOWED = {
     ("issue", "approved"): ("operator", "centre", "issuing"),
     ("reject", "filed"): ("examiner", "own", "rejected"),
     ("reject", "examined"): ("approver", "centre", "rejected"),
+    ("reject", "approved"): ("operator", "centre", "rejected"),
 }
 
 
@@ -144,7 +146,7 @@ def test_a_second_step_is_refused_by_name_of_officer_and_step():
         (None, (Step.FILE,)),
         (State.FILED, (Step.EXAMINE, Step.REJECT)),
         (State.EXAMINED, (Step.APPROVE, Step.REJECT)),
-        (State.APPROVED, (Step.ISSUE,)),
+        (State.APPROVED, (Step.ISSUE, Step.REJECT)),
         (State.ISSUING, ()),
         (State.ISSUED, ()),
         (State.REJECTED, ()),
@@ -164,7 +166,7 @@ def test_next_steps(state, steps):
         (State.FILED, EXAMINED),
         (None, FILED),
         (State.ISSUING, ((Step.ISSUE, OPERATOR),)),
-        (State.REJECTED, (*APPROVED, (Step.REJECT, OPERATOR))),
+        (State.REJECTED, (*ISSUING, (Step.REJECT, OPERATOR))),
         (State.EXAMINED, (*FILED, (Step.FILE, EXAMINER))),
     ],
 )

@@ -14,7 +14,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from ca.chance import Chance, new_serial
-from ca.errors import BadInput, CsrRefused
+from ca.errors import BadInput, Conflict, CsrRefused
 from ca.issuing import cycle
 from ca.issuing.cycle import IssuedCertificate, Prepared
 from ca.issuing.intake import read_csr
@@ -37,8 +37,9 @@ from ca.profiles.practice import HolderPractice
 from ca.profiles.residents import four_items, pseudonym, signature_subject, user_authentication_subject
 from ca.rules import registration
 from ca.rules.registration import Case, Step
+from ca.rules.residents import Holding, lapses
 from ca.rules.validity import holder_period, require_age
-from ca.store import applications, certificates, officers
+from ca.store import applications, certificates, officers, register
 from ca.store.applications import Application, KeyRequest
 from ca.store.certificates import CertificateRecord
 from ca.store.engine import Store
@@ -179,7 +180,7 @@ class Registration:
         issuer = self.issuers.newest(office.authority)
         holder = issuer.practice.holder(request.kind)
         place, draft = self._draft(issuer, holder, application, request, at)
-        return cycle.prepare(
+        prepared = cycle.prepare(
             issuer,
             draft,
             scope=place.scope,
@@ -188,6 +189,8 @@ class Registration:
             holder=application.holder,
             decided_at=application.case.moment_of(Step.APPROVE),
         )
+        _require_still_true(connection, application, prepared.record, at)
+        return prepared
 
     def _draft(
         self,
@@ -268,4 +271,23 @@ def _require_new_keys(connection: Connection, application: Application) -> None:
                 f"{request.kind} request",
                 "its key is in another certificate or application",
                 remedy="Make a new key pair",
+            )
+
+
+def _require_still_true(
+    connection: Connection, application: Application, record: CertificateRecord, at: datetime
+) -> None:
+    """Raise Conflict if the register has told, since the approval, what would have ended this certificate.
+
+    Read in the intent's transaction: an event is either seen here, or finds the intent.
+    """
+    if record.holder is None:
+        return
+    holding = Holding(record.id, record.kind, record.decided_at, record.period, None)
+    for change in register.of_holder(connection, record.holder):
+        if change.effective <= at and lapses(change, holding, at) is not None:
+            raise Conflict(
+                f"case {application.case.id}",
+                f"the register has told of a change since it was approved ({change.kind})",
+                remedy="Reject the case; if the resident still may, apply again",
             )

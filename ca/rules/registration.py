@@ -66,6 +66,8 @@ RULES: Mapping[Step, tuple[Rule, ...]] = MappingProxyType(
         Step.REJECT: (
             Rule(Role.EXAMINER, Place.OWN_OFFICE, State.FILED, State.REJECTED),
             Rule(Role.APPROVER, Place.CENTRE, State.EXAMINED, State.REJECTED),
+            # What was approved may have become untrue since: a move, a death.
+            Rule(Role.OPERATOR, Place.CENTRE, State.APPROVED, State.REJECTED),
         ),
     }
 )

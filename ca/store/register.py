@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from ca.rules.residents import Change, ChangeKind
 from ca.store.tables import counters, register_events
@@ -36,15 +37,15 @@ def known(connection: Connection, events: Sequence[str]) -> dict[str, Change]:
     for start in range(0, len(events), _AT_ONCE):
         query = select(register_events).where(register_events.c.event.in_(events[start : start + _AT_ONCE]))
         for row in connection.execute(query):
-            found[row.event] = Change(
-                row.event,
-                ChangeKind(row.kind),
-                row.holder,
-                row.occurred_at,
-                row.notified_at,
-                row.effective_at,
-            )
+            found[row.event] = _change(row)
     return found
+
+
+def of_holder(connection: Connection, holder: bytes) -> list[Change]:
+    """What the register has told of a resident, by effect and event."""
+    columns = register_events.c
+    query = select(register_events).where(columns.holder == holder)
+    return [_change(row) for row in connection.execute(query.order_by(columns.effective_at, columns.event))]
 
 
 def applied(connection: Connection) -> int:
@@ -58,3 +59,14 @@ def mark_applied(connection: Connection, index: int) -> None:
     changed = connection.execute(update(counters).where(counters.c.name == _APPLIED).values(value=index))
     if not changed.rowcount:
         connection.execute(insert(counters).values(name=_APPLIED, value=index))
+
+
+def _change(row: Row[Any]) -> Change:
+    return Change(
+        row.event,
+        ChangeKind(row.kind),
+        row.holder,
+        row.occurred_at,
+        row.notified_at,
+        row.effective_at,
+    )

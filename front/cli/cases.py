@@ -71,7 +71,12 @@ def file(
 @_OFFICER
 @command_options
 def examine(settings: Settings, case_id: str, officer: str) -> None:
-    """Examine an application at its office; takes another officer than the one who received it."""
+    """Examine an application at its office; takes another officer than the one who received it.
+
+    \b
+    Example:
+      kakehashi case examine 131016-000001 --officer suzuki --home world
+    """
     _step(settings, lambda world: world.registration.examine(case_id, officer, at=world.clock()))
 
 
@@ -80,7 +85,12 @@ def examine(settings: Settings, case_id: str, officer: str) -> None:
 @_OFFICER
 @command_options
 def approve(settings: Settings, case_id: str, officer: str) -> None:
-    """Approve an examined application at the centre."""
+    """Approve an examined application at the centre.
+
+    \b
+    Example:
+      kakehashi case approve 131016-000001 --officer tanaka --home world
+    """
     _step(settings, lambda world: world.registration.approve(case_id, officer, at=world.clock()))
 
 
@@ -89,7 +99,12 @@ def approve(settings: Settings, case_id: str, officer: str) -> None:
 @_OFFICER
 @command_options
 def reject(settings: Settings, case_id: str, officer: str) -> None:
-    """End an application without a certificate."""
+    """End an application without a certificate.
+
+    \b
+    Example:
+      kakehashi case reject 131016-000001 --officer suzuki --home world
+    """
     _step(settings, lambda world: world.registration.reject(case_id, officer, at=world.clock()))
 
 
@@ -117,7 +132,12 @@ def issue(settings: Settings, case_id: str, officer: str, out: Path | None) -> N
 @_OUT
 @command_options
 def show(settings: Settings, case_id: str, out: Path | None) -> None:
-    """Show a case's steps and certificates; with --out, write the certificates again."""
+    """Show a case's steps and certificates; with --out, write the certificates again.
+
+    \b
+    Example:
+      kakehashi case show 131016-000001 --out . --home world
+    """
     if out is not None:
         _require_writable(out)
     with settings.world() as world:
@@ -138,7 +158,12 @@ def show(settings: Settings, case_id: str, out: Path | None) -> None:
 @click.option("--office", help="Only this office's cases.")
 @command_options
 def list_cases(settings: Settings, office: str | None) -> None:
-    """Show cases and what each waits for."""
+    """Show cases and what each waits for.
+
+    \b
+    Example:
+      kakehashi case list --office 131016 --home world
+    """
     with settings.world() as world, world.store.reading() as connection:
         found = applications.of_office(connection, None if office is None else OfficeId(office))
     settings.show([_case_fields(item) for item in found])

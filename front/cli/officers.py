@@ -64,7 +64,12 @@ def add(settings: Settings, officer_id: str, office: str, roles: tuple[str, ...]
 @officer.command("list")
 @command_options
 def list_officers(settings: Settings) -> None:
-    """Show every officer."""
+    """Show every officer.
+
+    \b
+    Example:
+      kakehashi officer list --home world
+    """
     with settings.world() as world, world.store.reading() as connection:
         rows = [
             {"officer": item.id, "office": item.office, "roles": " ".join(sorted(item.roles))}

@@ -6,7 +6,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -18,13 +19,21 @@ from granian.log import LogLevels
 from ca.errors import BadInput
 from front.cli.common import Settings, command_options
 from front.home import SERVED_HOME_VARIABLE
-from front.logs import configure
+from front.logs import configure, log
 from front.passphrase import VARIABLE
 from front.worker import Worker
 
 _THREADS = 8
 _WAITING = 64
 _STOP_SECONDS = 30
+_AGAIN_SECONDS = 1.0
+
+_SERVER_LOG = {
+    "formatters": {"lines": {"()": "front.logs.Lines"}},
+    "handlers": {"lines": {"class": "logging.StreamHandler", "formatter": "lines"}},
+    "loggers": {"_granian": {"handlers": ["lines"], "propagate": False}},
+}
+"""Granian's own words among our log lines."""
 
 
 @click.command()
@@ -44,6 +53,10 @@ def serve(settings: Settings, host: str, port: int | None, workers: int, no_work
     Example:
       kakehashi serve --home world --port 8080
     """
+    if settings.clock is not None:
+        raise BadInput(
+            "--clock", "a world is served at its own time", remedy="`kakehashi init --clock` sets that"
+        )
     with settings.world() as world:
         # Opened here so that a wrong passphrase is said once, and now; the processes get it by the environment.
         _ = world.issuers
@@ -54,7 +67,8 @@ def serve(settings: Settings, host: str, port: int | None, workers: int, no_work
     _require_free(host, port)
     folder = str(settings.home.resolve())
     os.environ[SERVED_HOME_VARIABLE] = folder
-    console = settings.console(stderr=True)
+    configure()
+    console = settings.console()
     console.print(f"Serving {settings.home} at http://{host}:{port}/ - stop with Ctrl-C.", markup=False)
     with _worker(folder, wanted=not no_work):
         Granian(
@@ -67,15 +81,17 @@ def serve(settings: Settings, host: str, port: int | None, workers: int, no_work
             blocking_threads=_THREADS,
             backpressure=_WAITING,
             workers_kill_timeout=_STOP_SECONDS,
+            respawn_failed_workers=True,
             websockets=False,
             log_level=LogLevels.error,
+            log_dictconfig=_SERVER_LOG,
         ).serve()
 
 
 @click.command()
-@click.option("--with-parent", is_flag=True, help="Stop when the process that started this one is gone.")
+@click.option("--parent", type=int, metavar="PID", help="Stop when this process, which started it, is gone.")
 @command_options
-def work(settings: Settings, with_parent: bool) -> None:  # noqa: FBT001 - click calls by keyword
+def work(settings: Settings, parent: int | None) -> None:
     """Run the worker: apply what the journal has, publish the lists that are due.
 
     \b
@@ -84,22 +100,53 @@ def work(settings: Settings, with_parent: bool) -> None:  # noqa: FBT001 - click
     """
     configure()
     with settings.world() as world:
-        Worker(world).run(with_parent=with_parent)
+        Worker(world).run(parent=parent)
 
 
 @contextmanager
 def _worker(folder: str, *, wanted: bool) -> Iterator[None]:
-    """The worker as a child, stopped and waited for when the server is."""
+    """The worker as a child; stopped, and waited for, when the server is."""
     if not wanted:
         yield
         return
-    command = [sys.executable, "-m", "front.cli", "work", "--home", folder, "--with-parent"]
-    with subprocess.Popen(command) as child:  # noqa: S603 - our own command, no shell
-        try:
-            yield
-        finally:
-            child.terminate()
-            child.wait()
+    command = [sys.executable, "-m", "front.cli", "work", "--home", folder, "--parent", str(os.getpid())]
+    child = _KeptAlive(command)
+    try:
+        yield
+    finally:
+        child.stop()
+
+
+class _KeptAlive:
+    """A child process; should it die, it is started again after a pause."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._stopping = threading.Event()
+        self._turn = threading.Lock()
+        self._child = self._started()
+        self._watch = threading.Thread(target=self._keep, name="worker")
+        self._watch.start()
+
+    def stop(self) -> None:
+        """Ask it to end, and wait until it has."""
+        with self._turn:
+            self._stopping.set()
+            self._child.terminate()
+        self._watch.join()
+
+    def _keep(self) -> None:
+        while not self._stopping.is_set():
+            status = self._child.wait()
+            if self._stopping.wait(_AGAIN_SECONDS):
+                return
+            log("worker died and is started again", level=40, status=status)
+            with self._turn:
+                if not self._stopping.is_set():
+                    self._child = self._started()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(self._command)  # noqa: S603 - our own command, no shell
 
 
 def _require_free(host: str, port: int) -> None:
