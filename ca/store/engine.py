@@ -78,17 +78,32 @@ class Store:
         with _clear_errors(self.engine), self.engine.connect() as connection, connection.begin():
             yield connection
 
+    def schema(self) -> str:
+        """The number of the store's schema."""
+        with self.reading() as connection:
+            found: str = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+        return found
+
+    def require_known_schema(self) -> None:
+        """Raise HomeTooNew unless this version knows the store's schema."""
+        if (current := self.schema()) > SCHEMA:
+            raise HomeTooNew(
+                self._place, f"has schema {current}, made by a newer version", remedy="Update kakehashi"
+            )
+
     def require_schema(self) -> None:
         """Raise unless the schema is this version's: HomeTooNew, or HomeRefused for an older one."""
-        place = f"store {self.engine.url.render_as_string(hide_password=True)}"
-        with self.reading() as connection:
-            current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
-        if current > SCHEMA:
-            raise HomeTooNew(
-                place, f"has schema {current}, made by a newer version", remedy="Update kakehashi"
+        self.require_known_schema()
+        if (current := self.schema()) < SCHEMA:
+            raise HomeRefused(
+                self._place,
+                f"has schema {current}, older than this version's {SCHEMA}",
+                remedy="Back the home up, then run `kakehashi upgrade`",
             )
-        if current < SCHEMA:
-            raise HomeRefused(place, f"has schema {current}, older than this version's {SCHEMA}")
+
+    @property
+    def _place(self) -> str:
+        return f"store {self.engine.url.render_as_string(hide_password=True)}"
 
     def close(self) -> None:
         """Let go of all connections; SQLite then folds its write-ahead log into the one file."""

@@ -9,7 +9,7 @@ from front.cli.clients import client
 from front.cli.common import Group
 from front.cli.events import events
 from front.cli.lists import list_, revoke
-from front.cli.making import init
+from front.cli.making import init, upgrade
 from front.cli.officers import officer
 from front.cli.serving import serve, work
 from front.cli.verifying import verify
@@ -27,5 +27,5 @@ def main() -> None:
     """
 
 
-for command in (init, officer, client, case, revoke, events, list_, verify, serve, work):
+for command in (init, upgrade, officer, client, case, revoke, events, list_, verify, serve, work):
     main.add_command(command)

@@ -10,9 +10,9 @@ from asn1crypto import pem
 
 from ca.clock import utc_text
 from ca.errors import BadInput, NotFound
-from ca.model import CertificateKind, OfficeId
+from ca.model import CertificateKind
 from ca.rules.registration import Case, next_steps
-from ca.store import applications, certificates
+from ca.store import applications, certificates, officers
 from ca.store.certificates import CertificateState
 from front.applicants import read_post, read_resident
 from front.assembly import World
@@ -165,7 +165,8 @@ def list_cases(settings: Settings, office: str | None) -> None:
       kakehashi case list --office 131016 --home world
     """
     with settings.world() as world, world.store.reading() as connection:
-        found = applications.of_office(connection, None if office is None else OfficeId(office))
+        wanted = None if office is None else officers.office(connection, office).id
+        found = applications.of_office(connection, wanted)
     settings.show([_case_fields(item) for item in found])
 
 

@@ -12,9 +12,11 @@ from ca.clock import system_clock
 from ca.errors import BadInput
 from ca.profiles.practice import AuthorityRole
 from ca.store import authorities, lists
+from ca.store.engine import SCHEMA, Store, sqlite_url
+from ca.store.schema import migrate
 from front.assembly import World, open_world
 from front.cli.common import Settings, command_options
-from front.home import ClockSetting, Description
+from front.home import ClockSetting, Description, Home
 from front.making import make_home
 from front.passphrase import passphrase
 
@@ -80,6 +82,28 @@ def init(
                 f"World {world.plan.name} ({world.plan.marking}) in {settings.home} {done}.\n"
             )
         settings.show(_summary(world))
+
+
+@click.command()
+@command_options
+def upgrade(settings: Settings) -> None:
+    """Bring the store of a home to this version's schema; nothing else may work in the home meanwhile.
+
+    \b
+    Example:
+      kakehashi upgrade --home world
+    """
+    home = Home(settings.home)
+    with home.locked(alone=True):
+        home.require_complete()
+        store = Store.open(sqlite_url(home.store))
+        try:
+            before = store.schema()
+            store.require_known_schema()
+            migrate(store)
+        finally:
+            store.close()
+    settings.tell({"home": str(settings.home), "schema_before": before, "schema": SCHEMA})
 
 
 def _description(
