@@ -41,8 +41,12 @@ class ShiftedClock:
     speed: float
 
     def __call__(self) -> datetime:
-        """The world's moment now."""
-        return self.start + timedelta(seconds=(system_clock() - self.epoch).total_seconds() * self.speed)
+        """The world's moment now; BadInput once it has run out of the calendar."""
+        try:
+            passed = timedelta(seconds=(system_clock() - self.epoch).total_seconds() * self.speed)
+            return self.start + passed
+        except OverflowError:
+            raise BadInput("clock", "the world's time has run beyond the year 9999") from None
 
 
 def parse_clock(text: str) -> tuple[datetime, float]:

@@ -100,8 +100,11 @@ def chance_of(description: Description) -> Chance:
 
 
 def home_plan(home: Home, description: Description) -> Plan:
-    """The plan of the edition that lies in the home."""
-    return plan_of(str(home.edition), description)
+    """The plan of the edition that lies in the home, with the home's own table of municipalities."""
+    place, octets = edition_text(str(home.edition))
+    parsed = read_edition(octets, place)
+    table = Municipalities.read(home.folder / parsed.municipalities)
+    return make_plan(parsed, Marking(description.marking), description.url, table, place)
 
 
 def plan_of(edition: str, description: Description) -> Plan:

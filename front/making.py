@@ -98,8 +98,7 @@ def _make_world(
 ) -> None:
     clock = clock_of(description, None)
     repository = Repository(home.repository)
-    for stray in (*home.repository.rglob(".*"), *home.repository.rglob("*.new")):
-        stray.unlink()  # a publication that was killed left it
+    repository.sweep()
     store = Store.open(sqlite_url(home.store))
     steps = 3 * len(plan.practices) + len(plan.crosses) // 2 + 1
     try:

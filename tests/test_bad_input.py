@@ -95,6 +95,10 @@ def good():
     return request(holder_key(2))
 
 
+def short_key():
+    return rsa.generate_private_key(65537, 1024)  # noqa: S505 - to be refused
+
+
 def edwards():
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
     return builder.sign(ed25519.Ed25519PrivateKey.generate(), None).public_bytes(Encoding.PEM)
@@ -120,7 +124,7 @@ BAD_REQUESTS = {
     "with another subject": (lambda _: flipped(der(good()), 24), "does not prove possession"),
     "signed with SHA-1": (lambda _: signed_with("sha1"), "is signed with sha1"),
     "signed with MD5": (lambda _: signed_with("md5"), "is signed with md5"),
-    "for a short key": (lambda _: request(rsa.generate_private_key(65537, 1024)), "has 1024 bits"),
+    "for a short key": (lambda _: request(short_key()), "has 1024 bits"),
     "for a small exponent": (lambda _: request(rsa.generate_private_key(3, 2048)), "exponent"),
     "for an EC key": (lambda _: request(ec.generate_private_key(ec.SECP256R1())), "not RSA"),
     "for an Edwards key": (lambda _: edwards(), "not RSA"),
@@ -211,6 +215,7 @@ UNKNOWN = [
     (("case", "examine", FILED, "--officer", "nobody"), ("officer 'nobody'", "officer add")),
     (("case", "examine", f"{TOKYO}-999999", "--officer", "suzuki"), (f"case '{TOKYO}-999999'",)),
     (("case", "examine", "", "--officer", "suzuki"), ("case ''",)),
+    (("case", "list", "--office", "palace"), ("office 'palace'",)),
     (("case", "approve", f"{TOKYO}-999999", "--officer", "tanaka"), (f"case '{TOKYO}-999999'",)),
     (("case", "reject", f"{TOKYO}-999999", "--officer", "suzuki"), (f"case '{TOKYO}-999999'",)),
     (("case", "issue", f"{TOKYO}-999999", "--officer", "ito"), (f"case '{TOKYO}-999999'",)),
@@ -487,6 +492,21 @@ def test_a_newer_home_is_not_made_again(state, edition_file, request):
     assert tree(home) == before
 
 
+def test_a_half_made_home_with_a_newer_store_is_not_completed(half_made, edition_file, tmp_path):
+    home = shutil.copytree(half_made, tmp_path / "home")
+    statement(home, "UPDATE alembic_version SET version_num = '9999'")
+    before = tree(home)
+    refused(run(*seeded(edition_file, home)), str(home / "store.db"), "newer version", "Update kakehashi")
+    assert tree(home) == before
+
+
+def test_a_store_without_its_schema_is_refused(world):
+    statement(world, "DELETE FROM alembic_version")
+    before = tree(world)
+    refused(run("case", "list", "--home", world), str(world / "store.db"))
+    assert tree(world) == before
+
+
 @pytest.mark.parametrize("what", ["nothing", "an empty folder", "a folder", "a file"])
 def test_what_is_no_home(what, command, tmp_path):
     place = tmp_path / "place"
@@ -735,6 +755,24 @@ def approved(home, files, tmp_path_factory):
     done(run("case", "file", *hanako, "--csr", f"signature={files / 'key-3.csr'}", "--home", home))
     shown = done(run("case", "show", ISSUED, "--home", home, "--json")).stdout
     return home, re.search(r"jpki-13\.g1:[0-9a-f]{40}", shown)[0]
+
+
+@pytest.mark.parametrize("reason", ["a folder in its place", "a full disk"])
+def test_a_certificate_that_could_not_be_handed_out_is_written_again(reason, approved, tmp_path):
+    home = shutil.copytree(approved[0], tmp_path / "home")
+    place, name = tmp_path / "place", f"{FILED}-signature.pem"
+    issue = ("case", "issue", FILED, "--officer", "ito", "--out", place, "--home", home)
+    words = (str(place / name), "cannot be written", f"case show {FILED} --out")
+    if reason == "a full disk":
+        with small_disk(place, "64k"):
+            fill(place, 0)
+            refused(run(*issue), *words)
+    else:
+        (place / name).mkdir(parents=True)
+        refused(run(*issue), *words)
+        (place / name).rmdir()
+    done(run("case", "show", FILED, "--out", place, "--home", home))
+    assert (place / name).read_bytes().startswith(b"-----BEGIN CERTIFICATE-----")
 
 
 # Passphrases

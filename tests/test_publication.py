@@ -739,7 +739,8 @@ def test_death_at_any_step_leaves_whole_lists_only(tmp_path: Path) -> None:
             )
             # The next publication goes on as if nothing had been.
             for record in publish_now(world, FULL, PARTITION, at=NOW + HOUR):
-                assert record.number > highest
+                # A list that was signed but not written down is made again under its number, over the same bytes.
+                assert record.number >= highest
                 assert number_of(list_file(world, record.scope)) == record.number
                 assert serials_in(list_file(world, record.scope)) == [certificate.serial.value]
         subprocess.run(["rm", "-r", folder], check=True)

@@ -178,7 +178,7 @@ def test_another_schema_is_refused(store: Store, version: str, error: type[Excep
 
 def test_a_store_without_a_schema_is_refused(tmp_path: Path) -> None:
     store = Store.open(sqlite_url(tmp_path / "store.db"))
-    with pytest.raises(StorageFailed):
+    with pytest.raises(HomeRefused, match="no schema"):
         store.require_schema()
     store.close()
 

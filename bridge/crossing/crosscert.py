@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bridge.crossing.plan import CrossPlan
+from bridge.crossing.mesh import CrossPlan
 from ca.chance import Chance, new_serial
 from ca.issuing.cycle import Prepared, prepare
 from ca.issuing.issuer import Issuer

@@ -16,10 +16,12 @@ from bridge.crossing.edition import (
     PrefectureTable,
     YearsTable,
 )
+from bridge.crossing.mesh import CrossPlan, require_each_once, require_reachable
 from bridge.crossing.templates import fill, fill_name
 from bridge.manifest import Marking
 from ca.errors import BadInput, EditionRefused
 from ca.model import (
+    RESIDENT_KINDS,
     AuthorityId,
     CertificateKind,
     Office,
@@ -39,23 +41,14 @@ from ca.suites import RSA2048_KEYS, suite
 _PROFILES: Mapping[str, CertificateProfile] = {
     profile.kind.value: profile for profile in (SIGNATURE, USER_AUTHENTICATION, OFFICIAL_POST)
 }
+# Whom each role serves: residents come to windows of prefectures, posts belong to the government.
+_HOLDERS: Mapping[AuthorityRole, frozenset[str]] = {
+    AuthorityRole.BRIDGE: frozenset(),
+    AuthorityRole.PREFECTURE: frozenset(RESIDENT_KINDS),
+    AuthorityRole.GOVERNMENT: frozenset({CertificateKind.OFFICIAL_POST}),
+}
 _OLD_KIND_YEARS = 3
 _URI = re.compile(r"[!-~]{1,200}")
-
-
-@dataclass(frozen=True, slots=True)
-class CrossPlan:
-    """One cross-certificate: ``issuer`` certifies the key of ``subject``.
-
-    Attributes:
-        policies: Dotted object identifiers in the issuer's domain.
-        mappings: Pairs of (issuer's policy, subject's policy).
-    """
-
-    issuer: AuthorityId
-    subject: AuthorityId
-    policies: CertificatePolicies
-    mappings: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +97,8 @@ class _Planner:
             plan for index, table in enumerate(edition.cross) for plan in self._cross(index, table, practices)
         )
         anchor = _known(edition.anchor, practices, "anchor")
-        _require_each_once(crosses)
-        _require_reachable(anchor, practices, crosses)
+        require_each_once(crosses)
+        require_reachable(anchor, practices, crosses)
         return Plan(
             name=edition.name,
             marking=self.marking,
@@ -168,6 +161,8 @@ class _Planner:
         holders = table.holders
         if edition.old_kind and role is AuthorityRole.PREFECTURE:
             holders = tuple(kind for kind in holders if kind == CertificateKind.SIGNATURE)
+        if wrong := [kind for kind in holders if kind in _PROFILES and kind not in _HOLDERS[role]]:
+            raise EditionRefused(f"{where}.holders", f"a {role} CA does not issue the kind {wrong[0]}")
         held = [self._holder(kind, words, f"{where}.holders") for kind in holders]
         return Practice(
             authority=authority_id(name, f"{where}.id"),
@@ -314,29 +309,3 @@ def _known(name: str, practices: Mapping[AuthorityId, Practice], where: str) -> 
     if authority not in practices:
         raise EditionRefused(where, f"the CA {name!r} is missing from authorities and prefectures")
     return authority
-
-
-def _require_each_once(crosses: Iterable[CrossPlan]) -> None:
-    """Raise if an authority would certify itself, or another twice."""
-    seen = set()
-    for plan in crosses:
-        if plan.issuer == plan.subject or (plan.issuer, plan.subject) in seen:
-            raise EditionRefused("cross", f"the pair {plan.issuer} and {plan.subject} stands there twice")
-        seen.add((plan.issuer, plan.subject))
-
-
-def _require_reachable(
-    anchor: AuthorityId, practices: Mapping[AuthorityId, Practice], crosses: Iterable[CrossPlan]
-) -> None:
-    """Raise unless cross-certificates lead from the anchor to every authority."""
-    edges: dict[AuthorityId, list[AuthorityId]] = {}
-    for plan in crosses:
-        edges.setdefault(plan.issuer, []).append(plan.subject)
-    reached, waiting = {anchor}, [anchor]
-    while waiting:
-        for subject in edges.get(waiting.pop(), ()):
-            if subject not in reached:
-                reached.add(subject)
-                waiting.append(subject)
-    if lost := [authority for authority in practices if authority not in reached]:
-        raise EditionRefused("cross", f"no cross-certificates lead from the anchor to {', '.join(lost)}")

@@ -5,17 +5,21 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from bridge.repository.layout import list_path
-from ca.errors import StorageFailed
+from ca.errors import HomeBusy, StorageFailed
 from ca.model import GenerationId, Scope
 
 # So many files are made durable one by one; beyond it, one sync of everything costs less.
 _SYNC_SINGLY = 16
+# How long a publication waits for another one: a nation's lists take seconds.
+_PATIENCE_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,30 @@ class Repository:
             with self._clear_errors():
                 self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
                 lock = stack.enter_context((self.folder.parent / "publishing.lock").open("w"))
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._wait_for(lock)
             yield
+
+    def _wait_for(self, lock: TextIO) -> None:
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise HomeBusy(
+                        f"repository {self.folder}",
+                        f"another process has been publishing for {_PATIENCE_SECONDS} seconds",
+                        remedy="See what it is doing, and try again",
+                    ) from None
+                time.sleep(0.01)
+            else:
+                return
+
+    def sweep(self) -> None:
+        """Remove what a publication that was killed left half written. To be called while nobody publishes."""
+        with self._clear_errors():
+            for stray in (*self.folder.rglob(".*"), *self.folder.rglob("*.new")):
+                stray.unlink()
 
     def place_lists(self, generation: GenerationId, signed: Sequence[tuple[Scope, int, bytes]]) -> None:
         """Place lists under their numbers, then make each the newest of its scope; durable on return."""

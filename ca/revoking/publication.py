@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -51,6 +51,7 @@ class Publisher(Protocol):
 class _Intent:
     record: ListRecord
     tbs: bytes
+    written: bool = False
 
 
 def publish(
@@ -66,7 +67,7 @@ def publish(
     with publisher.exclusive():
         with store.writing() as connection:
             intents = [_intend(connection, issuer, scope, at) for scope in scopes]
-            lists.intend(connection, [intent.record for intent in intents])
+            lists.intend(connection, [intent.record for intent in intents if not intent.written])
         encoded = _sign_all(issuer, intents)
         records = [intent.record for intent in intents]
         publisher.place_lists(
@@ -108,14 +109,24 @@ def due(connection: Connection, generation: GenerationId, within: timedelta, at:
 
 
 def _intend(connection: Connection, issuer: Issuer, scope: Scope, at: datetime) -> _Intent:
+    unfinished = lists.unfinished(connection, issuer.id, scope)
+    if unfinished is not None:
+        # A publication broke off. What would be the same bytes is the same list, under the same number.
+        again = _draft(connection, issuer, scope, unfinished.number, at)
+        if again.record == unfinished:
+            return replace(again, written=True)
+    # Numbers rise even if the clock stands still, and never fall behind those of a lost store.
+    microseconds = (at - _EPOCH) // timedelta(microseconds=1)
+    number = max(lists.newest_number(connection, issuer.id, scope) + 1, microseconds)
+    return _draft(connection, issuer, scope, number, at)
+
+
+def _draft(connection: Connection, issuer: Issuer, scope: Scope, number: int, at: datetime) -> _Intent:
     place = lists.place(connection, issuer.id, scope)
     said = revocations.of_list(connection, issuer.id, scope)
     # What was revoked while this publication waited for its turn stands in the list, which is then of that moment.
     moments = [at.replace(microsecond=0), *(revocation.revoked_at for revocation, _ in said)]
     this_update = max(moments)
-    # Numbers rise even if the clock stands still, and never fall behind those of a lost store.
-    microseconds = (at - _EPOCH) // timedelta(microseconds=1)
-    number = max(lists.newest_number(connection, issuer.id, scope) + 1, microseconds)
     draft = draft_list(
         place,
         suite=issuer.record.suite,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from ca.errors import HomeBusy, HomeRefused, HomeTooNew, KakehashiError, StorageFailed
@@ -78,23 +78,31 @@ class Store:
         with _clear_errors(self.engine), self.engine.connect() as connection, connection.begin():
             yield connection
 
-    def schema(self) -> str:
-        """The number of the store's schema."""
+    def schema(self) -> str | None:
+        """The number of the store's schema; None if nothing was made in it yet."""
         with self.reading() as connection:
-            found: str = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            query = text("SELECT version_num FROM alembic_version")
+            found: str | None = connection.execute(query).scalar_one_or_none()
         return found
 
     def require_known_schema(self) -> None:
-        """Raise HomeTooNew unless this version knows the store's schema."""
-        if (current := self.schema()) > SCHEMA:
+        """Raise HomeTooNew if the store's schema is one that this version does not know."""
+        if (self.schema() or "") > SCHEMA:
             raise HomeTooNew(
-                self._place, f"has schema {current}, made by a newer version", remedy="Update kakehashi"
+                self._place,
+                f"has schema {self.schema()}, made by a newer version",
+                remedy="Update kakehashi",
             )
 
     def require_schema(self) -> None:
-        """Raise unless the schema is this version's: HomeTooNew, or HomeRefused for an older one."""
+        """Raise unless the schema is this version's: HomeTooNew, or HomeRefused for an older one or none."""
         self.require_known_schema()
-        if (current := self.schema()) < SCHEMA:
+        current = self.schema()
+        if current is None:
+            raise HomeRefused(self._place, "is not a store: it has no schema", remedy="Restore it")
+        if current < SCHEMA:
             raise HomeRefused(
                 self._place,
                 f"has schema {current}, older than this version's {SCHEMA}",

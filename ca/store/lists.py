@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from ca.errors import NotFound
 from ca.model import GenerationId, Scope
@@ -83,6 +84,13 @@ def newest_number(connection: Connection, generation: GenerationId, scope: Scope
     return connection.execute(query).scalar_one() or 0
 
 
+def unfinished(connection: Connection, generation: GenerationId, scope: Scope) -> ListRecord | None:
+    """The newest list of the scope, if it was intended and is not written down as signed."""
+    query = select(lists).where(lists.c.generation == str(generation), lists.c.scope == scope)
+    row = connection.execute(query.order_by(lists.c.number.desc()).limit(1)).one_or_none()
+    return None if row is None or row.digest is not None else _record(generation, row)
+
+
 def newest(connection: Connection, generation: GenerationId) -> dict[Scope, ListRecord]:
     """The newest signed list of each scope of a generation."""
     signed = (
@@ -97,20 +105,7 @@ def newest(connection: Connection, generation: GenerationId) -> dict[Scope, List
         & (lists.c.scope == signed.c.scope)
         & (lists.c.number == signed.c.number),
     )
-    return {
-        Scope(row.scope): ListRecord(
-            generation,
-            Scope(row.scope),
-            row.number,
-            row.this_update,
-            row.next_update,
-            row.entries,
-            row.sequence,
-            row.tbs_digest,
-            row.digest,
-        )
-        for row in connection.execute(query)
-    }
+    return {Scope(row.scope): _record(generation, row) for row in connection.execute(query)}
 
 
 def intend(connection: Connection, records: Iterable[ListRecord]) -> None:
@@ -145,6 +140,20 @@ def complete(connection: Connection, signed: Iterable[tuple[ListRecord, bytes]])
             )
             .values(digest=digest)
         )
+
+
+def _record(generation: GenerationId, row: Row[Any]) -> ListRecord:
+    return ListRecord(
+        generation,
+        Scope(row.scope),
+        row.number,
+        row.this_update,
+        row.next_update,
+        row.entries,
+        row.sequence,
+        row.tbs_digest,
+        row.digest,
+    )
 
 
 def _point(text: str | None) -> DirectoryName | None:

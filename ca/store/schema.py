@@ -11,7 +11,8 @@ from ca.store.engine import Store
 
 
 def migrate(store: Store) -> None:
-    """Apply, in one transaction, the migrations that the store does not have yet."""
+    """Apply, in one transaction, the migrations that the store does not have yet; HomeTooNew if it is ahead."""
+    store.require_known_schema()
     config = alembic.config.Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with store.writing() as connection:

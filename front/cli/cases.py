@@ -9,7 +9,7 @@ import click
 from asn1crypto import pem
 
 from ca.clock import utc_text
-from ca.errors import BadInput, NotFound
+from ca.errors import BadInput, NotFound, StorageFailed
 from ca.model import CertificateKind
 from ca.rules.registration import Case, next_steps
 from ca.store import applications, certificates, officers
@@ -198,6 +198,17 @@ def _require_writable(folder: Path) -> None:
         raise BadInput("--out", f"{folder} cannot be made: {error.strerror}") from None
 
 
+def _write(path: Path, content: bytes, case_id: str) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise StorageFailed(
+            str(path),
+            f"cannot be written: {error.strerror}",
+            remedy=f"The certificate is issued; `kakehashi case show {case_id} --out` writes it again",
+        ) from None
+
+
 def _case_fields(found: Case) -> dict[str, object]:
     return {
         "case": found.id,
@@ -220,7 +231,7 @@ def _certificate_rows(world: World, case_id: str, out: Path | None) -> list[dict
         path = None
         if out is not None and record.state is CertificateState.ISSUED:
             path = out / f"{case_id}-{record.kind}.pem"
-            path.write_bytes(pem.armor("CERTIFICATE", record.encoded))
+            _write(path, pem.armor("CERTIFICATE", record.encoded), case_id)
         rows.append(
             {
                 "certificate": str(record.id),

@@ -70,6 +70,8 @@ def publish_due(settings: Settings) -> None:
     """
     with settings.world() as world:
         at = world.clock()
+        with world.repository.exclusive():
+            world.repository.sweep()
         changed = publish_changes(world.store, world.issuers, world.repository, at=at)
         with world.store.reading() as connection:
             generations = [record.id for record in authorities.all_generations(connection)]

@@ -99,7 +99,6 @@ def upgrade(settings: Settings) -> None:
         store = Store.open(sqlite_url(home.store))
         try:
             before = store.schema()
-            store.require_known_schema()
             migrate(store)
         finally:
             store.close()

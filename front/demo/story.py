@@ -145,9 +145,7 @@ class Story:
         (renewed,) = self._apply(NEW_TOWN, "神奈川県横浜市西区試験町4-5", (CertificateKind.SIGNATURE,))
         self._verdict("the new signature certificate", "good", renewed)
 
-        self._chapter(
-            "7", "A late notice of the same move arrives: it took effect before the new application"
-        )
+        self._chapter("7", "A late notice of that move must not end it")
         self._event("moved-within", moved_at)
         time.sleep(2)  # long enough for the worker to publish, had there been something to publish
         self._verdict("the new signature certificate after the late notice", "good", renewed)
@@ -170,7 +168,8 @@ class Story:
     def _apply(self, town: str, address: str, kinds: tuple[CertificateKind, ...]) -> list[Held]:
         """Key pairs as in a card, an application at a window, and the certificates that come of it."""
         requests = {kind: key_and_request(self.folder, f"{town}-{kind}") for kind in kinds}
-        self._say(f"openssl req -new -newkey rsa:2048 -sha256 ...  ({len(kinds)} key pairs)", command=True)
+        for kind in kinds:
+            self._say(f"openssl req -new -newkey rsa:2048 -sha256 ... -out {town}-{kind}.csr", command=True)
         resident = {
             "code": self.code,
             "name": "試験\u3000花子",
@@ -224,7 +223,9 @@ class Story:
         }
         answer = self._call("register", "/api/events", feed_file("demo", self.sequence, [event]))
         for outcome in answer["outcomes"]:
-            self._say(f"{kind}: {outcome['outcome']}, {len(outcome['orders'])} certificates")
+            self._say(f"{kind}: {outcome['outcome']}")
+            for order in outcome["orders"]:
+                self._say(f"  {order['certificate']}, {order['reason']}")
 
     def _call(self, client: str, path: str, body: dict[str, Any] | bytes | None = None) -> dict[str, Any]:
         self._say(f"POST {path}  (client key of {client})", command=True)
