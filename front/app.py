@@ -14,7 +14,7 @@ from front.logs import log
 from front.public import public
 from front.registration.api import api
 from front.registration.feeds import feeds
-from front.worker import LISTS_JOB
+from front.worker import HEALTH_JOB
 
 _MAXIMUM_BODY = 4 * 1024 * 1024
 
@@ -35,9 +35,9 @@ def create_app(world: World) -> Flask:
 
     @app.get("/ready")
     def ready() -> Response:
-        """That the store can be read and the worker is at work: what was revoked will be published."""
+        """That the store can be read and a worker's last round went well: what was revoked will be published."""
         with world.store.reading() as connection:
-            until = clients.lease_end(connection, LISTS_JOB)
+            until = clients.lease_end(connection, HEALTH_JOB)
         working = until is not None and until > system_clock()
         response = jsonify(status="ok" if working else "no worker", worker=working)
         response.status_code = 200 if working else 503

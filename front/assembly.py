@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, cached_property
+from logging import WARNING
 from pathlib import Path
 
 from bridge.crossing.edition import edition_text, municipalities_path, read_edition
@@ -15,6 +16,7 @@ from bridge.manifest import Marking
 from bridge.repository.folder import Repository
 from ca.chance import Chance, SeededChance, SystemChance
 from ca.clock import Clock
+from ca.errors import KakehashiError
 from ca.issuing import cycle
 from ca.issuing.authority import Registration
 from ca.issuing.issuer import Issuers
@@ -24,6 +26,7 @@ from ca.revoking.events import EventDesk
 from ca.store.engine import Store, sqlite_url
 from ca.store.journal import Journal
 from front.home import Description, Home, clock_of
+from front.logs import log
 
 PassphraseSource = Callable[[], str]
 
@@ -48,7 +51,11 @@ class World:
     def issuers(self) -> Issuers:
         """The authorities with their keys; what was intended when a process ended is signed now."""
         issuers = Issuers(self.store, self._vault(), self.plan.practices)
-        cycle.recover(self.store, issuers, self.clock())
+        try:
+            cycle.recover(self.store, issuers, self.clock())
+        except KakehashiError as error:
+            # The intent stays and is tried again; a key that cannot sign must not stop revoking and publishing.
+            log("intent not signed", level=WARNING, error=type(error).__name__, place=error.place)
         return issuers
 
     @cached_property

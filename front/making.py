@@ -68,6 +68,7 @@ def make_home(
         require_strength(secret)
     with storage_errors(f"home {folder}"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
         (folder / "home.lock").touch(mode=0o600)
     with home.locked(alone=True):
         # Another process may have made it while this one asked for the passphrase.

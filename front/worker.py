@@ -1,7 +1,7 @@
-"""The worker: timed and queued jobs. Each holds a lease row, so that two workers never do one job at once.
+"""The worker: timed and queued jobs, every second, each with its own chance.
 
-Jobs, every second: apply what the journal has and the store has not; publish the lists that newer revocations or
-their age call for.
+Carry out what the journal has and the store has not; publish the lists that newer revocations call for; every minute
+those that their age calls for. Publishing is done under a lease row, so that two workers never do it at once.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from logging import ERROR
 from types import FrameType
 
 from bridge.repository.contents import publish_lists
@@ -22,6 +24,9 @@ from front.assembly import World
 from front.logs import LOGGER, log
 
 LISTS_JOB = "lists"
+HEALTH_JOB = "health"
+"""Held by a worker whose last round went well; who looks for readiness asks for its lease."""
+
 _LEASE = timedelta(seconds=15)
 _PAUSE = 1.0
 # How often every generation is asked for lists that have grown old; lists that events touch do not wait for it.
@@ -48,61 +53,70 @@ class Worker:
         signal.signal(signal.SIGINT, self._end)
         log("worker started")
         while not self._stop.is_set() and (parent is None or os.getppid() == parent):
-            try:
-                self.once()
-            except KakehashiError as error:
-                # A failed job must not end the others' chances: it is said, and tried again.
-                log(
-                    "job failed",
-                    level=40,
-                    error=type(error).__name__,
-                    place=error.place,
-                    problem=error.problem,
-                )
-            except Exception:  # noqa: BLE001 - whatever it is, the next round has its chance
-                LOGGER.exception("job failed")
+            self.once()
             self._stop.wait(_PAUSE)
         with self._world.store.writing() as connection:
             clients.release_leases(connection, self._owner)
         log("worker stopped")
 
     def once(self) -> None:
-        """Do what is to be done now, if no other worker holds the job."""
-        if self._hold() is None:
+        """Try every job once. What goes wrong in one is said, and does not keep the others from their turn."""
+        done = [self._try(job) for job in (self._carry_out, self._publish_changes, self._publish_due)]
+        if all(done):
+            self._hold(HEALTH_JOB)
+
+    def _try(self, job: Callable[[], None]) -> bool:
+        try:
+            job()
+        except KakehashiError as error:
+            kind = type(error).__name__
+            log("job failed", level=ERROR, error=kind, place=error.place, problem=error.problem)
+        except Exception:  # noqa: BLE001 - whatever it is, the next round has its chance
+            LOGGER.exception("job failed")
+        else:
+            return True
+        return False
+
+    def _carry_out(self) -> None:
+        """What the journal has and the store has not. Without a lease: processes take turns at the journal."""
+        if late := self._world.events.catch_up():
+            log("journal carried out", records=late)
+
+    def _publish_changes(self) -> None:
+        if self._hold(LISTS_JOB) is None:
             return
         world = self._world
-        if late := world.events.catch_up():
-            log("journal carried out", records=late)
         made = publish_changes(world.store, world.issuers, world.repository, at=world.clock())
         if made:
             log("lists published", lists=[f"{record.generation}/{record.scope}" for record in made])
-        if system_clock() >= self._next_round:
-            self._publish_due()
-            self._next_round = system_clock() + _ROUND
-
-    def _hold(self) -> datetime | None:
-        """Take the job, or keep it for a lease's time more: until when. None if another worker has it."""
-        with self._world.store.writing() as connection:
-            return clients.take_lease(
-                connection, LISTS_JOB, self._owner, lasting=self.lease, at=system_clock()
-            )
 
     def _publish_due(self) -> None:
-        with self._world.store.reading() as connection:
+        if system_clock() < self._next_round:
+            return
+        world, failures = self._world, list[KakehashiError]()
+        with world.store.reading() as connection:
             generations = [record.id for record in authorities.all_generations(connection)]
         for generation in generations:
-            # A nation's round takes longer than a lease.
-            if self._stop.is_set() or self._hold() is None:
+            # Asked for each time: a nation's round takes longer than a lease.
+            if self._stop.is_set() or self._hold(LISTS_JOB) is None:
                 return
-            made = publish_lists(
-                self._world.store,
-                self._world.issuers,
-                generation,
-                self._world.repository,
-                at=self._world.clock(),
-            )
+            try:
+                made = publish_lists(
+                    world.store, world.issuers, generation, world.repository, at=world.clock()
+                )
+            except KakehashiError as error:
+                failures.append(error)
+                continue
             if made:
                 log("lists renewed", generation=str(generation), lists=len(made))
+        if failures:
+            raise failures[0]
+        self._next_round = system_clock() + _ROUND
+
+    def _hold(self, job: str) -> datetime | None:
+        """Take a job, or keep it for a lease's time more: until when. None if another worker has it."""
+        with self._world.store.writing() as connection:
+            return clients.take_lease(connection, job, self._owner, lasting=self.lease, at=system_clock())
 
     def _end(self, _signal: int, _frame: FrameType | None) -> None:
         self._stop.set()

@@ -214,9 +214,13 @@ def _template(codes: tuple[str, ...], *, old_kind: bool) -> Path:
 
 
 def holder_key(number: int) -> rsa.RSAPrivateKey:
-    """One of 25,600 distinct public test keys, quickly: a first prime of the pool times a second one."""
-    p = int.from_bytes(pool._pool().primes[number // pool.POOL_SIZE][0], "big")
-    q = int.from_bytes(pool._pool().primes[number % pool.POOL_SIZE][1], "big")
+    """One of 25,440 distinct public test keys, quickly: the first prime of a key of the pool, the second of another.
+
+    None of them is in the pool itself, whose keys are the authorities'.
+    """
+    first, distance = divmod(number, pool.POOL_SIZE - 1)
+    p = int.from_bytes(pool._pool().primes[first][0], "big")
+    q = int.from_bytes(pool._pool().primes[(first + 1 + distance) % pool.POOL_SIZE][1], "big")
     d = rsa.rsa_recover_private_exponent(pool.EXPONENT, p, q)
     numbers = rsa.RSAPrivateNumbers(
         p=p,
@@ -232,8 +236,13 @@ def holder_key(number: int) -> rsa.RSAPrivateKey:
 
 def csr_for(number: int) -> bytes:
     """A request in DER on ``holder_key(number)``."""
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"holder {number}")])
-    request = x509.CertificateSigningRequestBuilder(name).sign(holder_key(number), hashes.SHA256())
+    return csr_of(holder_key(number), f"holder {number}")
+
+
+def csr_of(key: rsa.RSAPrivateKey, name: str) -> bytes:
+    """A request in DER on this key."""
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    request = x509.CertificateSigningRequestBuilder(subject).sign(key, hashes.SHA256())
     return request.public_bytes(Encoding.DER)
 
 

@@ -24,9 +24,13 @@ from http.client import HTTPConnection, HTTPException
 from itertools import count
 from pathlib import Path
 
+import msgspec
 from asn1crypto import crl, pem
 from asn1crypto.x509 import Certificate
 
+from ca.model import CertificateId, CertificateKind
+from front.applicants import ResidentParticulars, resident_of
+from front.assembly import open_world
 from front.demo.people import invented_code
 from front.demo.served import free_port
 from tests import commands, small_edition
@@ -203,7 +207,8 @@ class Served:
             sent["Authorization"] = f"Bearer {self.home.keys.get(key, key)}"
         connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
-            connection.request(method, path, body, sent)
+            with suppress(BrokenPipeError, ConnectionResetError):  # it need not read what it refuses
+                connection.request(method, path, body, sent)
             answer = connection.getresponse()
             whole = answer.read()
         except (OSError, HTTPException) as error:
@@ -254,7 +259,7 @@ class Served:
 
     def left(self) -> list[int]:
         """Processes that it started and that live still."""
-        return [pid for pid, born in self.family.items() if _born(pid) == born]
+        return [pid for pid, born in self.family.items() if born(pid) == born]
 
 
 @contextmanager
@@ -308,7 +313,7 @@ def descendants(pid: int) -> dict[int, str]:
     found: list[int] = [pid]
     for parent in found:
         found += [child for child, above in parents.items() if above == parent]
-    return {child: born for child in found[1:] if (born := _born(child))}
+    return {child: born for child in found[1:] if (born := born(child))}
 
 
 def _stat(pid: int) -> list[str]:
@@ -319,7 +324,7 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
-def _born(pid: int) -> str | None:
+def born(pid: int) -> str | None:
     """When the process was started; None if it does not run."""
     stat = _stat(pid)
     return stat[19] if stat and stat[0] != "Z" else None
@@ -369,6 +374,30 @@ def issued(server: Served, person=None, kinds=BOTH) -> dict[str, dict]:
         answer = server.post(f"/api/cases/{case}/{step}", key=officer)
         assert answer.status == 200, answer
     return {made["kind"]: made for made in answer.json["certificates"]}
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Somebody with certificates."""
+
+    code: str
+    certificates: dict[str, CertificateId]
+
+
+def holders(home: Home, number: int, kinds=BOTH[:1]) -> list[Holder]:
+    """People whose certificates were issued without a server."""
+    made = []
+    with open_world(home.folder, lambda: "") as world:
+        for _ in range(number):
+            particulars = msgspec.convert(new_person(), ResidentParticulars)
+            resident, code = resident_of(particulars, "somebody")
+            requests = {CertificateKind(kind): new_request().encode() for kind in kinds}
+            case = world.registration.file("sato", resident, requests, code=code, at=world.clock()).case.id
+            world.registration.examine(case, "suzuki", at=world.clock())
+            world.registration.approve(case, "tanaka", at=world.clock())
+            issued = world.registration.issue(case, "ito", at=world.clock())
+            made.append(Holder(particulars.code, {str(item.record.kind): item.id for item in issued}))
+    return made
 
 
 def change(home: Home, kind: str, code: str, name: str | None = None, **others) -> dict:

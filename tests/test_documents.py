@@ -1,5 +1,6 @@
 """The documentation is held to what is there: its walks are run, its commands, links, paths and tables looked up."""
 
+import logging
 import os
 import re
 import secrets
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import get_args, get_origin
 
@@ -22,14 +24,22 @@ from ca.model import CertificateKind, Scope
 from ca.names import Attribute, DirectoryName
 from ca.profiles.extensions import NAMES, Holds, KeyUsage, KeyUse
 from ca.profiles.lists import ListPlace, draft_list
+from ca.revoking.feed import read_feed
+from ca.rules.residents import LAPSES
 from ca.rules.revocation import REASONS_FOR
 from ca.suites import SHA256_RSA2048
+from front import problems
+from front.app import create_app
+from front.assembly import open_world
 from front.cli import main
+from front.logs import LOGGER, Lines
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 EDITIONS = ROOT / "docs" / "editions.md"
 PROFILE_PAGE = ROOT / "docs" / "profiles.md"
+API_PAGE = ROOT / "docs" / "api.md"
+FEED_PAGE = ROOT / "docs" / "event-feed.md"
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MARKED = re.compile(r"^<!-- (walk|prints) -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -294,3 +304,103 @@ def test_the_table_of_reasons_is_complete():
         for kind in SPAN.findall(kinds):
             said[kind] = set() if words.startswith("nothing") else set(words.split(", "))
     assert said == {kind.value: {reason.word for reason in reasons} for kind, reasons in REASONS_FOR.items()}
+
+
+# docs/api.md
+
+ROUTE = re.compile(r"^(GET|POST) (/\S*)$")
+PLACE = re.compile(r"<[^>]+>")
+CHOICE = re.compile(r"<any\(([^)]*)\):\w+>")
+
+
+def section(path, heading):
+    """What stands below a heading, up to the next one."""
+    return re.split(r"^#+ ", text_of(path).partition(f"\n{heading}\n")[2], flags=re.MULTILINE)[0]
+
+
+def documented_routes():
+    lines = text_of(API_PAGE).partition("\n## ")[0].splitlines()
+    cells = [line.split("|")[1] for line in lines if line.startswith("| `")]
+    return [match.groups() for cell in cells for span in SPAN.findall(cell) if (match := ROUTE.match(span))]
+
+
+@pytest.fixture
+def app(pristine_world):
+    with open_world(pristine_world, pytest.fail) as world:
+        yield create_app(world)
+
+
+def spelt_out(rule):
+    """The paths of a rule, which names its steps in one place."""
+    choice = CHOICE.search(rule)
+    return [rule.replace(choice[0], step) for step in re.findall(r"\w+", choice[1])] if choice else [rule]
+
+
+def test_the_page_on_the_interface_names_every_route_and_no_other(app):
+    there = {
+        (method, PLACE.sub("<>", path))
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+        for path in spelt_out(rule.rule)
+    }
+    ocsp = {("GET", "/ocsp/<>/<>"), ("POST", "/ocsp/<>")}
+    assert {(method, PLACE.sub("<>", path)) for method, path in documented_routes()} == there | ocsp
+
+
+def test_what_the_page_calls_open_takes_no_key_and_the_rest_takes_one(app):
+    keys = dict(
+        re.findall(r"^\| `((?:GET|POST) [^`]+)`.*? \| (-|officer|feed) \|", text_of(API_PAGE), re.MULTILINE)
+    )
+    assert set(keys.values()) == {"-", "officer", "feed"}
+    client = app.test_client()
+    for route, key in keys.items():
+        method, path = route.split()
+        if not path.startswith("/ocsp/"):
+            with client.open(PLACE.sub("x", path), method=method) as answer:
+                assert (answer.status_code == 401) is (key != "-"), route
+
+
+def test_the_table_of_errors_is_the_one_that_decides():
+    rows = re.findall(r"^\| (\d{3}) \| `(\w+)` \|", section(API_PAGE, "## Errors"), re.MULTILINE)
+    assert {name: int(status) for status, name in rows} == {
+        kind.__name__: status for kind, status in problems.STATUS.items()
+    }
+
+
+def test_the_fields_of_a_log_line_are_those_of_the_table(app):
+    rows = re.findall(r"^\| (`[^|]*`) \| ([^|]+) \|", section(API_PAGE, "## Logs"), re.MULTILINE)
+    fields = {where.strip("` "): SPAN.findall(names) for names, where in rows}
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(msgspec.json.decode(Lines().format(record)))
+    level = LOGGER.level
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    try:
+        app.test_client().get("/health")
+    finally:
+        LOGGER.removeHandler(handler)
+        LOGGER.setLevel(level)
+    assert [list(line) for line in lines] == [fields["every line"] + fields["request"]]
+
+
+# docs/event-feed.md
+
+
+def test_the_table_of_lapses_is_the_law_of_the_product():
+    said = {}
+    for line in section(FEED_PAGE, "## What ends which certificate").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        for kind in SPAN.findall(cells[0]) if line.startswith("| `") else []:
+            said[kind] = tuple(cells[2:])
+    kinds = (CertificateKind.SIGNATURE, CertificateKind.USER_AUTHENTICATION)
+    assert said == {
+        change.value: tuple("ended" if kind in ended else "kept" for kind in kinds)
+        for change, ended in LAPSES.items()
+    }
+
+
+def test_the_feed_that_is_shown_is_one():
+    shown = next(body for language, body in FENCE.findall(text_of(FEED_PAGE)) if language == "json")
+    feed = read_feed(BytesIO(shown.encode()), "shown", bytes(32))
+    assert (feed.name, len(feed.changes)) == ("chiyoda", 1)

@@ -38,10 +38,6 @@ class WorldMaker:
     at: datetime
     progress: Progress
 
-    def steps(self) -> int:
-        """How often ``make`` will report progress."""
-        return 2 * len(self.plan.practices) + len(self.plan.crosses) // 2
-
     def make(self) -> Issuers:
         """Make authorities, cross-certificates, services and list places; gives the world's issuers.
 

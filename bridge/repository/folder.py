@@ -34,7 +34,9 @@ class Repository:
         with ExitStack() as stack:
             with self._clear_errors():
                 self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-                lock = stack.enter_context((self.folder.parent / "publishing.lock").open("w"))
+                path = self.folder.parent / "publishing.lock"
+                path.touch(mode=0o600)  # who can lock it can stop all publishing
+                lock = stack.enter_context(path.open("w"))
             self._wait_for(lock)
             yield
 

@@ -21,7 +21,7 @@ from ca.issuing.intake import read_csr
 from ca.issuing.issuer import Issuer, Issuers
 from ca.keys.codes import keyed_code
 from ca.keys.signer import key_identifier
-from ca.model import CertificateKind, Office, OfficialPost, Resident, ResidentCode
+from ca.model import CertificateKind, Office, OfficialPost, Period, Resident, ResidentCode
 from ca.names import Municipalities
 from ca.profiles.drafting import CertificateDraft, Subject
 from ca.profiles.extensions import (
@@ -89,6 +89,8 @@ class Registration:
             holder = practice.holder(kind)
             if isinstance(applicant, Resident) and holder.minimum_age is not None:
                 require_age(applicant.birth_date, at, holder.minimum_age)
+            # What could not be issued is said now, not after three officers have had the case in hand.
+            self._period(holder, applicant, at)
             requests.append(KeyRequest(kind, read_csr(csr, holder.keys, f"{kind} request")))
         if not requests:
             raise BadInput("application", "asks for no certificate", remedy="Give a request for a kind")
@@ -222,12 +224,7 @@ class Registration:
             serial=new_serial(self.chance, purpose),
             suite=issuer.record.suite,
             issuer=issuer.practice.name,
-            period=holder_period(
-                holder.validity,
-                issued_at=at,
-                birth_date=applicant.birth_date if isinstance(applicant, Resident) else None,
-                no_later_than=(issuer.record.period.not_after,),
-            ),
+            period=self._period(holder, applicant, at, issuer.record.period.not_after),
             subject=Subject(subject, request.public_key),
             contents=(
                 *own,
@@ -239,6 +236,16 @@ class Registration:
             ),
         )
         return place, draft
+
+    def _period(
+        self, holder: HolderPractice, applicant: Resident | OfficialPost, at: datetime, *limits: datetime
+    ) -> Period:
+        return holder_period(
+            holder.validity,
+            issued_at=at,
+            birth_date=applicant.birth_date if isinstance(applicant, Resident) else None,
+            no_later_than=limits,
+        )
 
     def _intended(self, connection: Connection, application: Application) -> list[Prepared]:
         return [

@@ -14,6 +14,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from ca import suites
+from ca.errors import KakehashiError
 from ca.issuing.issuer import Issuer, Issuers
 from ca.keys.signer import verify
 from ca.lint.certificates import check_certificate
@@ -120,14 +121,27 @@ def issue(store: Store, prepared: Sequence[Prepared], at: datetime) -> list[Issu
 
 
 def recover(store: Store, issuers: Issuers, at: datetime) -> list[IssuedCertificate]:
-    """Sign what was intended when a process ended, over the same bytes. Harmless beside a process that does so."""
+    """Sign what was intended when a process ended, over the same bytes. Harmless beside a process that does so.
+
+    Each intent for itself: the first failure (a key that cannot be opened, a suite that may no longer sign) is raised
+    once all the others are signed.
+    """
     with store.reading() as connection:
         records = certificates.intended(connection)
     if not records:
         return []
-    issued = [sign(Prepared(issuers.of(record.id.generation), record), at) for record in records]
+    issued: list[IssuedCertificate] = []
+    failures: list[KakehashiError] = []
+    for record in records:
+        try:
+            issued.append(sign(Prepared(issuers.of(record.id.generation), record), at))
+        except KakehashiError as error:
+            failures.append(error)
     with store.writing() as connection:
-        return complete(connection, issued)
+        recovered = complete(connection, issued)
+    if failures:
+        raise failures[0]
+    return recovered
 
 
 def _close(connection: Connection, application: ApplicationId) -> None:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from sqlalchemy import Connection
 
 from ca.errors import BadInput, Conflict, HomeRefused
-from ca.model import CertificateId, OfficerId, Revocation, RevocationReason
+from ca.model import CertificateId, OfficerId, Revocation, RevocationReason, Scope
 from ca.revoking.feed import FORM, Feed
 from ca.rules.residents import Change, ChangeKind, Holding, Order, lapses, rule
 from ca.rules.revocation import CHANGES
@@ -117,7 +117,7 @@ class EventDesk:
             for change in changes:
                 outcome = _decide(connection, change, at)
                 outcomes.append(outcome)
-                entries.append(_entry(feed, change, outcome, at))
+                entries.append(_entry(connection, feed, change, outcome, at))
                 # Before the next event is decided on, which may be the same resident's.
                 _carry_out(connection, entries[-1], turn.head.count + len(entries))
             register.mark_applied(connection, turn.head.count + len(entries))
@@ -163,12 +163,12 @@ def _carry_out(connection: Connection, entry: EventEntry, index: int) -> None:
     if not register.known(connection, [change.id]):
         register.add(connection, change, received_at=entry.received, journal_index=index)
     for ordered in entry.orders:
-        record = certificates.find(connection, CertificateId.parse(ordered.certificate))
-        before = revocations.find(connection, record.id, record.scope)
+        certificate, scope = CertificateId.parse(ordered.certificate), Scope(ordered.scope)
+        before = revocations.find(connection, certificate, scope)
         reason = RevocationReason.parse(ordered.reason)
         if reason not in CHANGES[None if before is None else before.reason]:
             continue
-        asked = Revocation(record.id.serial, ordered.revoked_at, reason, ordered.invalid_since)
+        asked = Revocation(certificate.serial, ordered.revoked_at, reason, ordered.invalid_since)
         revocation = changed(before, asked)
         if revocation.invalid_since is not None:
             # The moment of an earlier hold stays, and an effect that came after it adds nothing.
@@ -176,8 +176,8 @@ def _carry_out(connection: Connection, entry: EventEntry, index: int) -> None:
             revocation = replace(revocation, invalid_since=earlier)
         revocations.record(
             connection,
-            record.id.generation,
-            record.scope,
+            certificate.generation,
+            scope,
             revocation,
             entry=encode_entry(revocation),
             officer=OfficerId(f"event {change.id}"),
@@ -185,7 +185,7 @@ def _carry_out(connection: Connection, entry: EventEntry, index: int) -> None:
         )
 
 
-def _entry(feed: Feed, change: Change, outcome: Outcome, at: datetime) -> EventEntry:
+def _entry(connection: Connection, feed: Feed, change: Change, outcome: Outcome, at: datetime) -> EventEntry:
     return EventEntry(
         event=change.id,
         kind=change.kind,
@@ -199,7 +199,13 @@ def _entry(feed: Feed, change: Change, outcome: Outcome, at: datetime) -> EventE
         outcome=outcome.outcome,
         rule=rule(change.kind),
         orders=tuple(
-            OrderEntry(str(order.certificate), order.reason.word, order.revoked_at, order.invalid_since)
+            OrderEntry(
+                str(order.certificate),
+                order.reason.word,
+                order.revoked_at,
+                certificates.find(connection, order.certificate).scope,
+                order.invalid_since,
+            )
             for order in outcome.orders
         ),
     )

@@ -186,6 +186,8 @@ def _decode(line: bytes, kind: type[L], place: str, what: str) -> L:
             _refuse(f"{place}, kind", "is not a kind of event", remedy=f"One of: {', '.join(ChangeKind)}")
         if field == "format":
             _refuse(f"{place}, format", "is not 1, the format that this version reads")
+        if "unknown field" in problem:
+            problem = f"has a field that the {what} does not have"  # its name may be anything, a person's too
         if not problem.isprintable():
             problem = f"is not of the form of the {what}"
         _refuse(f"{place}, {field}" if field else place, problem)

@@ -16,6 +16,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from ca import suites
+from ca.errors import KakehashiError
 from ca.issuing.issuer import Issuer, Issuers
 from ca.keys.signer import verify
 from ca.lint.lists import check_list, entry_checker
@@ -83,15 +84,23 @@ def publish(
 def publish_changes(
     store: Store, issuers: Issuers, publisher: Publisher, *, at: datetime
 ) -> list[ListRecord]:
-    """Make and place every list that has to say a revocation which no list says yet."""
+    """Make and place every list that has to say a revocation which no list says yet.
+
+    What fails for one authority does not keep the others' lists back: the first failure is raised at the end, and
+    the next call tries again.
+    """
     with store.reading() as connection:
         upto, published = revocations.sequence(connection), revocations.published(connection)
         changed = touched_since(connection, published)
-    made = [
-        record
-        for generation, scopes in changed.items()
-        for record in publish(store, issuers.of(generation), scopes, publisher, at=at)
-    ]
+    made: list[ListRecord] = []
+    failures: list[KakehashiError] = []
+    for generation, scopes in changed.items():
+        try:
+            made += publish(store, issuers.of(generation), scopes, publisher, at=at)
+        except KakehashiError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
     if upto > published:
         with store.writing() as connection:
             revocations.set_published(connection, upto)
@@ -125,7 +134,10 @@ def _draft(connection: Connection, issuer: Issuer, scope: Scope, number: int, at
     place = lists.place(connection, issuer.id, scope)
     said = revocations.of_list(connection, issuer.id, scope)
     # What was revoked while this publication waited for its turn stands in the list, which is then of that moment.
+    # Nor is it older than the last one, whose number is lower.
     moments = [at.replace(microsecond=0), *(revocation.revoked_at for revocation, _ in said)]
+    if (last := lists.last_update(connection, issuer.id, scope)) is not None:
+        moments.append(last)
     this_update = max(moments)
     draft = draft_list(
         place,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from ca.errors import HomeBusy, HomeRefused, HomeTooNew, KakehashiError, StorageFailed
@@ -18,16 +18,19 @@ SCHEMA = "0002"
 """The newest migration's number; migrations are numbered in order."""
 
 _WRITES = "kakehashi_writes"
+_WRITERS = 2014  # the number of the advisory lock that writers take on PostgreSQL
 
 
 def sqlite_url(path: Path) -> str:
     """The URL of a SQLite file."""
-    return f"sqlite:///{path}"
+    # Not by formatting: a path may hold what a URL would take for a query or an escape.
+    return URL.create("sqlite", database=str(path)).render_as_string()
 
 
 def _sqlite_engine(url: str, busy_timeout_ms: int) -> Engine:
     # With the driver's own transactions off, BEGIN is ours: two read-then-update transactions cannot lose one.
-    engine = create_engine(url, connect_args={"isolation_level": None, "check_same_thread": False})
+    arguments = {"isolation_level": None, "check_same_thread": False}
+    engine = create_engine(url, hide_parameters=True, connect_args=arguments)
 
     @event.listens_for(engine, "connect")
     def _settings(connection: sqlite3.Connection, _record: Any) -> None:
@@ -55,7 +58,7 @@ class Store:
         """Connect; nothing is read or made yet. ``busy_timeout_ms``: how long a writer waits for another."""
         if url.startswith("sqlite:"):
             return cls(_sqlite_engine(url, busy_timeout_ms))
-        return cls(create_engine(url))
+        return cls(create_engine(url, hide_parameters=True))
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -70,6 +73,9 @@ class Store:
             self.engine.connect() as connection,
             connection.execution_options(**{_WRITES: True}).begin(),
         ):
+            if connection.dialect.name == "postgresql":
+                # One writer at a time, as BEGIN IMMEDIATE makes it: what was read is still so when it is written.
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITERS})"))
             yield connection
 
     @contextmanager

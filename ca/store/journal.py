@@ -29,11 +29,15 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OrderEntry(_Part, frozen=True, omit_defaults=True):
-    """A certificate that ends: its id, the reason in the RFC's spelling, and the revocation's moments."""
+    """A certificate that ends: its id, the reason in the RFC's spelling, when, and the list that says so.
+
+    The scope stands here so that the record is enough even where a restored store has forgotten the certificate.
+    """
 
     certificate: str
     reason: str
     revoked_at: datetime
+    scope: str
     invalid_since: datetime | None = None
 
 

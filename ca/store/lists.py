@@ -84,6 +84,15 @@ def newest_number(connection: Connection, generation: GenerationId, scope: Scope
     return connection.execute(query).scalar_one() or 0
 
 
+def last_update(connection: Connection, generation: GenerationId, scope: Scope) -> datetime | None:
+    """The latest thisUpdate of the scope's signed lists."""
+    query = select(func.max(lists.c.this_update)).where(
+        lists.c.generation == str(generation), lists.c.scope == scope, lists.c.digest.is_not(None)
+    )
+    found: datetime | None = connection.execute(query).scalar_one()
+    return found
+
+
 def unfinished(connection: Connection, generation: GenerationId, scope: Scope) -> ListRecord | None:
     """The newest list of the scope, if it was intended and is not written down as signed."""
     query = select(lists).where(lists.c.generation == str(generation), lists.c.scope == scope)

@@ -8,7 +8,7 @@ import click
 
 from ca.clock import utc_text
 from ca.errors import BadInput
-from ca.store import clients
+from ca.store import clients, officers
 from ca.store.clients import KeyPurpose
 from front.cli.common import Settings, command_options
 from front.credentials import new_key
@@ -43,6 +43,8 @@ def add(settings: Settings, name: str, purpose: str) -> None:
             "client name", "is not 1 to 64 lower-case letters, digits, dots, hyphens and underscores"
         )
     with settings.world() as world, world.store.writing() as connection:
+        if name in {found.id for found in officers.all_officers(connection)}:
+            raise BadInput("client name", "is an officer's", remedy="Choose another name")
         key = new_key(connection, name=name, purpose=KeyPurpose(purpose), officer=None, at=world.clock())
     settings.tell({"client": name, "purpose": purpose, "key": key})
 

@@ -61,6 +61,24 @@ def add(settings: Settings, officer_id: str, office: str, roles: tuple[str, ...]
     settings.tell({"officer": officer_id, "office": office, "roles": " ".join(sorted(roles)), "key": key})
 
 
+@officer.command()
+@click.argument("officer_id", metavar="ID")
+@command_options
+def key(settings: Settings, officer_id: str) -> None:
+    """Make a new client key for an officer, once the old one is revoked (`kakehashi client revoke ID`).
+
+    \b
+    Example:
+      kakehashi officer key sato --home world
+    """
+    with settings.world() as world, world.store.writing() as connection:
+        found, _ = officers.officer(connection, officer_id)
+        made = new_key(
+            connection, name=found.id, purpose=KeyPurpose.OFFICER, officer=found.id, at=world.clock()
+        )
+    settings.tell({"officer": officer_id, "key": made})
+
+
 @officer.command("list")
 @command_options
 def list_officers(settings: Settings) -> None:

@@ -60,6 +60,8 @@ def serve(settings: Settings, host: str, port: int | None, workers: int, no_work
     with settings.world() as world:
         # Opened here so that a wrong passphrase is said once, and now; the processes get it by the environment.
         _ = world.issuers
+        # What was acknowledged before a crash is known before the first question is answered.
+        world.events.catch_up()
         url = world.description.url
         if world.description.seed is None:
             os.environ[VARIABLE] = world.passphrase()
@@ -100,6 +102,7 @@ def work(settings: Settings, parent: int | None) -> None:
     """
     configure()
     with settings.world() as world:
+        _ = world.issuers  # likewise
         Worker(world).run(parent=parent)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -26,11 +26,15 @@ def _stage(folder: Path, *, as_json: bool, no_colour: bool) -> Stage:
 
 @demo.command()
 @click.option("--folder", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True)
+@click.option(
+    "--pause", type=click.FloatRange(0, 60), help="Seconds before each chapter.  [default: 1 at a terminal]"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--no-colour", is_flag=True, envvar="NO_COLOR")
-def story(folder: Path, as_json: bool, no_colour: bool) -> None:  # noqa: FBT001 - click calls by keyword
+def story(folder: Path, pause: float | None, as_json: bool, no_colour: bool) -> None:  # noqa: FBT001 - click calls by keyword
     """One resident's life with her certificates."""
     stage = _stage(folder, as_json=as_json, no_colour=no_colour)
+    stage = replace(stage, pause=float(stage.console.is_terminal) if pause is None else pause)
     started = time.monotonic()
     rows = told.Story(stage, free_port()).tell()
     agreed = sum(row.agreed for row in rows)

@@ -77,12 +77,12 @@ def judge_nation(stage: Stage, *, test_keys: bool) -> list[Row]:
     stage.clear()
     (stage.folder / "holders").mkdir()
     console = stage.console
-    console.rule("[bold]1. A world from one file", align="left")
+    stage.chapter("1. A world from one file")
     stage.command("init", "--edition", EDITION, options=["--test-keys"] if test_keys else [])
     with open_world(stage.home, stage.secret.read_text().strip) as world:
-        console.rule("[bold]2. Officers, applications, certificates", align="left")
+        stage.chapter("2. Officers, applications, certificates")
         issued = list(_issue_everywhere(world, stage.folder / "holders", console))
-        console.rule("[bold]3. Two verdicts on each, before and after it is revoked", align="left")
+        stage.chapter("3. Two verdicts on each, before and after it is revoked")
         return _judge(world, issued, stage.folder / "judge", console)
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,11 @@ from front.cli import main as kakehashi
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where a demonstration plays."""
+    """Where a demonstration plays; ``pause``: seconds before each chapter, for those who read along."""
 
     folder: Path
     console: Console
+    pause: float = 0
 
     @property
     def home(self) -> Path:
@@ -47,6 +49,11 @@ class Stage:
         self.folder.mkdir(parents=True, mode=0o700)
         self.secret.touch(mode=0o600)
         self.secret.write_text(SystemChance().octets("passphrase of the demonstration", 18).hex() + "\n")
+
+    def chapter(self, title: str) -> None:
+        """Begin a chapter."""
+        time.sleep(self.pause)
+        self.console.rule(f"[bold]{title}", align="left")
 
     def command(self, *arguments: str, options: Sequence[str] = ()) -> dict[str, Any]:
         """Run a command of ours, shown as a person would type it; gives its JSON (a list under ``rows``)."""

@@ -256,7 +256,7 @@ class Story:
                 "-content", document, "-certfile", held.file, "-out", "/dev/null", check=False,
             )  # fmt: skip
             theirs = theirs if done.returncode == 0 else "bad signature"
-        else:
+        if at is None:  # status is asked about now; the past stands in lists
             status = judge.ocsp(held.file, held.id.generation, f"{self.url}/ocsp/{held.id.generation}")
         row = Row(question, expected, self._ours(held, at), theirs, status)
         self.rows.append(row)
@@ -295,7 +295,7 @@ class Story:
     # How it is told.
 
     def _chapter(self, number: str, title: str) -> None:
-        self.stage.console.rule(f"[bold]{number}. {title}", align="left")
+        self.stage.chapter(f"{number}. {title}")
 
     def _say(self, words: str, *, command: bool = False) -> None:
         prefix = "$ " if command else "  "
