@@ -12,9 +12,14 @@ Quicker than ``kakehashi`` is ``tests.commands.run``, the same command in the te
 import shutil
 
 import pytest
+from hypothesis import settings
 
 from tests import commands
 from tests.small_edition import OFFICERS, SEED, small_edition
+
+# A loaded machine must not make a test fail: speed is not measured here.
+settings.register_profile("kakehashi", deadline=None)
+settings.load_profile("kakehashi")
 
 
 @pytest.fixture(scope="session")

@@ -259,7 +259,7 @@ class Served:
 
     def left(self) -> list[int]:
         """Processes that it started and that live still."""
-        return [pid for pid, born in self.family.items() if born(pid) == born]
+        return [pid for pid, birth in self.family.items() if born(pid) == birth]
 
 
 @contextmanager
@@ -313,7 +313,7 @@ def descendants(pid: int) -> dict[int, str]:
     found: list[int] = [pid]
     for parent in found:
         found += [child for child, above in parents.items() if above == parent]
-    return {child: born for child in found[1:] if (born := born(child))}
+    return {child: birth for child in found[1:] if (birth := born(child))}
 
 
 def _stat(pid: int) -> list[str]:

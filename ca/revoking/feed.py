@@ -6,6 +6,7 @@ Residents' codes end here: what leaves this module knows a resident by the keyed
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -186,9 +187,9 @@ def _decode(line: bytes, kind: type[L], place: str, what: str) -> L:
             _refuse(f"{place}, kind", "is not a kind of event", remedy=f"One of: {', '.join(ChangeKind)}")
         if field == "format":
             _refuse(f"{place}, format", "is not 1, the format that this version reads")
-        if "unknown field" in problem:
-            problem = f"has a field that the {what} does not have"  # its name may be anything, a person's too
-        if not problem.isprintable():
+        # The name of an unknown field may be anything, a person's too: it is shown if it is a plain word.
+        stranger = re.search(r"unknown field `(.*)`", problem, re.DOTALL)
+        if stranger and not re.fullmatch(r"[a-z][a-z_]{0,29}", stranger[1]):
             problem = f"is not of the form of the {what}"
         _refuse(f"{place}, {field}" if field else place, problem)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -7,7 +7,7 @@ import re
 import click
 
 from ca.clock import utc_text
-from ca.errors import BadInput
+from ca.errors import BadInput, Conflict
 from ca.store import clients, officers
 from ca.store.clients import KeyPurpose
 from front.cli.common import Settings, command_options
@@ -44,7 +44,7 @@ def add(settings: Settings, name: str, purpose: str) -> None:
         )
     with settings.world() as world, world.store.writing() as connection:
         if name in {found.id for found in officers.all_officers(connection)}:
-            raise BadInput("client name", "is an officer's", remedy="Choose another name")
+            raise Conflict(f"client {name}", "is an officer", remedy="Choose another name")
         key = new_key(connection, name=name, purpose=KeyPurpose(purpose), officer=None, at=world.clock())
     settings.tell({"client": name, "purpose": purpose, "key": key})
 
