@@ -6,14 +6,34 @@ import shutil
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from ca.chance import SystemChance, new_serial
-from ca.model import ARL, FULL, GenerationId, OfficerId, Revocation, RevocationReason
-from ca.store import revocations
+from ca.errors import RevocationRefused
+from ca.model import (
+    ARL,
+    FULL,
+    CertificateId,
+    CertificateKind,
+    GenerationId,
+    Office,
+    OfficeId,
+    OfficeKind,
+    Officer,
+    OfficerId,
+    Period,
+    Revocation,
+    RevocationReason,
+    Role,
+    Scope,
+)
+from ca.revoking.orders import revoke
+from ca.store import certificates, officers, revocations
+from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.engine import Store
 from ca.store.schema import migrate
 from ca.store.tables import metadata
@@ -156,3 +176,52 @@ def test_writers_at_once_lose_no_update_and_the_sequence_has_commit_order(url, s
     said = [int(word) for writer in writers for word in writer.communicate()[0].split()]
     assert [writer.returncode for writer in writers] == [0] * WRITERS
     assert sorted(said) == list(range(1, WRITERS * TURNS + 1))
+
+
+def issued(store):
+    """A certificate that the store knows as issued."""
+    serial = new_serial(SystemChance(), "test")
+    record = CertificateRecord(
+        id=CertificateId(GENERATION, serial),
+        kind=CertificateKind.SIGNATURE,
+        scope=Scope("signature-131016"),
+        state=CertificateState.INTENDED,
+        period=Period(NOW, NOW.replace(year=2019)),
+        intended_at=NOW,
+        subject_key=serial.octets,
+        application=None,
+        holder=None,
+        encoded=b"",
+    )
+    with store.writing() as connection:
+        certificates.intend(connection, [record])
+        certificates.complete(connection, [(record.id, b"certificate")])
+    return record.id
+
+
+def attempt(store, certificate, reason):
+    """What came of a revocation: the reason, or None if the rules refused it."""
+    try:
+        revoke(store, certificate, reason, "operator", at=NOW)
+    except RevocationRefused:
+        return None
+    return reason
+
+
+def test_two_officers_at_once_never_make_a_change_that_the_rules_forbid(store):
+    """Superseded may be raised to a compromise, a compromise is never lowered: whoever comes second is told so."""
+    centre = Office(OfficeId("centre"), OfficeKind.CENTRE, "Centre", None)
+    with store.writing() as connection:
+        officers.add_offices(connection, [centre])
+        officers.add_officer(
+            connection, Officer(OfficerId("operator"), centre.id, frozenset({Role.OPERATOR}))
+        )
+    reasons = (RevocationReason.KEY_COMPROMISE, RevocationReason.SUPERSEDED)
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(20):
+            certificate = issued(store)
+            done = set(pool.map(lambda reason, of=certificate: attempt(store, of, reason), reasons))
+            assert RevocationReason.KEY_COMPROMISE in done
+            with store.reading() as connection:
+                found = revocations.find(connection, certificate, Scope("signature-131016"))
+            assert found.reason is RevocationReason.KEY_COMPROMISE
