@@ -794,3 +794,22 @@ class TestApprovedBeforeIssuedAfter:
         case = world.approved().case.id
         applied(world, event("change", "died", NOBODY, "2015-03-09"))
         assert len(world.registration.issue(case, "operator", at=AT)) == 2
+
+
+def test_a_store_that_forgot_the_certificate_still_learns_that_it_ended(tmp_path):
+    """The journal is the truth: a store restored from before the issue is told by it, and stays usable."""
+    folder = tmp_path / "world"
+    with engine_world(folder) as world:
+        files = (folder / "store.db", tmp_path / "backup.db")
+        with closing(sqlite3.connect(files[0])) as store, closing(sqlite3.connect(files[1])) as backup:
+            store.backup(backup)
+        issued = world.issued()
+        applied(world, event("end", "died", CODE, "2015-03-09"))
+    for file in folder.glob("store.db*"):
+        file.unlink()
+    shutil.copy(tmp_path / "backup.db", folder / "store.db")
+    with opened(folder) as world:
+        assert desk_of(world).catch_up() == 1
+        assert ended(world, issued) == {SIGNATURE, AUTHENTICATION}
+        publish_changes(world.store, world.issuers, world.repository, at=AT)
+        assert outcomes(world, event("next", "died", NOBODY, "2015-03-09")) == [UNKNOWN]
