@@ -271,14 +271,17 @@ def _require_new_keys(connection: Connection, application: Application) -> None:
         )
     for request in application.requests:
         digest = hashlib.sha256(request.public_key).digest()
-        if certificates.with_subject_key(connection, digest) or applications.with_public_key(
-            connection, request.public_key
-        ):
-            raise CsrRefused(
-                f"{request.kind} request",
-                "its key is in another certificate or application",
-                remedy="Make a new key pair",
-            )
+        there = applications.with_public_key(connection, request.public_key)
+        if there is None and not certificates.with_subject_key(connection, digest):
+            continue
+        # The case that has it may be this very application, filed before its answer was lost; another office's
+        # case is not named.
+        ours = there is not None and there.startswith(f"{application.case.office}-")
+        raise CsrRefused(
+            f"{request.kind} request",
+            "its key is in another certificate or application",
+            remedy=f"Make a new key pair, or go on with case {there}" if ours else "Make a new key pair",
+        )
 
 
 def _require_still_true(

@@ -87,6 +87,10 @@ class EventDesk:
         Raises:
             HomeRefused: The journal is damaged, or ends before what the store has.
         """
+        if not self.journal.path.exists():
+            with self.store.reading() as connection:
+                if register.applied(connection) == 0:
+                    return 0  # nothing was ever acknowledged here; no journal is begun by looking for one
         with self.journal.turn() as turn:
             return self._catch_up(turn)
 

@@ -72,6 +72,7 @@ def publish_due(settings: Settings) -> None:
         at = world.clock()
         with world.repository.exclusive():
             world.repository.sweep()
+        world.events.catch_up()
         changed = publish_changes(world.store, world.issuers, world.repository, at=at)
         with world.store.reading() as connection:
             generations = [record.id for record in authorities.all_generations(connection)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -72,6 +73,7 @@ def serve(settings: Settings, host: str, port: int | None, workers: int, no_work
     configure()
     console = settings.console()
     console.print(f"Serving {settings.home} at http://{host}:{port}/ - stop with Ctrl-C.", markup=False)
+    os.register_at_fork(after_in_child=_end_by_signals)
     with _worker(folder, wanted=not no_work):
         Granian(
             "front.server:application",
@@ -104,6 +106,12 @@ def work(settings: Settings, parent: int | None) -> None:
     with settings.world() as world:
         _ = world.issuers  # likewise
         Worker(world).run(parent=parent)
+
+
+def _end_by_signals() -> None:
+    """Let a signal end a new process that has no handlers of its own yet: the server's, inherited, swallow it."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
