@@ -19,6 +19,7 @@ from ca.keys.sealing import require_strength
 from ca.keys.vault import KeyVault, SealedVault, TestVault
 from ca.store import authorities
 from ca.store.engine import Store, sqlite_url
+from ca.store.journal import Journal
 from ca.store.schema import migrate
 from ca.suites import Use
 from front.assembly import PassphraseSource, chance_of, plan_of
@@ -105,6 +106,7 @@ def _make_world(
     try:
         home.store.touch(mode=0o600)  # residents' particulars lie there
         migrate(store)
+        Journal(home.journal).begin()
         maker = WorldMaker(
             plan, store, vault, chance_of(description), clock(), lambda what: progress(what, steps)
         )

@@ -92,6 +92,11 @@ class Journal:
         self.path = folder / "journal.jsonl"
         self._known = _EMPTY
 
+    def begin(self) -> None:
+        """Make the empty journal of a new home, if it is not there."""
+        with self._opened():
+            pass
+
     @contextmanager
     def turn(self) -> Iterator[Turn]:
         """Wait for the others, then be the only one who reads and appends.
