@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import random
+import shutil
 import subprocess
 import sys
 import tracemalloc
@@ -637,6 +638,7 @@ class TestGet:
         assert (reply.status, reply.headers["Content-Type"]) == (200, "application/ocsp-response")
         assert body == shared.responder().answer(request_of_all_letters, shared.now)
 
+    @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed: apt-get install curl")
     def test_by_curl(self, shared, still_url, request_of_all_letters):
         text = quote(base64.b64encode(request_of_all_letters).decode(), safe="")
         done = subprocess.run(
