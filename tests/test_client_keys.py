@@ -106,6 +106,18 @@ def test_a_bad_name_changes_nothing(home, arguments, words):
     refused(home, *arguments, words=words)
 
 
+def test_an_officer_gets_a_new_key_once_the_old_one_has_ended(home):
+    refused(home, "officer", "key", "sato", words=("client sato", "has a key already", "Revoke it"))
+    refused(home, "officer", "key", "nobody", words=("officer 'nobody'",))
+    refused(home, "officer", "key", REGISTER, words=(f"officer '{REGISTER}'",))
+    made = told(home, "officer", "key", ENDED)
+    assert made["officer"] == ENDED
+    assert re.fullmatch(KEY, made["key"])
+    assert made["key"] != home.keys[ENDED]
+    rows = home.rows("SELECT digest, officer FROM client_keys WHERE name = ? AND revoked_at IS NULL", ENDED)
+    assert rows == [(digest(made["key"]), ENDED)]
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     with served(small_home(tmp_path_factory.mktemp("keys") / "home"), "--no-work", wait="/health") as running:
