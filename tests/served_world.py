@@ -281,13 +281,14 @@ def served(home: Home, *options, port: int | None = None, wait="/ready", **envir
         server.wait(wait)
         yield server
     finally:
-        if process.poll() is None:
-            server.family |= descendants(process.pid)
-            process.terminate()
         try:
+            if process.poll() is None:
+                server.family |= descendants(process.pid)
+                process.terminate()
             process.wait(PATIENCE)
         finally:
-            process.kill()
+            process.kill()  # whatever went wrong above
+            process.wait()
             for pid in server.left():
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
