@@ -1,4 +1,4 @@
-"""The command ``kakehashi``: one module a family of commands; each reads the clock once and calls an engine."""
+"""The command ``kakehashi``: one module a family of commands; each reads the clock and calls an engine."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The registration sub-offices' side of the front: the machine interface (api)."""
+"""The machine interface: cases and revocation for officers (api), the register's change feed (feeds)."""
