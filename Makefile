@@ -7,20 +7,26 @@ READY := .venv/ready
 
 PYTEST_WORKERS ?= $(shell nproc)
 
-.PHONY: help demo nation test check format clean
+.PHONY: help demo nation test test-long check format clean
 
 help:  ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## Live one resident's life in a served world, each verdict beside OpenSSL's
 	@$(BIN)/python -m front.demo story --folder .demo
 
-nation: $(READY)  ## Have OpenSSL judge certificates of every authority of the nation
-	@$(BIN)/python -m front.demo nation --folder .demo
+nation: $(READY)  ## Have OpenSSL judge certificates of every authority of each edition's nation
+	@$(BIN)/python -m front.demo nation --edition japan-2014 --folder .demo
+	@$(BIN)/python -m front.demo nation --edition japan-2016 --folder .demo
 
-test: check  ## Run every check and every test
+test: check  ## Run every check and the tests, in less than ten minutes
 	@echo "Running the tests on $(PYTEST_WORKERS) processors ..."
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -q
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -q -m 'not long'
+
+test-long: $(READY)  ## Run the long tests; sudden death and fuzzing at length
+	@echo "Running the long tests on $(PYTEST_WORKERS) processors ..."
+	@KAKEHASHI_KILLS=$${KAKEHASHI_KILLS:-200} KAKEHASHI_FUZZ=$${KAKEHASHI_FUZZ:-100000} \
+		$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -q -m 'long or deeper'
 
 check: $(READY)  ## Run ruff, mypy and the architecture test
 	@echo "Checking format and lint (ruff), types (mypy strict), architecture ..."

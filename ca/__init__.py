@@ -1,5 +1,5 @@
 """Certificate authorities: rules, bytes, issuing, revoking, storing.
 
-Read in this order: errors, model, names, suites, clock, chance, rules, profiles, lint, wire, keys, store,
-issuing, revoking. A module imports only what is named before it (tests/test_architecture.py holds the line).
+Read in this order: errors, birth, model, names, suites, clock, chance, rules, profiles, lint, wire, keys,
+store, issuing, revoking. A module imports only what is named before it (tests/test_architecture.py holds the line).
 """

@@ -87,6 +87,10 @@ class KeyRefused(KakehashiError):
     """A key file that is missing, damaged, or belongs to another key; a key that may not sign this."""
 
 
+class TokenFailed(KeyRefused):
+    """A token that is missing, locked, or gone. What was to be signed waits, and is signed once it is back."""
+
+
 class SuiteRetired(KeyRefused):
     """A signature suite outside its life for the use asked for."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import Enum, IntEnum, StrEnum
-from typing import NewType
+from typing import NewType, TypeAlias
 
+from ca.birth import BirthDate
 from ca.errors import BadInput
 
 AuthorityId = NewType("AuthorityId", str)
@@ -123,19 +124,36 @@ class CertificateKind(StrEnum):
     """What a certificate is for. The value is the word used in commands, URLs and scopes."""
 
     SELF_SIGNED = "self-signed"
+    LINK = "link"
     CROSS = "cross"
     OCSP_RESPONDER = "ocsp-responder"
     REPOSITORY = "repository"
+    TIME_STAMP = "time-stamp"
+    VALIDATION_SERVICE = "validation-service"
     SIGNATURE = "signature"
     USER_AUTHENTICATION = "user-authentication"
     OFFICIAL_POST = "official-post"
+    LG_POST = "lg-post"
+    LG_USER = "lg-user"
+    LG_ENCRYPTION = "lg-encryption"
 
 
 RESIDENT_KINDS = (CertificateKind.SIGNATURE, CertificateKind.USER_AUTHENTICATION)
 """The two kinds that a resident applies for at a window."""
 
-HOLDER_KINDS = frozenset({*RESIDENT_KINDS, CertificateKind.OFFICIAL_POST})
-CA_KINDS = frozenset({CertificateKind.SELF_SIGNED, CertificateKind.CROSS})
+LOCAL_KINDS = (CertificateKind.LG_POST, CertificateKind.LG_USER, CertificateKind.LG_ENCRYPTION)
+"""The kinds that a local government applies for: for a post, for a member of it, and to be written to in secret."""
+
+HOLDER_KINDS = frozenset({*RESIDENT_KINDS, CertificateKind.OFFICIAL_POST, *LOCAL_KINDS})
+CA_KINDS = frozenset({CertificateKind.SELF_SIGNED, CertificateKind.LINK, CertificateKind.CROSS})
+SERVICE_KINDS = frozenset(
+    {
+        CertificateKind.OCSP_RESPONDER,
+        CertificateKind.REPOSITORY,
+        CertificateKind.TIME_STAMP,
+        CertificateKind.VALIDATION_SERVICE,
+    }
+)
 
 
 Scope = NewType("Scope", str)
@@ -206,21 +224,25 @@ class Role(StrEnum):
 
 
 class OfficeKind(StrEnum):
-    """A municipality's window, the centre, or a ministry's registration sub-office."""
+    """A municipality's window, the centre, or a ministry's or a local government's registration sub-office."""
 
     WINDOW = "window"
     CENTRE = "centre"
     MINISTRY = "ministry"
+    LOCAL_GOVERNMENT = "local-government"
 
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """A registration sub-office: a row, never a CA. ``authority`` issues what it applies for."""
+    """A registration sub-office: a row, never a CA. ``authorities`` issue what it applies for; none at the centre.
+
+    No kind is issued by two authorities of one office.
+    """
 
     id: OfficeId
     kind: OfficeKind
     name: str
-    authority: AuthorityId | None
+    authorities: tuple[AuthorityId, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +275,7 @@ class Resident:
     name: str
     name_substitutes: str
     sex: Sex
-    birth_date: date
+    birth_date: BirthDate
     address: str
     address_substitutes: str
     municipality: MunicipalityCode
@@ -265,6 +287,23 @@ class OfficialPost:
 
     ministry: str
     post: str
+
+
+@dataclass(frozen=True, slots=True)
+class LocalHolder:
+    """Who holds a certificate of a local government: a post, a member, or a desk that is written to.
+
+    Attributes:
+        unit: The department, if the government names one.
+    """
+
+    government: str
+    unit: str | None
+    name: str
+
+
+Applicant: TypeAlias = Resident | OfficialPost | LocalHolder
+"""Who a holder's certificate is for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def create_app(world: World) -> Flask:
     @app.get("/ready")
     def ready() -> Response:
         """That the store can be read and a worker's last round went well: what was revoked will be published."""
-        with world.store.reading() as connection:
+        with world.stores.nation.reading() as connection:
             until = clients.lease_end(connection, HEALTH_JOB)
         working = until is not None and until > system_clock()
         response = jsonify(status="ok" if working else "no worker", worker=working)

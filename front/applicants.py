@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
+from ca.birth import BirthDate
 from ca.errors import BadInput
 from ca.model import MunicipalityCode, OfficialPost, Resident, ResidentCode, Sex, resident_code
 from front.strict_json import decode
@@ -22,17 +24,19 @@ _Code = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{5,6}\Z")]
 class ResidentParticulars(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A resident as an office writes it down.
 
-    Without substitute-character flags, no character of the name or address is a substitute.
+    Without substitute-character flags, no character of the name or address is a substitute. An unknown part of the
+    date of birth is written as zeros.
     """
 
     code: str
     name: _Text
     sex: Literal["male", "female", "not applicable"]
-    birth_date: date
+    birth_date: str
     address: _Text
     municipality: _Code
     name_substitutes: _Flags | None = None
     address_substitutes: _Flags | None = None
+    card_expires: date | None = None
 
 
 class PostParticulars(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,27 +46,40 @@ class PostParticulars(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     post: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
-def resident_of(found: ResidentParticulars, place: str) -> tuple[Resident, ResidentCode]:
-    """A resident and the resident's code, or BadInput that names the field and shows no personal datum."""
-    for field, text, flags in (
+@dataclass(frozen=True, slots=True)
+class FiledResident:
+    """A resident who applies.
+
+    Attributes:
+        card_expires: The last day of the card that the keys lie in, if the office wrote one down.
+    """
+
+    resident: Resident = field(repr=False)
+    code: ResidentCode = field(repr=False)
+    card_expires: date | None = field(default=None, repr=False)
+
+
+def resident_of(found: ResidentParticulars, place: str) -> FiledResident:
+    """The resident described, or BadInput that names the field and shows no personal datum."""
+    for item, text, flags in (
         ("name", found.name, found.name_substitutes),
         ("address", found.address, found.address_substitutes),
     ):
-        _require_text(f"{place}, {field}", text)
+        _require_text(f"{place}, {item}", text)
         if flags is not None and len(flags) != len(text):
             raise BadInput(
-                f"{place}, {field}_substitutes", f"has {len(flags)} flags for {len(text)} characters"
+                f"{place}, {item}_substitutes", f"has {len(flags)} flags for {len(text)} characters"
             )
     resident = Resident(
         name=found.name,
         name_substitutes=found.name_substitutes or "0" * len(found.name),
         sex=Sex[found.sex.upper().replace(" ", "_")],
-        birth_date=found.birth_date,
+        birth_date=BirthDate.parse(found.birth_date, f"{place}, birth_date"),
         address=found.address,
         address_substitutes=found.address_substitutes or "0" * len(found.address),
         municipality=MunicipalityCode(found.municipality),
     )
-    return resident, resident_code(found.code)
+    return FiledResident(resident, resident_code(found.code), found.card_expires)
 
 
 def post_of(found: PostParticulars) -> OfficialPost:
@@ -72,7 +89,7 @@ def post_of(found: PostParticulars) -> OfficialPost:
     return OfficialPost(found.ministry, found.post)
 
 
-def read_resident(path: Path) -> tuple[Resident, ResidentCode]:
+def read_resident(path: Path) -> FiledResident:
     """The resident that a file describes."""
     return resident_of(decode(_read(path), ResidentParticulars, str(path)), str(path))
 

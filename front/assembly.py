@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, cached_property
@@ -20,13 +20,15 @@ from ca.errors import KakehashiError
 from ca.issuing import cycle
 from ca.issuing.authority import Registration
 from ca.issuing.issuer import Issuers
-from ca.keys.vault import KeyVault, SealedVault, TestVault
+from ca.keys.vault import KeyVault
 from ca.names import Municipalities
 from ca.revoking.events import EventDesk
-from ca.store.engine import Store, sqlite_url
 from ca.store.journal import Journal
+from ca.store.stores import Stores
+from front.databases import open_stores
 from front.home import Description, Home, clock_of
 from front.logs import log
+from front.vaults import open_vault
 
 PassphraseSource = Callable[[], str]
 
@@ -38,7 +40,7 @@ class World:
     home: Home
     description: Description
     clock: Clock
-    store: Store
+    stores: Stores
     repository: Repository
     passphrase: PassphraseSource
 
@@ -50,33 +52,50 @@ class World:
     @cached_property
     def issuers(self) -> Issuers:
         """The authorities with their keys; what was intended when a process ended is signed now."""
-        issuers = Issuers(self.store, self._vault(), self.plan.practices)
-        try:
-            cycle.recover(self.store, issuers, self.clock())
-        except KakehashiError as error:
-            # The intent stays and is tried again; a key that cannot sign must not stop revoking and publishing.
-            log("intent not signed", level=WARNING, error=type(error).__name__, place=error.place)
+        issuers = self.issuers_unrecovered
+        for recover in (lambda at: cycle.recover(issuers, at), self._registration(issuers).recover):
+            try:
+                recover(self.clock())
+            except KakehashiError as error:
+                # The intent stays and is tried again; a key that cannot sign must not stop revoking and publishing.
+                log("intent not signed", level=WARNING, error=type(error).__name__, place=error.place)
         return issuers
+
+    @cached_property
+    def issuers_unrecovered(self) -> Issuers:
+        """The same, where another process of the same command has signed what was intended."""
+        return Issuers(self.stores, self._vault, self.plan.practices)
 
     @cached_property
     def registration(self) -> Registration:
         """The offices' cases."""
-        return Registration(self.store, self.issuers, self.plan.municipalities, self.chance)
+        return self._registration(self.issuers)
 
     @cached_property
     def events(self) -> EventDesk:
         """Where the register's feeds arrive."""
-        return EventDesk(self.store, Journal(self.home.journal))
+        return EventDesk(self.stores, Journal(self.home.journal))
 
     @property
     def chance(self) -> Chance:
         """Where unpredictable octets come from."""
         return chance_of(self.description)
 
+    def _registration(self, issuers: Issuers) -> Registration:
+        return Registration(issuers, self.plan.municipalities, self.chance)
+
+    @cached_property
     def _vault(self) -> KeyVault:
-        if self.description.seed is not None:
-            return TestVault.open(self.home.keys)
-        return SealedVault.open(self.home.keys, self.passphrase())
+        return open_vault(self.home, self.description, self.passphrase)
+
+    def secret(self) -> str:
+        """What opens the vault, for processes that work with this one; empty for public test keys."""
+        return "" if self.description.seed is not None else self.passphrase()
+
+    def close_keys(self) -> None:
+        """Let go of the keys, if they were opened."""
+        if "_vault" in self.__dict__:
+            self._vault.close()
 
 
 @contextmanager
@@ -91,14 +110,14 @@ def open_world(
     home = Home(folder)
     with home.locked(alone=False):
         description = home.require_complete()
-        store = Store.open(sqlite_url(home.store))
-        try:
-            store.require_schema()
+        stores = open_stores(home, description)
+        with ExitStack() as stack:
+            stack.callback(stores.close)
             moment = clock_of(description, clock)
             # Asked for once, however often a key is opened.
-            yield World(home, description, moment, store, Repository(home.repository), cache(passphrase))
-        finally:
-            store.close()
+            world = World(home, description, moment, stores, Repository(home.repository), cache(passphrase))
+            stack.callback(world.close_keys)
+            yield world
 
 
 def chance_of(description: Description) -> Chance:

@@ -4,8 +4,8 @@
 
     home.toml           what this home is; written last when a world is complete
     edition.toml        the edition that the world was made from, with its table of municipalities beside it
-    keys/               wrapped private keys, and the key of the residents' codes
-    store.db            the store (SQLite)
+    keys/               wrapped private keys, and the key of the residents' codes, unless they lie in a token
+    store.db            the store (SQLite), unless home.toml names databases by URL
     journal/            what was acknowledged, in a chain of hashes
     repository/         what is public
 
@@ -57,12 +57,23 @@ class ClockSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return ShiftedClock(self.start.astimezone(UTC), self.epoch.astimezone(UTC), self.speed)
 
 
+class TokenSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the keys lie if not in the home: the PKCS#11 module's file, and the label of the token."""
+
+    module: str
+    label: str
+
+
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What stands in home.toml.
 
     Attributes:
         state: ``making`` until the world is complete.
+        id: What tells this home from others where they share a database server or a token; older homes have none.
         seed: Of a world with public test keys; None for one with keys of its own.
+        token: The token in which its keys lie; None if they lie in the home.
+        database: The URL of the nation's database, if it is not store.db.
+        databases: The URLs of the databases of authorities that have one of their own.
     """
 
     format: Literal[1] = FORMAT
@@ -70,12 +81,18 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     marking: Literal["test", "production"]
     edition: str
     url: str
+    id: str | None = None
     seed: int | None = None
+    token: TokenSetting | None = None
     clock: ClockSetting | None = None
+    database: str | None = None
+    databases: dict[str, str] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if Marking(self.marking) is Marking.PRODUCTION and (self.seed is not None or self.clock is not None):
             raise ValueError("a production world has neither test keys nor a clock of its own")
+        if self.seed is not None and self.token is not None:
+            raise ValueError("public test keys do not lie in a token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +177,7 @@ class Home:
                 "is half made: its making was interrupted",
                 remedy="Run the same `kakehashi init` again to complete it",
             )
-        if not self.store.is_file():
+        if description.database is None and not self.store.is_file():
             # SQLite would make an empty one.
             raise HomeRefused(str(self.store), "is missing", remedy="Restore it from the backup")
         return description
@@ -248,12 +265,15 @@ def _toml(description: Description) -> str:
         "# A home of kakehashi. The commands read and write this file; it is not for editing.",
         f"format = {description.format}",
         *(
-            f"{name} = {msgspec.json.encode(getattr(description, name)).decode()}"
-            for name in ("state", "marking", "edition", "url")
+            f"{name} = {_text(getattr(description, name))}"
+            for name in ("state", "marking", "edition", "url", "id", "database")
+            if getattr(description, name) is not None
         ),
     ]
     if description.seed is not None:
         lines.append(f"seed = {description.seed}")
+    if (token := description.token) is not None:
+        lines += ["", "[token]", f"module = {_text(token.module)}", f"label = {_text(token.label)}"]
     if description.clock is not None:
         lines += [
             "",
@@ -262,4 +282,11 @@ def _toml(description: Description) -> str:
             f"epoch = {description.clock.epoch.isoformat()}",
             f"speed = {float(description.clock.speed)}",
         ]
+    if description.databases:
+        lines += ["", "[databases]"]
+        lines += [f"{name} = {_text(url)}" for name, url in description.databases.items()]
     return "\n".join(lines) + "\n"
+
+
+def _text(value: str) -> str:
+    return msgspec.json.encode(value).decode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -15,15 +16,14 @@ from bridge.repository.contents import publish_certificates, publish_lists, publ
 from bridge.repository.folder import Repository
 from ca import suites
 from ca.errors import BadInput, Conflict, StorageFailed
-from ca.keys.sealing import require_strength
-from ca.keys.vault import KeyVault, SealedVault, TestVault
-from ca.store import authorities
-from ca.store.engine import Store, sqlite_url
+from ca.keys import pool
+from ca.keys.vault import KeyVault
 from ca.store.journal import Journal
-from ca.store.schema import migrate
 from ca.suites import Use
 from front.assembly import PassphraseSource, chance_of, plan_of
+from front.databases import make_stores
 from front.home import Description, Home, clock_of, storage_errors
+from front.vaults import make_vault, wanted_secret
 
 Progress = Callable[[str, int], None]
 """Called once a step with what was done, and how many steps the whole has."""
@@ -47,6 +47,7 @@ def make_home(
 
     Raises:
         EditionRefused, BadInput, PassphraseRefused: What was handed in does not make a world.
+        TokenFailed: The token that is to have the keys cannot be used.
         SuiteRetired: The edition's suite may not sign at the moment of making.
         Conflict: The home exists and was made otherwise.
         HomeBusy: Another process works in the home.
@@ -61,12 +62,13 @@ def make_home(
     files = {parsed.municipalities: table, "edition.toml": octets}
     if _complete(home, wanted, files):
         return False
+    if strangers := sorted(wanted.databases.keys() - plan.practices.keys()):
+        raise BadInput("--authority-database", f"{strangers[0]} is not an authority of {plan.name}")
     for practice in plan.practices.values():
         suites.require(practice.suite, Use.SIGN, clock_of(wanted, None)())
-    secret = ""
-    if wanted.seed is None:
-        secret = passphrase()
-        require_strength(secret)
+        if wanted.seed is not None:
+            pool.require_fit(practice.suite)
+    secret = wanted_secret(wanted, passphrase)
     with storage_errors(f"home {folder}"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
@@ -80,13 +82,8 @@ def make_home(
         for name, content in files.items():
             home.place(name, content)
         description = home.describe()
-        vault: KeyVault = (
-            SealedVault.make(home.keys, secret)
-            if description.seed is None
-            else TestVault.make(home.keys, description.seed)
-        )
         try:
-            with storage_errors(f"home {folder}"):
+            with storage_errors(f"home {folder}"), closing(make_vault(home, description, secret)) as vault:
                 _make_world(home, description, plan, vault, progress)
         except StorageFailed as error:
             remedy = "Mend the storage and run the same `kakehashi init` again to complete the home"
@@ -101,26 +98,22 @@ def _make_world(
     clock = clock_of(description, None)
     repository = Repository(home.repository)
     repository.sweep()
-    store = Store.open(sqlite_url(home.store))
+    stores = make_stores(home, description)
     steps = 3 * len(plan.practices) + len(plan.crosses) // 2 + 1
     try:
-        home.store.touch(mode=0o600)  # residents' particulars lie there
-        migrate(store)
         Journal(home.journal).begin()
         maker = WorldMaker(
-            plan, store, vault, chance_of(description), clock(), lambda what: progress(what, steps)
+            plan, stores, vault, chance_of(description), clock(), lambda what: progress(what, steps)
         )
         issuers = maker.make()
-        publish_certificates(store, repository)
-        with store.reading() as connection:
-            generations = [record.id for record in authorities.all_generations(connection)]
-        for generation in generations:
-            publish_lists(store, issuers, generation, repository, at=clock())
-            progress(f"lists of {generation}", steps)
-        publish_manifest(store, issuers, plan, repository, at=clock())
+        publish_certificates(stores, repository)
+        for record in stores.generations():
+            publish_lists(issuers, record.id, repository, at=clock())
+            progress(f"lists of {record.id}", steps)
+        publish_manifest(issuers, plan, repository, at=clock())
         progress("manifest", steps)
     finally:
-        store.close()
+        stores.close()
 
 
 def _check_url(url: str) -> None:
@@ -167,11 +160,15 @@ def _complete(home: Home, wanted: Description, files: Mapping[str, bytes]) -> bo
 
 def _made_with(description: Description) -> dict[str, str]:
     # Where the machine's clock stood (the epoch) differs each time and is the first making's.
-    clock = description.clock
+    clock, token = description.clock, description.token
     return {
         "marking": description.marking,
         "edition": description.edition,
         "URL": description.url,
         "seed": "none" if description.seed is None else str(description.seed),
+        "token": "none" if token is None else f"{token.label} of {token.module}",
+        "database": description.database or "store.db",
+        "databases": " ".join(f"{name}={url}" for name, url in sorted(description.databases.items()))
+        or "none",
         "clock": "none" if clock is None else f"{clock.start:%Y-%m-%dT%H:%M:%SZ}+{clock.speed:g}",
     }

@@ -1,4 +1,4 @@
-"""Where the passphrase of a home's keys comes from. There is no built-in one."""
+"""Where the passphrase of a home's keys, or the PIN of their token, comes from. There is no built-in one."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ FILE_VARIABLE = "KAKEHASHI_PASSPHRASE_FILE"
 _MAXIMUM_SIZE = 4096
 
 
-def passphrase(file: Path | None, *, confirm: bool = False) -> str:
-    """The passphrase: from the file named on the command line, the environment, a file that it names, or a prompt.
+def passphrase(
+    file: Path | None,
+    *,
+    prompt: str = "Passphrase (or token's PIN) of the home's keys",
+    confirm: bool = False,
+) -> str:
+    """The passphrase, or the token's PIN: from the file named on the command line, the environment, or a prompt.
 
-    A file's first line counts. Raises PassphraseRefused if there is none to be had.
+    The environment has it, or names a file. A file's first line counts. Raises PassphraseRefused if there is none to be had.
     """
     if file is not None:
         return _first_line(file)
@@ -32,9 +37,7 @@ def passphrase(file: Path | None, *, confirm: bool = False) -> str:
             "there is none",
             remedy=f"Set {FILE_VARIABLE} or {VARIABLE}, give --passphrase-file, or run at a terminal",
         )
-    answer: str = click.prompt(
-        "Passphrase of the home's keys", hide_input=True, confirmation_prompt=confirm, err=True
-    )
+    answer: str = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
     return answer
 
 

@@ -19,7 +19,7 @@ from bridge.repository.contents import publish_lists
 from ca.clock import system_clock
 from ca.errors import KakehashiError
 from ca.revoking.publication import publish_changes
-from ca.store import authorities, clients
+from ca.store import clients
 from front.assembly import World
 from front.logs import LOGGER, log
 
@@ -55,7 +55,7 @@ class Worker:
         while not self._stop.is_set() and (parent is None or os.getppid() == parent):
             self.once()
             self._stop.wait(_PAUSE)
-        with self._world.store.writing() as connection:
+        with self._world.stores.nation.writing() as connection:
             clients.release_leases(connection, self._owner)
         log("worker stopped")
 
@@ -86,7 +86,7 @@ class Worker:
         if self._hold(LISTS_JOB) is None:
             return
         world = self._world
-        made = publish_changes(world.store, world.issuers, world.repository, at=world.clock())
+        made = publish_changes(world.issuers, world.repository, at=world.clock())
         if made:
             log("lists published", lists=[f"{record.generation}/{record.scope}" for record in made])
 
@@ -94,16 +94,12 @@ class Worker:
         if system_clock() < self._next_round:
             return
         world, failures = self._world, list[KakehashiError]()
-        with world.store.reading() as connection:
-            generations = [record.id for record in authorities.all_generations(connection)]
-        for generation in generations:
+        for generation in [record.id for record in world.stores.generations()]:
             # Asked for each time: a nation's round takes longer than a lease.
             if self._stop.is_set() or self._hold(LISTS_JOB) is None:
                 return
             try:
-                made = publish_lists(
-                    world.store, world.issuers, generation, world.repository, at=world.clock()
-                )
+                made = publish_lists(world.issuers, generation, world.repository, at=world.clock())
             except KakehashiError as error:
                 failures.append(error)
                 continue
@@ -115,7 +111,7 @@ class Worker:
 
     def _hold(self, job: str) -> datetime | None:
         """Take a job, or keep it for a lease's time more: until when. None if another worker has it."""
-        with self._world.store.writing() as connection:
+        with self._world.stores.nation.writing() as connection:
             return clients.take_lease(connection, job, self._owner, lasting=self.lease, at=system_clock())
 
     def _end(self, _signal: int, _frame: FrameType | None) -> None:

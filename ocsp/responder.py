@@ -138,7 +138,8 @@ def open_responder(issuers: Issuers, generation: GenerationId, lifetime: timedel
         NotFound: The generation is unknown, or has no responder.
         KeyRefused: The responder's key cannot be opened.
     """
-    with issuers.store.reading() as connection:
+    store = issuers.store(generation.authority)
+    with store.reading() as connection:
         issuer = authorities.generation(connection, generation)
         found = [
             (certificates.find(connection, service.certificate), service)
@@ -159,7 +160,7 @@ def open_responder(issuers: Issuers, generation: GenerationId, lifetime: timedel
         ),
         signer=issuers.vault.signer(KeyId(service.key)),
         suite=issuer.suite,
-        store=issuers.store,
+        store=store,
         lifetime=lifetime,
     )
 

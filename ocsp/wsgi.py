@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from ca.clock import Clock
-from ca.errors import BadInput, HomeBusy, KakehashiError, NotFound, StorageFailed
+from ca.errors import BadInput, HomeBusy, KakehashiError, NotFound, StorageFailed, TokenFailed
 from ocsp.messages import REQUEST_LIMIT, ErrorStatus, error_response
 from ocsp.responder import NotAuthoritative, NotInService, Responder
 
@@ -35,6 +35,7 @@ _STATUSES: Mapping[type[KakehashiError], ErrorStatus] = MappingProxyType(
         NotInService: ErrorStatus.TRY_LATER,
         HomeBusy: ErrorStatus.TRY_LATER,
         StorageFailed: ErrorStatus.TRY_LATER,
+        TokenFailed: ErrorStatus.TRY_LATER,
     }
 )
 """What an error is to the client; any other is an internal one (RFC 6960 2.3)."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from ca.birth import BirthDate
 from ca.chance import SeededChance
 from ca.keys.pool import public_test_key
 from ca.keys.signer import key_identifier
@@ -22,7 +23,10 @@ from ca.model import (
     ARL,
     CA_KINDS,
     FULL,
+    LOCAL_KINDS,
+    SERVICE_KINDS,
     CertificateKind,
+    LocalHolder,
     MunicipalityCode,
     Period,
     Resident,
@@ -33,7 +37,7 @@ from ca.model import (
     partition_scope,
 )
 from ca.names import DirectoryName
-from ca.profiles import residents
+from ca.profiles import local, residents
 from ca.profiles.drafting import CertificateDraft, CertificateProfile, Subject
 from ca.profiles.extensions import (
     AuthorityKey,
@@ -53,7 +57,7 @@ from ca.suites import SHA256_RSA2048
 
 NOW = datetime(2014, 9, 1, 0, 30, 15, tzinfo=UTC)
 
-KEYS = {"authority": 0, "other authority": 1, "holder": 2, "service": 3}
+KEYS = {"authority": 0, "other authority": 1, "holder": 2, "service": 3, "another generation": 4}
 """Places of the pool. ``public_test_key(KEYS["authority"])`` signs what the drafts say that it signed."""
 
 POLICY = "2.999.392.1"
@@ -82,7 +86,7 @@ RESIDENT = Resident(
     name="架橋　見本",
     name_substitutes="01000",
     sex=Sex.FEMALE,
-    birth_date=date(1990, 5, 5),
+    birth_date=BirthDate(1990, 5, 5),
     address="東京都千代田区見本町九丁目九番九号",
     address_substitutes="0" * 17,
     municipality=MunicipalityCode("131016"),
@@ -113,14 +117,16 @@ def serial_of(number: int) -> Serial:
 def subject_of(kind: CertificateKind) -> Subject:
     """Who a valid certificate of this kind is for."""
     government = name_of(("C", "JP"), ("O", "Japanese Government (Test)"))
+    if kind in SERVICE_KINDS:
+        name = DirectoryName((*AUTHORITY.steps[:3], *name_of(("CN", f"Tokyo {kind}")).steps))
+        return Subject(name, public_key("service"))
     match kind:
         case CertificateKind.SELF_SIGNED:
             return Subject(AUTHORITY, public_key("authority"))
+        case CertificateKind.LINK:
+            return Subject(AUTHORITY, public_key("another generation"))
         case CertificateKind.CROSS:
             return Subject(OTHER_AUTHORITY, public_key("other authority"))
-        case CertificateKind.OCSP_RESPONDER | CertificateKind.REPOSITORY:
-            name = DirectoryName((*AUTHORITY.steps[:3], *name_of(("CN", f"Tokyo {kind}")).steps))
-            return Subject(name, public_key("service"))
         case CertificateKind.SIGNATURE:
             name = name_of(("C", "JP"), ("L", "Tokyo"), ("L", "Chiyoda-ku"), ("CN", PSEUDONYM))
         case CertificateKind.USER_AUTHENTICATION:
@@ -129,6 +135,9 @@ def subject_of(kind: CertificateKind) -> Subject:
             name = DirectoryName(
                 (*government.steps, *name_of(("OU", "Ministry"), ("CN", "The Minister")).steps)
             )
+        case _:
+            assert kind in LOCAL_KINDS, "every kind has a subject"
+            name = local.local_subject(AUTHORITY, LocalHolder("City of Examples", None, f"The {kind}"))
     return Subject(name, public_key("holder"))
 
 
@@ -136,7 +145,7 @@ def period_of(kind: CertificateKind) -> Period:
     """How long a valid certificate of this kind lasts: CAs 10 years, services 30 days, holders to a birthday."""
     if kind in CA_KINDS:
         return Period(NOW, datetime(2024, 8, 31, 14, 59, 59, tzinfo=UTC))
-    if kind in {CertificateKind.OCSP_RESPONDER, CertificateKind.REPOSITORY}:
+    if kind in SERVICE_KINDS:
         return Period(NOW, NOW + timedelta(days=30, seconds=-1))
     return Period(NOW, datetime(2019, 5, 5, 14, 59, 59, tzinfo=UTC))
 
@@ -144,7 +153,7 @@ def period_of(kind: CertificateKind) -> Period:
 def values_of(kind: CertificateKind) -> dict[type, CertificateExtension]:
     """What stands in the slots that a profile of this kind leaves open."""
     of_ca = kind in CA_KINDS
-    subject_japanese = AUTHORITY_JAPANESE if kind is CertificateKind.SELF_SIGNED else OTHER_AUTHORITY_JAPANESE
+    subject_japanese = OTHER_AUTHORITY_JAPANESE if kind is CertificateKind.CROSS else AUTHORITY_JAPANESE
     values: Iterable[CertificateExtension] = (
         AuthorityKey(key_id("authority")),
         SubjectKey(key_identifier(subject_of(kind).public_key)),
@@ -193,7 +202,9 @@ def issuer_of(kind: CertificateKind, **fields: Any) -> IssuerFacts:
         name=AUTHORITY,
         key_identifier=key_id("authority"),
         period=None if kind is CertificateKind.SELF_SIGNED else period_of(CertificateKind.SELF_SIGNED),
+        serial=serial_of(0),
         kinds=frozenset(CertificateKind),
+        all_parts=frozenset(),
     )
     return dataclasses.replace(facts, **fields)
 

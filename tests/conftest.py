@@ -14,12 +14,19 @@ import shutil
 import pytest
 from hypothesis import settings
 
-from tests import commands
+from tests import commands, rings
 from tests.small_edition import OFFICERS, SEED, small_edition
 
 # A loaded machine must not make a test fail: speed is not measured here.
-settings.register_profile("kakehashi", deadline=None)
+settings.register_profile("kakehashi", deadline=None, max_examples=rings.EXAMPLES)
 settings.load_profile("kakehashi")
+
+
+def pytest_collection_modifyitems(items):
+    """Every law is tried on more examples in ``make test-long``."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.deeper)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from ca.names import Attribute, DirectoryName
 from ca.profiles.drafting import PlacedExtension, Slot, Subject
 from ca.profiles.extensions import (
     ANY_POLICY,
+    CLIENT_AUTH,
     AuthorityKey,
     BasicConstraints,
     CertificatePolicies,
@@ -40,8 +41,7 @@ from ca.profiles.extensions import (
     SubjectOtherNames,
 )
 from ca.profiles.lists import PlacedListExtension
-from ca.profiles.residents import CLIENT_AUTH
-from ca.profiles.services import OCSP_SIGNING
+from ca.profiles.services import OCSP_SIGNING, SCVP_SERVER, TIME_STAMPING
 from ca.suites import SHA256_RSA2048
 from tests.builders import (
     AUTHORITY,
@@ -65,10 +65,11 @@ from tests.builders import (
 )
 
 JST = timezone(timedelta(hours=9))
-SELF_SIGNED, CROSS = CertificateKind.SELF_SIGNED, CertificateKind.CROSS
+SELF_SIGNED, LINK, CROSS = CertificateKind.SELF_SIGNED, CertificateKind.LINK, CertificateKind.CROSS
 RESPONDER, REPOSITORY = CertificateKind.OCSP_RESPONDER, CertificateKind.REPOSITORY
+TIME_STAMP, VALIDATION_SERVICE = CertificateKind.TIME_STAMP, CertificateKind.VALIDATION_SERVICE
 SIGNATURE, USER_AUTHENTICATION = CertificateKind.SIGNATURE, CertificateKind.USER_AUTHENTICATION
-OFFICIAL_POST = CertificateKind.OFFICIAL_POST
+OFFICIAL_POST, LG_ENCRYPTION = CertificateKind.OFFICIAL_POST, CertificateKind.LG_ENCRYPTION
 
 
 # Ways to change one thing of a valid candidate.
@@ -145,6 +146,20 @@ def forged_serial(value: int) -> Serial:
     return forged(Serial(1), value=value)
 
 
+def in_all_parts(kind: CertificateKind, issuer: DirectoryName, serial: Serial):
+    """A candidate whose authorityKeyIdentifier names these, of an authority that practises all parts."""
+    key = AuthorityKey(key_id("authority"), issuer, serial)
+    return candidate(kind, key, issuer={"all_parts": frozenset({kind})})
+
+
+def signing_uses() -> Slot:
+    return Slot(
+        KeyUsage,
+        critical=True,
+        fixed=KeyUsage(frozenset({KeyUse.DIGITAL_SIGNATURE, KeyUse.KEY_ENCIPHERMENT})),
+    )
+
+
 def signing_holder(use: KeyUse):
     """A holder whose key may also do what only a CA's may."""
     uses = frozenset({KeyUse.DIGITAL_SIGNATURE, KeyUse.NON_REPUDIATION, use})
@@ -181,6 +196,7 @@ COUNTEREXAMPLES: Mapping[str, Callable[[], Candidate]] = {
     "names_lengths": lambda: renamed(REPOSITORY, ("C", "JP"), ("CN", "s" * 65)),
     "names_text": lambda: renamed(REPOSITORY, ("C", "JP"), ("CN", "sign\x07er")),
     "self_signed_names": lambda: renamed(SELF_SIGNED, ("C", "JP"), ("O", "JPKI-TEST"), ("OU", "another")),
+    "link_names": lambda: renamed(LINK, *OTHER_AUTHORITY.steps),
     "cross_names": lambda: renamed(CROSS, *AUTHORITY.steps[:-1], ("CN", "  TOKYO   ca")),
     "public_key_frame": lambda: candidate(
         SIGNATURE, subject=replace(subject_of(SIGNATURE), public_key=public_key("holder") + b"\0")
@@ -231,10 +247,15 @@ COUNTEREXAMPLES: Mapping[str, Callable[[], Candidate]] = {
     "authority_key_pair": lambda: candidate(
         SIGNATURE, AuthorityKey(key_id("authority"), issuer=OTHER_AUTHORITY)
     ),
+    "authority_key_form": lambda: candidate(SIGNATURE, issuer={"all_parts": frozenset({SIGNATURE})}),
+    "authority_key_names": lambda: in_all_parts(SIGNATURE, OTHER_AUTHORITY, serial_of(0)),
     "subject_key_there": lambda: misprofiled(REPOSITORY, without=SubjectKey),
     "subject_key_length": lambda: candidate(CROSS, SubjectKey(key_id("other authority")[:8])),
     "subject_key_is_hash": lambda: candidate(SIGNATURE, SubjectKey(key_id("service"))),
     "self_signed_key": lambda: candidate(SELF_SIGNED, issuer={"key_identifier": key_id("service")}),
+    "link_key": lambda: candidate(
+        LINK, SubjectKey(key_id("authority")), subject=Subject(AUTHORITY, public_key("authority"))
+    ),
     "point_there": lambda: misprofiled(REPOSITORY, Slot(DistributionPoint)),
     "point_of_cas": lambda: candidate(CROSS, DistributionPoint(OTHER_AUTHORITY)),
     "point_of_holders": lambda: candidate(SIGNATURE, DistributionPoint(AUTHORITY)),
@@ -249,6 +270,13 @@ COUNTEREXAMPLES: Mapping[str, Callable[[], Candidate]] = {
     "responder_purpose_only": lambda: misprofiled(
         REPOSITORY, Slot(ExtendedKeyUsage, fixed=ExtendedKeyUsage((OCSP_SIGNING,)))
     ),
+    "time_stamp_purpose": lambda: misprofiled(
+        TIME_STAMP, Slot(ExtendedKeyUsage, fixed=ExtendedKeyUsage((TIME_STAMPING,)))
+    ),
+    "time_stamp_purpose_only": lambda: misprofiled(
+        REPOSITORY, Slot(ExtendedKeyUsage, fixed=ExtendedKeyUsage((TIME_STAMPING,)))
+    ),
+    "validation_purpose": lambda: misprofiled(VALIDATION_SERVICE, without=ExtendedKeyUsage),
     "responder_no_check": lambda: misprofiled(RESPONDER, without=OcspNoCheck),
     # policies
     "identifiers": lambda: policies("1.40.1"),
@@ -315,6 +343,36 @@ FURTHER: tuple[tuple[str, Callable[[], Candidate]], ...] = (
     (
         "authority_key_pair",
         lambda: candidate(SIGNATURE, AuthorityKey(key_id("authority"), None, serial_of(1))),
+    ),
+    (
+        "authority_key_form",
+        lambda: candidate(SIGNATURE, AuthorityKey(key_id("authority"), AUTHORITY, serial_of(0))),
+    ),
+    # The form is practised for holders alone: CA and service certificates have the key identifier only.
+    (
+        "authority_key_form",
+        lambda: candidate(CROSS, AuthorityKey(key_id("authority"), AUTHORITY, serial_of(0))),
+    ),
+    (
+        "authority_key_form",
+        lambda: candidate(RESPONDER, AuthorityKey(key_id("authority"), AUTHORITY, serial_of(0))),
+    ),
+    ("authority_key_names", lambda: in_all_parts(SIGNATURE, AUTHORITY, serial_of(1))),
+    ("subject_key_is_hash", lambda: candidate(LINK, SubjectKey(key_id("service")))),
+    ("policies_there", lambda: misprofiled(LINK, without=CertificatePolicies)),
+    ("point_of_cas", lambda: candidate(LINK, DistributionPoint(OTHER_AUTHORITY))),
+    ("key_usage_of_kind", lambda: misprofiled(LG_ENCRYPTION, signing_uses())),
+    (
+        "time_stamp_purpose",
+        lambda: misprofiled(
+            TIME_STAMP,
+            Slot(ExtendedKeyUsage, critical=True, fixed=ExtendedKeyUsage((TIME_STAMPING, CLIENT_AUTH))),
+        ),
+    ),
+    ("time_stamp_purpose", lambda: misprofiled(TIME_STAMP, without=ExtendedKeyUsage)),
+    (
+        "validation_purpose",
+        lambda: misprofiled(REPOSITORY, Slot(ExtendedKeyUsage, fixed=ExtendedKeyUsage((SCVP_SERVER,)))),
     ),
     ("subject_key_length", lambda: candidate(SIGNATURE, SubjectKey(key_id("holder") + b"\0"))),
     ("point_there", lambda: misprofiled(OFFICIAL_POST, without=DistributionPoint)),

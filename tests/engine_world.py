@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from bridge.crossing.plan import Plan, make_plan
 from bridge.crossing.world import WorldMaker
 from bridge.manifest import Marking
 from bridge.repository.folder import Repository
+from ca.birth import BirthDate
 from ca.chance import Chance, SeededChance
 from ca.issuing.authority import Registration
 from ca.issuing.cycle import IssuedCertificate
@@ -57,6 +58,7 @@ from ca.store import officers
 from ca.store.applications import Application
 from ca.store.engine import Store, sqlite_url
 from ca.store.schema import migrate
+from ca.store.stores import Stores
 
 NOW = datetime(2014, 9, 1, 0, 30, 15, tzinfo=UTC)
 URL = "http://repository.example"
@@ -83,7 +85,7 @@ RESIDENT = Resident(
     name="架橋　見本",
     name_substitutes="01000",
     sex=Sex.FEMALE,
-    birth_date=date(1990, 5, 5),
+    birth_date=BirthDate(1990, 5, 5),
     address="鳥取県鳥取市見本町九丁目九番九号",
     address_substitutes="0" * 16,
     municipality=TOWN,
@@ -99,7 +101,7 @@ class EngineWorld:
 
     folder: Path
     plan: Plan
-    store: Store
+    stores: Stores
     vault: TestVault
     issuers: Issuers
     repository: Repository
@@ -108,7 +110,12 @@ class EngineWorld:
 
     @property
     def registration(self) -> Registration:
-        return Registration(self.store, self.issuers, self.plan.municipalities, self.chance)
+        return Registration(self.issuers, self.plan.municipalities, self.chance)
+
+    @property
+    def store(self) -> Store:
+        """The one database of this world."""
+        return self.stores.nation
 
     def issuer(self, authority: str) -> Issuer:
         return self.issuers.newest(AuthorityId(authority))
@@ -174,14 +181,14 @@ def opened(
 ) -> Iterator[EngineWorld]:
     """Open the world that lies in this folder."""
     plan = plan_for(codes, old_kind=old_kind)
-    store = Store.open(sqlite_url(folder / "store.db"))
+    stores = Stores(Store.open(sqlite_url(folder / "store.db")))
     vault = TestVault.open(folder / "keys")
-    issuers = Issuers(store, vault, plan.practices)
+    issuers = Issuers(stores, vault, plan.practices)
     repository = Repository(folder / "repository")
     try:
-        yield EngineWorld(folder, plan, store, vault, issuers, repository, chance or SeededChance(SEED))
+        yield EngineWorld(folder, plan, stores, vault, issuers, repository, chance or SeededChance(SEED))
     finally:
-        store.close()
+        stores.close()
 
 
 @contextmanager
@@ -202,7 +209,7 @@ def _template(codes: tuple[str, ...], *, old_kind: bool) -> Path:
     migrate(store)
     plan = plan_for(codes, old_kind=old_kind)
     vault = TestVault.make(folder / "keys", SEED)
-    WorldMaker(plan, store, vault, SeededChance(SEED), NOW, lambda _: None).make()
+    WorldMaker(plan, Stores(store), vault, SeededChance(SEED), NOW, lambda _: None).make()
     there = {office.id for office in plan.offices}
     with store.writing() as connection:
         for name, office, role in OFFICERS:

@@ -51,6 +51,7 @@ from ca.store import authorities, officers
 from ca.store.authorities import ServiceRecord
 from ca.store.engine import Store, sqlite_url
 from ca.store.schema import migrate
+from ca.store.stores import Stores
 from ca.store.tables import certificates
 from ocsp.responder import Responder, open_responder
 from ocsp.wsgi import OcspApplication
@@ -102,7 +103,7 @@ class OcspWorld(EngineWorld):
         reason: RevocationReason = RevocationReason.KEY_COMPROMISE,
         at: datetime | None = None,
     ) -> None:
-        revoke(self.store, certificate, reason, "operator", at=at or self.now)
+        revoke(self.stores, certificate, reason, "operator", at=at or self.now)
 
     def change(self, certificate: CertificateId, **values: Any) -> None:
         """Alter a certificate's row, as no code of the product does."""
@@ -148,10 +149,16 @@ def ocsp_world(folder: Path) -> Iterator[OcspWorld]:
     plan = plan_for(CODES)
     store = Store.open(sqlite_url(folder / "store.db"))
     vault = TestVault.open(folder / "keys")
-    issuers = Issuers(store, vault, plan.practices)
+    issuers = Issuers(Stores(store), vault, plan.practices)
     try:
         yield OcspWorld(
-            folder, plan, store, vault, issuers, Repository(folder / "repository"), SeededChance(SEED)
+            folder,
+            plan,
+            issuers.stores,
+            vault,
+            issuers,
+            Repository(folder / "repository"),
+            SeededChance(SEED),
         )
     finally:
         store.close()
@@ -164,7 +171,7 @@ def _template() -> Path:
     store = Store.open(sqlite_url(folder / "store.db"))
     migrate(store)
     vault = TestVault.make(folder / "keys", SEED)
-    WorldMaker(plan_for(CODES), store, vault, SeededChance(SEED), BEGIN, lambda _: None).make()
+    WorldMaker(plan_for(CODES), Stores(store), vault, SeededChance(SEED), BEGIN, lambda _: None).make()
     there = {office.id for office in plan_for(CODES).offices}
     with store.writing() as connection:
         for name, office, role in OFFICERS:
@@ -172,7 +179,7 @@ def _template() -> Path:
                 officers.add_officer(
                     connection, Officer(OfficerId(name), OfficeId(office), frozenset({role}))
                 )
-    publish_certificates(store, Repository(folder / "repository"))
+    publish_certificates(Stores(store), Repository(folder / "repository"))
     store.close()
     return folder
 

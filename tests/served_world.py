@@ -391,9 +391,11 @@ def holders(home: Home, number: int, kinds=BOTH[:1]) -> list[Holder]:
     with open_world(home.folder, lambda: "") as world:
         for _ in range(number):
             particulars = msgspec.convert(new_person(), ResidentParticulars)
-            resident, code = resident_of(particulars, "somebody")
+            one = resident_of(particulars, "somebody")
             requests = {CertificateKind(kind): new_request().encode() for kind in kinds}
-            case = world.registration.file("sato", resident, requests, code=code, at=world.clock()).case.id
+            case = world.registration.file(
+                "sato", one.resident, requests, code=one.code, at=world.clock()
+            ).case.id
             world.registration.examine(case, "suzuki", at=world.clock())
             world.registration.approve(case, "tanaka", at=world.clock())
             issued = world.registration.issue(case, "ito", at=world.clock())

@@ -23,7 +23,7 @@ PACKAGES = {  # what a package may import of ours
     "front": {"ca", "bridge", "ocsp", "front"},
 }
 CA_ORDER = (
-    "errors", "model", "names", "suites", "clock", "chance",
+    "errors", "birth", "model", "names", "suites", "clock", "chance",
     "rules", "profiles", "lint", "wire", "keys", "store", "issuing", "revoking",
 )  # fmt: skip
 BRIDGE_ROOMS = {  # what a room of bridge may import of bridge's other rooms

@@ -113,7 +113,7 @@ BAD_REQUESTS = {
     "PEM cut short": (lambda _: good()[:-40], "not a PKCS#10 certification request"),
     "PEM of nothing": (lambda _: b"".join(good().splitlines(True)[::16]), "not a PKCS#10"),
     "PEM of a certificate": (lambda home: pem_of("CERTIFICATE", anchor(home)), "is PEM of a CERTIFICATE"),
-    "DER of a certificate": (anchor, "not a certification request"),
+    "DER of a certificate": (anchor, "not a PKCS#10"),
     "PEM of a private key": (
         lambda _: holder_key(2).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
         "is PEM of a PRIVATE KEY",
@@ -126,8 +126,8 @@ BAD_REQUESTS = {
     "signed with MD5": (lambda _: signed_with("md5"), "is signed with md5"),
     "for a short key": (lambda _: request(short_key()), "has 1024 bits"),
     "for a small exponent": (lambda _: request(rsa.generate_private_key(3, 2048)), "exponent"),
-    "for an EC key": (lambda _: request(ec.generate_private_key(ec.SECP256R1())), "not RSA"),
-    "for an Edwards key": (lambda _: edwards(), "not RSA"),
+    "for an EC key": (lambda _: request(ec.generate_private_key(ec.SECP256R1())), "holds an EC key on P-256"),
+    "for an Edwards key": (lambda _: edwards(), "holds a key of the algorithm 1.3.101.112"),
     "too long": (lambda _: good() + b"\n" * 16 * 1024, "at most 16384"),
     "endless": (lambda _: b"\n" * (2 << 20), "at most 16384"),
 }

@@ -81,7 +81,7 @@ def write_much(folder, mine, contested, case, people, go, said) -> None:
         for certificate in (*mine, *contested):
             try:
                 ended = revoke(
-                    world.store,
+                    world.stores,
                     CertificateId.parse(certificate),
                     RevocationReason.SUPERSEDED,
                     "ito",
@@ -96,9 +96,9 @@ def write_much(folder, mine, contested, case, people, go, said) -> None:
         except KakehashiError as error:
             lines.append({"not examined": type(error).__name__})
         for particulars, request in people:
-            resident, code = resident_of(msgspec.convert(particulars, ResidentParticulars), "somebody")
+            one = resident_of(msgspec.convert(particulars, ResidentParticulars), "somebody")
             requests = {CertificateKind.SIGNATURE: request.encode()}
-            filed = world.registration.file("sato", resident, requests, code=code, at=world.clock())
+            filed = world.registration.file("sato", one.resident, requests, code=one.code, at=world.clock())
             lines.append({"filed": filed.case.id})
     said.write_text("\n".join(map(json.dumps, lines)))
 
@@ -110,9 +110,11 @@ def test_four_processes_lose_no_update(home, tmp_path):
     before = len(people)
     with open_world(home.folder, lambda: "") as world:
         particulars = msgspec.convert(new_person(), ResidentParticulars)
-        resident, code = resident_of(particulars, "somebody")
+        one = resident_of(particulars, "somebody")
         requests = {CertificateKind.SIGNATURE: new_request().encode()}
-        case = world.registration.file("sato", resident, requests, code=code, at=world.clock()).case.id
+        case = world.registration.file(
+            "sato", one.resident, requests, code=one.code, at=world.clock()
+        ).case.id
     files = [tmp_path / f"told-{number}" for number in range(WRITERS)]
     with watched(home) as found:
         running = [

@@ -12,6 +12,7 @@ import signal
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,18 +25,20 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from sqlalchemy import event, select
 
 from ca.chance import SystemChance
-from ca.errors import KeyRefused, LintRefused, NotFound, SuiteRetired
+from ca.errors import Conflict, KeyRefused, LintRefused, NotFound, SuiteRetired
 from ca.issuing import cycle
 from ca.issuing.cycle import IssuedCertificate, Prepared
 from ca.keys.signer import Signer
 from ca.model import RESIDENT_KINDS, CertificateId, CertificateKind, GenerationId, Scope, Serial
 from ca.rules.registration import State
-from ca.store import applications, certificates
+from ca.rules.revocation import CertificateStatus, status_of
+from ca.store import applications, certificates, revocations, status
 from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.tables import applications as applications_table
 from ca.store.tables import certificates as certificates_table
 from ca.suites import SHA256_RSA2048, Suite
 from ca.wire.tbs import tbs_certificate
+from tests import rings
 from tests.builders import draft_of
 from tests.engine_world import (
     NOW,
@@ -74,6 +77,20 @@ class Watched:
     def sign(self, message: bytes, suite: Suite) -> bytes:
         append(self.log, message)
         return self.signer.sign(message, suite)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A signer whose token is gone."""
+
+    signer: Signer
+
+    @property
+    def public_key(self) -> bytes:
+        return self.signer.public_key
+
+    def sign(self, message: bytes, suite: Suite) -> bytes:  # noqa: ARG002 - it signs nothing
+        raise KeyRefused("token", "was pulled out")
 
 
 def tbs_of(record: CertificateRecord) -> bytes:
@@ -154,7 +171,7 @@ def test_the_intent_is_kept_before_anything_is_signed(world: EngineWorld, tmp_pa
 def test_recovering_when_nothing_was_left_changes_nothing(world: EngineWorld) -> None:
     world.issued()
     before = dump(world)
-    assert cycle.recover(world.store, world.issuers, NOW) == []
+    assert cycle.recover(world.issuers, NOW) == []
     assert dump(world) == before
 
 
@@ -196,7 +213,7 @@ def test_death_at_any_step_leaves_nothing_unknown(tmp_path: Path) -> None:
         with opened(folder, chance=SystemChance()) as world:
             left = {tbs_of(record) for record in everything(world).values()}
             assert set(lines(log)) <= left, f"crossing {crossing}: signed, and not written down"
-            recovered = cycle.recover(world.store, world.issuers, NOW)
+            recovered = cycle.recover(world.issuers, NOW)
             resumed += bool(recovered)
             if dict(states(world))[case] != State.ISSUED:
                 world.registration.issue(case, "operator", at=NOW)
@@ -241,6 +258,7 @@ def issue_on_and_on(folder: Path, number: int, log: Path, mishaps: Path) -> None
         append(mishaps, traceback.format_exc().encode())
 
 
+@pytest.mark.deeper
 def test_death_at_any_moment_under_load_leaves_nothing_unknown(tmp_path: Path) -> None:
     folder, log, mishaps = tmp_path / "world", tmp_path / "log", tmp_path / "mishaps"
     with engine_world(folder):
@@ -252,7 +270,7 @@ def test_death_at_any_moment_under_load_leaves_nothing_unknown(tmp_path: Path) -
     with opened(folder, chance=SystemChance()) as world:
         # Until a death has fallen between intent and completion; about every third does.
         for deaths in itertools.count(2, 2):
-            assert deaths < 100, "no death fell between intent and completion"
+            assert deaths < 100 + rings.KILLS, "no death fell between intent and completion"
             running = [Running(issue_on_and_on, folder, next(starts), log, mishaps) for _ in range(2)]
             while len(lines(log)) < len(known) + 4 and not lines(mishaps):
                 time.sleep(0.005)  # until they are at work
@@ -260,10 +278,10 @@ def test_death_at_any_moment_under_load_leaves_nothing_unknown(tmp_path: Path) -
                 time.sleep(dice.uniform(0.0, 0.1))
                 victim.kill()
                 # A restart recovers at once, though another process may be at work and in the middle of a case.
-                recovered += len(cycle.recover(world.store, world.issuers, NOW))
+                recovered += len(cycle.recover(world.issuers, NOW))
             known = set(lines(log))
             assert known <= {tbs_of(record) for record in everything(world).values()}
-            if deaths >= 20 and recovered:
+            if deaths >= rings.KILLS and recovered:
                 break
         assert [line.decode() for line in lines(mishaps)] == []
         for case, state in states(world):
@@ -288,7 +306,7 @@ def test_a_restart_beside_a_living_process_disturbs_it_in_nothing(world: EngineW
     class Slow(Watched):
         def sign(self, message: bytes, suite: Suite) -> bytes:
             with opened(world.folder) as restarted:
-                other.extend(cycle.recover(restarted.store, restarted.issuers, NOW))
+                other.extend(cycle.recover(restarted.issuers, NOW))
             return self.signer.sign(message, suite)
 
     world.interpose(TOTTORI, lambda signer: Slow(signer, world.folder / "log"))
@@ -330,7 +348,7 @@ def test_a_wrong_signature_never_gets_its_certificate_out(world: EngineWorld, wr
     with pytest.raises(KeyRefused):
         world.registration.issue(case, "operator", at=NOW)
     with pytest.raises(KeyRefused):
-        cycle.recover(world.store, world.issuers, NOW)
+        cycle.recover(world.issuers, NOW)
     with world.store.reading() as connection:
         intents = certificates.intended(connection)
     assert sorted(record.kind for record in intents) == sorted(RESIDENT_KINDS)
@@ -376,7 +394,6 @@ def prepared(world: EngineWorld) -> Prepared:
         intended_at=NOW,
         subject_key=b"\1" * 32,
         application=None,
-        holder=None,
         encoded=tbs_certificate(draft),
     )
     return Prepared(issuer, record)
@@ -391,13 +408,38 @@ def test_a_suite_past_its_time_signs_nothing(world: EngineWorld, tmp_path: Path)
         cycle.intend(connection, [item])
     with pytest.raises(SuiteRetired):
         cycle.sign(item, TOO_LATE)
-    with pytest.raises(SuiteRetired):
-        cycle.recover(world.store, world.issuers, TOO_LATE)
+    assert cycle.recover(world.issuers, TOO_LATE) == []
     assert lines(tmp_path / "log") == []
-    assert everything(world)[item.record.id.serial.value].state is CertificateState.INTENDED
-    # The last second of a suite's life counts.
+    # Its serial is spent: it counts as issued, and as revoked, in its list too.
+    assert everything(world)[item.record.id.serial.value].state is CertificateState.ABANDONED
+    with world.store.reading() as connection:
+        known = status.records(connection, TOTTORI, [item.record.id.serial])[item.record.id.serial]
+        named = [one.serial for one, _ in revocations.of_list(connection, TOTTORI, item.record.scope)]
+    assert status_of(known.issued_at, known.revocation, TOO_LATE).status is CertificateStatus.REVOKED
+    assert named == [item.record.id.serial]
+    before = dump(world)
+    assert cycle.recover(world.issuers, TOO_LATE) == []
+    assert dump(world) == before
+
+
+def test_the_last_second_of_a_suites_life_counts(world: EngineWorld) -> None:
+    item = prepared(world)
+    with world.store.writing() as connection:
+        cycle.intend(connection, [item])
     until = SHA256_RSA2048.sign_until.replace(microsecond=999_999)
-    assert [one.id for one in cycle.recover(world.store, world.issuers, until)] == [item.record.id]
+    assert [one.id for one in cycle.recover(world.issuers, until)] == [item.record.id]
+
+
+def test_a_case_that_can_never_be_signed_has_failed(world: EngineWorld) -> None:
+    case = world.approved().case.id
+    world.interpose(TOTTORI, Broken)
+    with pytest.raises(KeyRefused):
+        world.registration.issue(case, "operator", at=NOW)
+    cycle.recover(world.issuers, TOO_LATE)
+    world.registration.recover(TOO_LATE)
+    assert states(world) == [(case, State.FAILED)]
+    with pytest.raises(Conflict):
+        world.registration.issue(case, "operator", at=TOO_LATE)
 
 
 # The second transaction.
@@ -440,6 +482,8 @@ def test_a_case_is_closed_when_all_its_certificates_are_there_and_not_before(wor
         signed = cycle.sign(Prepared(replace(world.issuers.of(TOTTORI), signer=right), record), NOW)
         with world.store.writing() as connection:
             cycle.complete(connection, [signed])
+        with suppress(KeyRefused):
+            world.registration.recover(NOW)
         assert states(world) == [(case, state)]
 
 

@@ -4,7 +4,6 @@ import logging
 import os
 import re
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -34,6 +33,7 @@ from front.app import create_app
 from front.assembly import open_world
 from front.cli import main
 from front.logs import LOGGER, Lines
+from tests.components import require
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -122,8 +122,8 @@ def run_script(script, folder):
 @pytest.mark.parametrize("path", [path for path in DOCUMENTS if steps_of(path)], ids=lambda path: path.name)
 def test_a_walk_does_what_its_page_says(path, tmp_path):
     steps = steps_of(path)
-    if shutil.which("curl") is None and any("curl " in script for script, _ in steps):
-        pytest.skip("curl is not installed: apt-get install curl")
+    if any("curl " in script for script, _ in steps):
+        require("curl")
     blocks = [f"{{\n{script}}} > {tmp_path}/{number}.out 2>&1\n" for number, (script, _) in enumerate(steps)]
     script = "set -e\n" + "".join(blocks).replace("127.0.0.1:8080", f"127.0.0.1:{free_port()}")
     folder = tmp_path / "walk"

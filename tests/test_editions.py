@@ -15,12 +15,14 @@ from bridge.crossing.edition import municipalities_path, read_edition
 from bridge.crossing.plan import make_plan
 from bridge.manifest import Marking
 from ca.errors import EditionRefused, NotFound
+from ca.model import HOLDER_KINDS
 from ca.names import Municipalities
 from front.assembly import plan_of
 from front.home import Description
 from tests.commands import done, refused, run, tree
-from tests.small_edition import replaced, small_edition
+from tests.small_edition import JAPAN_2014, replaced, small_edition
 
+JAPAN_2016 = JAPAN_2014.with_name("japan-2016.toml")
 TABLE = Path(__file__).parent.parent / "fixtures" / "municipalities.csv"
 URL = "http://127.0.0.1:8080"
 
@@ -52,7 +54,17 @@ REFUSED = [
     ('domain = "jpki"', 'domain = "jpki"\nx = 1', "policies.jpki-signature:", "`x`"),
     ("minimum_age = 15", "maximum_age = 15", "holders.signature:", "`maximum_age`"),
     ('kind = "ministry"', 'kind = "ministry"\nx = 1', "offices[1]:", "`x`"),
-    ('jpki = "JPKI"', 'jpki = "JPKI"\nx = "1"', "marking.production:", "`x`"),
+    # Words of the marking
+    ('jpki = "JPKI"', 'jpki = "JPKI"\nx = "1"', "marking.test:", "lacks `x`, which marking.production has"),
+    ('jpki = "JPKI"', "jpki = 1", "marking.production.jpki:", "Expected `str`, got `int`"),
+    ('jpki = "JPKI-TEST"', 'jpki = ""', "marking.test.jpki:", "regex"),
+    (
+        'organisation = "jpki"',
+        'organisation = "mpki"',
+        "authorities[2].organisation:",
+        "'mpki' is not a word",
+    ),
+    ('organisation = "jpki"', 'organisation = "jpki_japanese"', "authorities[2].organisation:", "_japanese'"),
     ('between = \\["gpki-bca", "gpki-post"\\]', "", "cross[2]:", "missing required field `between`"),
     ('anchor = "gpki-bca"', "", ".toml:", "missing required field `anchor`"),
     # The format
@@ -115,6 +127,40 @@ REFUSED = [
     ("minimum_age = 15", "minimum_age = -1", "holders.signature.minimum_age:", ">= 0"),
     ('cps = "\\{url\\}/cps/jpki"', 'cps = "{place}"', "holders.signature.cps:", "{place}"),
     ('cps = "\\{url\\}/cps/jpki"', 'cps = "規程"', "holders.signature.cps:", "not a URI"),
+    (
+        'policy = "jpki-signature"',
+        'policy = "gpki-signature"',
+        "prefectures.service_policies:",
+        "signature cert",
+    ),
+    (
+        "minimum_age = 15",
+        'within = "signature"',
+        "holders.signature.within:",
+        "'signature' is not another kind",
+    ),
+    ("minimum_age = 15", 'within = "cross"', "holders.signature.within:", "'cross' is not another kind"),
+    ("minimum_age = 15", 'within = "lg-post"', "holders.signature.within:", "no CA issues lg-post"),
+    ("minimum_age = 15", 'authority_key = "serial"', "holders.signature.authority_key:", "'serial'"),
+    (
+        '"JPKI for user authentication"',
+        '"JPKI for digital signature"',
+        "user-authentication.points:",
+        "one name",
+    ),
+    # Services
+    (
+        'role = "government"',
+        'role = "government"\nservices = ["post"]',
+        "authorities[1].services[0]:",
+        "'post'",
+    ),
+    (
+        'role = "government"',
+        f'role = "government"\nservices = {2 * ["time-stamp"]}',
+        "authorities[1].services:",
+        "twice",
+    ),
     # Periods
     ("self_signed_years = 10", "self_signed_years = 0", "periods.self_signed_years:", ">= 1"),
     ("self_signed_years = 10", "self_signed_years = 8000", "periods.self_signed_years:", "<= 100"),
@@ -129,6 +175,24 @@ REFUSED = [
     ('id = "ministry-1"', 'id = "../x"', "offices[1].id:", "regex"),
     ('kind = "ministry"', 'kind = "centre"', "offices:", "not exactly one centre"),
     ('kind = "ministry"', 'kind = "palace"', "offices[1].kind:", "'palace'"),
+    (
+        'kind = "centre"',
+        'kind = "centre"\nauthority = "gpki-post"',
+        "offices[0].authority:",
+        "applies for nothing",
+    ),
+    (
+        'authority = "gpki-post"',
+        'authority = "jpki-31"',
+        "offices[1].authority:",
+        "jpki-31 has the role prefecture, not government",
+    ),
+    (
+        'kind = "ministry"',
+        'kind = "local-government"',
+        "offices[1].authority:",
+        "gpki-post has the role government, not organisation",
+    ),
     # Types
     ('title = "[^"]*"', "title = 5", "title:", "Expected `str`, got `int`"),
     ("old_kind = false", 'old_kind = "no"', "old_kind:", "Expected `bool`"),
@@ -287,6 +351,67 @@ def test_the_old_kind_is_three_years_of_the_signature_kind_alone():
     held = plan.practices["jpki-31"].holders
     assert list(held) == ["signature"]
     assert held["signature"].validity.years == 3
+
+
+def test_the_national_authorities_serve_every_window_each_with_its_own_kind():
+    plan = plan_of("japan-2016", description("japan-2016"))
+    windows = [office for office in plan.offices if office.kind == "window"]
+    assert len(windows) == len([row for row in plan.municipalities if row.has_window])
+    assert {office.authorities for office in windows} == {("jpki-signature", "jpki-user-authentication")}
+    for authority in windows[0].authorities:
+        practice = plan.practices[authority]
+        (kind,) = practice.holders
+        assert (authority, practice.role) == (f"jpki-{kind}", "national")
+        assert practice.holders[kind].authority_key == "all parts"
+        assert len(list(practice.places(plan.municipalities))) == 2 + len(windows)
+    assert plan.practices["jpki-signature"].holders["signature"].within == "user-authentication"
+
+
+def test_all_but_the_residents_certificates_name_a_key_alone():
+    plan = plan_of("japan-2016", description("japan-2016"))
+    forms = {
+        kind: holder.authority_key
+        for practice in plan.practices.values()
+        for kind, holder in practice.holders.items()
+    }
+    assert {kind for kind, form in forms.items() if form == "all parts"} == {
+        "signature",
+        "user-authentication",
+    }
+    assert forms.keys() == HOLDER_KINDS
+
+
+def test_the_offices_of_local_governments_apply_to_the_organisation_authority():
+    plan = plan_of("japan-2016", description("japan-2016"))
+    local = [office for office in plan.offices if office.kind == "local-government"]
+    assert [(office.id, office.authorities) for office in local] == [
+        (name, ("lgpki-organisation",)) for name in ("local-1", "local-2")
+    ]
+
+
+# What is changed in japan-2016 (a pattern), into what, where that is, and what is wrong with it there.
+NATIONAL_REFUSED = [
+    ('between = \\["gpki-bca", "gpki-post"', 'between = ["gpki-bca", "prefectures"', "cross[0].between[1]:", "missing"),
+    ('name = "japan-2016"', 'name = "double"', "authorities:", "issue one kind at the window of 011011"),
+    ('role = "organisation"', 'role = "government"', "authorities[5].holders:", "role government does not issue"),
+    ('(?s)(service_policies = )\\["jpki-signature"\\]', 'service_policies = ["jpki-user-authentication"]',
+     "authorities[2].service_policies:", "does not name every policy of its signature certificates"),
+    ('"lgpki-encryption"\\]\nmap', '"gpki-encryption"]\nmap', "cross[3].map:", "does not carry"),
+    ('service_policies = \\["lgpki-post", "lgpki-user", "lgpki-encryption"\\]', 'service_policies = ["lgpki-post"]',
+     "cross:", "lgpki-bridge certifies gpki-bca under a policy that its service_policies do not name"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("pattern", "by", "place", "problem"), NATIONAL_REFUSED)
+def test_a_bad_national_edition_is_refused_with_its_place(pattern, by, place, problem, refuse):
+    text = replaced(JAPAN_2016.read_text(encoding="utf-8"), pattern, by)
+    if 'name = "double"' in text:
+        text = replaced(
+            text, r'holders = \["user-authentication"\]', 'holders = ["signature", "user-authentication"]'
+        )
+        own = 'service_policies = ["jpki-user-authentication"'
+        text = text.replace(own, f'{own}, "jpki-signature"')
+    refuse(text, place, problem)
 
 
 @cache

@@ -66,7 +66,7 @@ def world(tmp_path):
 
 
 def desk_of(world: EngineWorld) -> EventDesk:
-    return EventDesk(world.store, Journal(world.folder / "journal"))
+    return EventDesk(world.stores, Journal(world.folder / "journal"))
 
 
 def read(world: EngineWorld, octets: bytes, place="feed") -> feed.Feed:
@@ -175,7 +175,7 @@ class TestALife:
             world.registration.issue(application.case.id, "operator", at=NOW)
         world.interpose(generation, lambda _: signer)
         assert outcomes(world, DEATH) == [ENDED]
-        issued = cycle.recover(world.store, world.issuers, AT)
+        issued = cycle.recover(world.issuers, AT)
         assert len(issued) == 2
         assert all(revocation_of(world, certificate) for certificate in issued)
 
@@ -183,8 +183,8 @@ class TestALife:
         issued = world.issued()
         held_at = NOW + DAY
         held, lost = issued[AUTHENTICATION].id, issued[SIGNATURE].id
-        revoke(world.store, held, RevocationReason.CERTIFICATE_HOLD, "operator", at=held_at)
-        revoke(world.store, lost, RevocationReason.KEY_COMPROMISE, "operator", at=held_at)
+        revoke(world.stores, held, RevocationReason.CERTIFICATE_HOLD, "operator", at=held_at)
+        revoke(world.stores, lost, RevocationReason.KEY_COMPROMISE, "operator", at=held_at)
         (outcome,) = applied(world, DEATH)
         assert [order.certificate for order in outcome.orders] == [held]
         revocation = revocation_of(world, issued[AUTHENTICATION])
@@ -208,7 +208,7 @@ class TestALife:
     def test_the_lists_follow_and_openssl_reads_them(self, world):
         issued = world.issued()
         applied(world, MOVE)
-        made = publish_changes(world.store, world.issuers, world.repository, at=AT)
+        made = publish_changes(world.issuers, world.repository, at=AT)
         generation, scope = issued[SIGNATURE].id.generation, partition_scope(SIGNATURE, TOWN)
         assert [(record.generation, record.scope) for record in made] == [
             (generation, "full"), (generation, scope),
@@ -218,7 +218,7 @@ class TestALife:
         assert "Affiliation Changed" in told
         assert "Invalidity Date" in told
         assert "Feb 28 15:00:00 2015 GMT" in told
-        assert publish_changes(world.store, world.issuers, world.repository, at=AT) == []
+        assert publish_changes(world.issuers, world.repository, at=AT) == []
 
 
 def openssl_crl(path: Path) -> str:
@@ -808,5 +808,5 @@ def test_a_store_that_forgot_the_certificate_still_learns_that_it_ended(tmp_path
     with opened(folder) as world:
         assert desk_of(world).catch_up() == 1
         assert ended(world, issued) == {SIGNATURE, AUTHENTICATION}
-        publish_changes(world.store, world.issuers, world.repository, at=AT)
+        publish_changes(world.issuers, world.repository, at=AT)
         assert outcomes(world, event("next", "died", NOBODY, "2015-03-09")) == [UNKNOWN]

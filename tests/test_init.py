@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import sqlite3
 import stat
@@ -21,6 +22,7 @@ from ca.errors import Conflict
 from ca.keys.vault import SealedVault, key_id
 from front.home import Description, Home
 from front.making import make_home
+from tests import rings
 from tests.commands import done, kakehashi, refused, run, started, tree
 from tests.small_edition import LISTS, PREFECTURES, SEED, replaced, small_edition
 
@@ -81,8 +83,13 @@ def test_progress_counts_up_to_what_was_said(edition_file, tmp_path):
 
 # Interrupted
 
+# After how many files of some 700: close together in the beginning, where most kinds of files come.
+STEPS = max(7, rings.KILLS // 5)
+DEATHS = sorted({round(640 ** (step / STEPS)) for step in range(STEPS + 1)})
 
-@pytest.mark.parametrize("files", [1, 4, 9, 16, 60, 140, 300, 640])
+
+@pytest.mark.deeper
+@pytest.mark.parametrize("files", DEATHS)
 def test_a_killed_making_is_completed_by_the_same_command(files, pristine_world, edition_file, tmp_path):
     """SIGKILL at a random moment after so many files: the published world is that of a making left in peace."""
     home = tmp_path / "home"
@@ -343,9 +350,11 @@ def test_a_marking_decides_on_names_and_policies(fixture, organisations, policie
 
 
 def test_a_production_home_says_so_and_runs_on_the_machines_clock(production_world):
-    assert Home(production_world).describe() == Description(
-        state="complete", marking="production", edition="small", url="http://127.0.0.1:8080"
+    described = Home(production_world).describe()
+    assert described == Description(
+        state="complete", marking="production", edition="small", url="http://127.0.0.1:8080", id=described.id
     )
+    assert re.fullmatch(r"[0-9a-f]{32}", described.id)
     begins = {item.not_valid_before for item in certificates(production_world).values()}
     assert min(begins) > datetime.now(UTC) - timedelta(hours=1)
 

@@ -26,9 +26,10 @@ from ca.chance import SeededChance
 from ca.errors import BadInput, KakehashiError, KeyRefused, PassphraseRefused, StorageFailed
 from ca.keys import pool
 from ca.keys.sealing import Scrypt, WrappingKey
-from ca.keys.signer import SoftwareSigner, key_identifier, verify
+from ca.keys.signer import CURVES, SoftwareSigner, key_identifier, verify
 from ca.keys.vault import SealedVault, TestVault, key_id
-from ca.suites import SHA256_RSA2048
+from ca.suites import SHA256_P256, SHA256_RSA2048, SHA384_P384, SUITES, KeyFamily
+from tests import rings
 
 PASSPHRASE = "correct horse battery staple"  # noqa: S105 - it guards nothing
 ROOT = Path(__file__).parent.parent
@@ -63,6 +64,13 @@ def spki(public):
     return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
+def key_for(suite, number=0):
+    """A key that the suite signs with; another for each number."""
+    if suite.family is KeyFamily.RSA:
+        return pool.public_test_key(number)
+    return ec.derive_private_key(2014 + number, CURVES[suite.key_bits])
+
+
 @pytest.fixture(scope="module")
 def signer():
     return SoftwareSigner("pool.0", pool.public_test_key(0))
@@ -71,16 +79,20 @@ def signer():
 # Signing
 
 
-@VAULTS
-def test_openssl_accepts_what_a_vault_signs_and_nothing_else(vault_of, tmp_path):
-    signer = vault_of(tmp_path / "keys").create(CA, SHA256_RSA2048)
+@pytest.mark.parametrize(
+    ("vault_of", "suite"),
+    [(seeded, SHA256_RSA2048), *((sealed, suite) for suite in SUITES.values())],
+    ids=["seeded", *SUITES],
+)
+def test_openssl_accepts_what_a_vault_signs_and_nothing_else(vault_of, suite, tmp_path):
+    signer = vault_of(tmp_path / "keys").create(CA, suite)
     (tmp_path / "message").write_bytes(b"to be signed")
     (tmp_path / "other").write_bytes(b"to be sighed")
-    (tmp_path / "signature").write_bytes(signer.sign(b"to be signed", SHA256_RSA2048))
+    (tmp_path / "signature").write_bytes(signer.sign(b"to be signed", suite))
     (tmp_path / "key.pem").write_bytes(
         load_der_public_key(signer.public_key).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     )
-    judge = ["openssl", "dgst", "-sha256", "-verify", "key.pem", "-signature", "signature"]
+    judge = ["openssl", "dgst", f"-{suite.digest}", "-verify", "key.pem", "-signature", "signature"]
     verdicts = {
         name: subprocess.run([*judge, name], cwd=tmp_path, capture_output=True, check=False).returncode
         for name in ("message", "other")
@@ -88,8 +100,12 @@ def test_openssl_accepts_what_a_vault_signs_and_nothing_else(vault_of, tmp_path)
     assert verdicts == {"message": 0, "other": 1}
 
 
-def test_a_right_signature_verifies(signer):
-    verify(signer.public_key, SHA256_RSA2048, b"message", signer.sign(b"message", SHA256_RSA2048))
+@pytest.mark.parametrize("suite", SUITES.values(), ids=SUITES)
+def test_a_right_signature_verifies(suite):
+    signer = SoftwareSigner("key", key_for(suite))
+    verify(signer.public_key, suite, b"message", signer.sign(b"message", suite))
+    with pytest.raises(KeyRefused, match=f"wrong {suite.id} signature"):
+        verify(signer.public_key, suite, b"another message", signer.sign(b"message", suite))
 
 
 @pytest.mark.parametrize(
@@ -102,15 +118,23 @@ def test_a_right_signature_verifies(signer):
         lambda value: bytes(len(value)),
     ],
 )
-def test_a_wrong_signature_is_refused(signer, spoil):
-    with pytest.raises(KeyRefused, match="wrong sha256-rsa2048 signature"):
-        verify(signer.public_key, SHA256_RSA2048, b"message", spoil(signer.sign(b"message", SHA256_RSA2048)))
+@pytest.mark.parametrize("suite", SUITES.values(), ids=SUITES)
+def test_a_wrong_signature_is_refused(suite, spoil):
+    signer = SoftwareSigner("key", key_for(suite))
+    with pytest.raises(KeyRefused, match=f"wrong {suite.id} signature"):
+        verify(signer.public_key, suite, b"message", spoil(signer.sign(b"message", suite)))
 
 
-def test_a_signature_of_another_key_is_refused(signer):
-    other = SoftwareSigner("pool.1", pool.public_test_key(1))
+@pytest.mark.parametrize("suite", SUITES.values(), ids=SUITES)
+def test_a_signature_of_another_key_is_refused(suite):
+    signer, other = SoftwareSigner("one", key_for(suite)), SoftwareSigner("other", key_for(suite, 1))
     with pytest.raises(KeyRefused):
-        verify(other.public_key, SHA256_RSA2048, b"message", signer.sign(b"message", SHA256_RSA2048))
+        verify(other.public_key, suite, b"message", signer.sign(b"message", suite))
+
+
+def test_a_signature_under_ecdsa_is_another_each_time():
+    signer = SoftwareSigner("key", key_for(SHA256_P256))
+    assert signer.sign(b"message", SHA256_P256) != signer.sign(b"message", SHA256_P256)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +142,8 @@ def test_a_signature_of_another_key_is_refused(signer):
     [
         (replace(SHA256_RSA2048, key_bits=3072), "has 2048 bits"),
         (replace(SHA256_RSA2048, key_bits=1024), "has 2048 bits"),
-        (replace(SHA256_RSA2048, algorithm="1.2.840.10045.4.3.2"), "cannot serve the suite"),
+        (SHA256_P256, "cannot serve the suite sha256-p256"),
+        (SHA384_P384, "cannot serve the suite sha384-p384"),
     ],
 )
 @VAULTS
@@ -133,24 +158,56 @@ def test_a_suite_that_does_not_fit_the_key_is_refused_everywhere(vault_of, suite
         vault.create(CA, suite)
 
 
-def test_no_key_is_made_for_a_suite_that_cannot_use_it(tmp_path):
-    suite = replace(SHA256_RSA2048, algorithm="1.2.840.10045.4.3.2")
-    with pytest.raises(KeyRefused):
-        sealed(tmp_path).create(CA, suite)
-    assert contents(tmp_path) == {}
+@pytest.mark.parametrize(
+    ("curve", "suite", "words"),
+    [
+        (
+            ec.SECP384R1(),
+            SHA256_P256,
+            "has the curve secp384r1; the suite sha256-p256 needs the curve secp256r1",
+        ),
+        (ec.SECP256R1(), SHA384_P384, "has the curve secp256r1"),
+        # as long as the right one
+        (ec.SECP256K1(), SHA256_P256, "has the curve secp256k1"),
+        (ec.BrainpoolP256R1(), SHA256_P256, "has the curve brainpoolP256r1"),
+        (ec.SECP256R1(), SHA256_RSA2048, "is an EC key and cannot serve"),
+    ],
+)
+def test_a_suite_has_its_curve_and_no_other(curve, suite, words):
+    signer = SoftwareSigner("key", ec.generate_private_key(curve))
+    with pytest.raises(KeyRefused, match=words):
+        signer.sign(b"message", suite)
+    with pytest.raises(KeyRefused, match=words):
+        verify(signer.public_key, suite, b"message", bytes(70))
+
+
+@pytest.mark.parametrize("suite", [SHA256_P256, SHA384_P384])
+def test_the_pool_has_no_keys_of_other_kinds(suite, tmp_path):
+    vault = seeded(tmp_path)
+    before = contents(tmp_path)
+    with pytest.raises(KeyRefused, match="public test keys: are RSA-2048 keys") as refused:
+        vault.create(CA, suite)
+    assert "without --test-keys" in refused.value.remedy
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("suite", SUITES.values(), ids=SUITES)
+def test_a_sealed_key_of_every_suite_opens_again(suite, tmp_path):
+    made = sealed(tmp_path).create(CA, suite)
+    again = sealed(tmp_path).signer(CA)
+    assert again.public_key == made.public_key
+    verify(made.public_key, suite, b"message", again.sign(b"message", suite))
 
 
 @pytest.mark.parametrize("octets", [b"", b"\x30\x00", b"junk" * 5000])
 def test_verify_refuses_what_is_no_public_key(octets):
-    with pytest.raises(KeyRefused, match="not an RSA SubjectPublicKeyInfo"):
+    with pytest.raises(KeyRefused, match="not an RSA or EC SubjectPublicKeyInfo"):
         verify(octets, SHA256_RSA2048, b"message", bytes(256))
 
 
 def test_verify_refuses_a_key_of_another_algorithm():
-    with pytest.raises(KeyRefused, match="not an RSA SubjectPublicKeyInfo"):
-        verify(
-            spki(ec.generate_private_key(ec.SECP256R1()).public_key()), SHA256_RSA2048, b"message", bytes(64)
-        )
+    with pytest.raises(KeyRefused, match="not an RSA or EC SubjectPublicKeyInfo"):
+        verify(spki(ed25519.Ed25519PrivateKey.generate().public_key()), SHA256_P256, b"message", bytes(64))
 
 
 # Key identifiers
@@ -687,7 +744,7 @@ def stopping_at(step):
 kills = 0
 if how == "at random":
     chance = random.Random(5)
-    for number in range(20):
+    for number in range(int(sys.argv[4])):
         pid = run(lambda: endless(number))
         time.sleep(chance.uniform(0, 0.02 if kind == "seeded" else 0.12))
         os.kill(pid, signal.SIGKILL)
@@ -705,12 +762,13 @@ print(kills)
 """
 
 
+@pytest.mark.deeper
 @pytest.mark.parametrize("how", ["at random", "at every step"])
 @VAULTS
 def test_killed_processes_leave_whole_keys_only(vault_of, how, tmp_path):
     vault_of(tmp_path)
     run = subprocess.run(
-        [sys.executable, "-c", NURSERY, tmp_path, vault_of.__name__, how],
+        [sys.executable, "-c", NURSERY, tmp_path, vault_of.__name__, how, str(rings.KILLS)],
         cwd=ROOT,
         capture_output=True,
         text=True,

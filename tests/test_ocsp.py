@@ -8,7 +8,6 @@ import io
 import json
 import logging
 import random
-import shutil
 import subprocess
 import sys
 import tracemalloc
@@ -50,6 +49,8 @@ from front.logs import LOGGER
 from ocsp.messages import NONCE_LIMIT, QUERY_LIMIT, REQUEST_LIMIT, read_request
 from ocsp.responder import NotAuthoritative, NotInService
 from ocsp.wsgi import OcspApplication
+from tests import rings
+from tests.components import require
 from tests.ocsp_world import (
     ANCHOR,
     BEGIN,
@@ -350,7 +351,7 @@ class TestStatus:
                 world.registration.issue(application.case.id, "operator", at=BEGIN)
         serial = prepared[0].record.id.serial
         assert status_said(world, serial) is UNKNOWN
-        cycle.recover(world.store, world.issuers, BEGIN)
+        cycle.recover(world.issuers, BEGIN)
         assert status_said(world, serial) is GOOD
 
     def test_neighbours_of_what_was_issued_are_unknown(self, shared):
@@ -638,8 +639,8 @@ class TestGet:
         assert (reply.status, reply.headers["Content-Type"]) == (200, "application/ocsp-response")
         assert body == shared.responder().answer(request_of_all_letters, shared.now)
 
-    @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed: apt-get install curl")
     def test_by_curl(self, shared, still_url, request_of_all_letters):
+        require("curl")
         text = quote(base64.b64encode(request_of_all_letters).decode(), safe="")
         done = subprocess.run(
             ["curl", "-sS", "--fail", f"{still_url}/{text}"], capture_output=True, check=True, timeout=30
@@ -901,6 +902,7 @@ class TestBadInput:
             reply = post(application, chance.randbytes(chance.randrange(400)))
             assert (reply.status, reply.body) == (200, MALFORMED)
 
+    @pytest.mark.deeper
     def test_mutants(self, shared, log):
         """Flipped, removed and doubled octets: an error response, or an answer that is right about what was asked."""
         chance, application = random.Random(3), shared.application()
@@ -910,7 +912,7 @@ class TestBadInput:
             for algorithm in (SHA1, SHA256)
         ]
         outcomes = {MALFORMED: 0, UNAUTHORIZED: 0, b"answered": 0}
-        for number in range(3000):
+        for number in range(rings.FUZZ):
             octets = bytearray(seeds[number % 2])
             for _ in range(chance.randint(1, 3)):
                 at = chance.randrange(len(octets))
@@ -936,7 +938,7 @@ class TestBadInput:
         assert all(outcomes.values()), "the mutants reach every outcome"
         assert log == []
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=3 * rings.EXAMPLES)
     @given(octets=st.binary(max_size=200))
     def test_nothing_but_bad_input_escapes_the_reader(self, octets):
         for wrapped in (octets, der.sequence(octets), tbs(octets), tbs(der.sequence(octets))):

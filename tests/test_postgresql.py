@@ -38,16 +38,11 @@ from ca.store.engine import Store
 from ca.store.schema import migrate
 from ca.store.tables import metadata
 from ca.wire.lists import encode_entry
+from tests.components import require
 
 NOW = datetime(2014, 9, 1, tzinfo=UTC)
 GENERATION = GenerationId.parse("jpki-13.g1")
 WRITERS, TURNS = 4, 25
-
-
-def binaries():
-    """The folder of PostgreSQL's server programs, if they are installed."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    return found[-1].parent if found else None
 
 
 def unprivileged():
@@ -63,9 +58,7 @@ def unprivileged():
 @pytest.fixture(scope="module")
 def url():
     """A server of its own on a free loopback port, ended with the tests."""
-    programs = binaries()
-    if programs is None:
-        pytest.skip("PostgreSQL's server is not installed: apt-get install postgresql")
+    programs = require("postgresql").parent
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -210,7 +203,7 @@ def attempt(store, certificate, reason):
 
 def test_two_officers_at_once_never_make_a_change_that_the_rules_forbid(store):
     """Superseded may be raised to a compromise, a compromise is never lowered: whoever comes second is told so."""
-    centre = Office(OfficeId("centre"), OfficeKind.CENTRE, "Centre", None)
+    centre = Office(OfficeId("centre"), OfficeKind.CENTRE, "Centre", ())
     with store.writing() as connection:
         officers.add_offices(connection, [centre])
         officers.add_officer(

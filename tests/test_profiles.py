@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +17,14 @@ from asn1crypto import x509
 from pkilint import loader, pkix
 from pkilint.pkix import certificate, crl, extension, name
 
-from fixtures.make_golden import FOLDER, golden, make_certificates, make_lists
+from ca.model import RESIDENT_KINDS, AuthorityId, CertificateId, CertificateKind, LocalHolder
+from ca.names import DirectoryName
+from ca.profiles.local import local_subject
+from ca.store import certificates
+from fixtures.make_golden import FOLDER, ROLLOVER, golden, make_certificates, make_lists, roll_over
+from front.demo.openssl import run, write_certificate
 from tests.engine_world import engine_world
+from tests.national_world import BEGINS, national_plan, national_world
 
 CERTIFICATES = (
     "self-signed",
@@ -27,6 +35,17 @@ CERTIFICATES = (
     "signature",
     "user-authentication",
     "official-post",
+    "link-new-with-old",
+    "link-old-with-new",
+    "national-self-signed",
+    "national-cross",
+    "national-signature",
+    "national-user-authentication",
+    "time-stamp",
+    "validation-service",
+    "lg-post",
+    "lg-user",
+    "lg-encryption",
 )
 LISTS = ("list-partition", "list-partition-empty", "list-full", "list-arl")
 
@@ -47,8 +66,21 @@ def described() -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", [*CERTIFICATES, *LISTS])
 def test_it_says_what_its_golden_file_says(kind: str, described: dict[str, Any]) -> None:
+    """Field by field, so that a difference names its place."""
     kept = json.loads((FOLDER / f"{kind}.json").read_text(encoding="utf-8"))
+    assert dict(fields(described[kind])) == dict(fields(kept))
     assert described[kind] == kept
+
+
+def fields(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """(where it stands, what it says) of everything that has no further parts."""
+    parts = content.items() if isinstance(content, dict) else enumerate(content)
+    for key, part in parts:
+        where = f"{path}/{key}"
+        if isinstance(part, dict | list) and part:
+            yield from fields(part, where)
+        else:
+            yield where, part
 
 
 def test_the_golden_files_are_these(described: dict[str, Any]) -> None:
@@ -81,14 +113,71 @@ def walk(value: Any) -> None:
 # The extensions of each kind, in their order, as the operators' profiles have them.
 
 CRITICAL = "critical"
+SELF_SIGNED = (
+    ("key_usage", CRITICAL),
+    ("basic_constraints", CRITICAL),
+    ("subject_alt_name",),
+    ("crl_distribution_points",),
+    ("key_identifier",),
+)
+LINK = (
+    ("authority_key_identifier",),
+    ("key_identifier",),
+    ("key_usage", CRITICAL),
+    ("certificate_policies", CRITICAL),
+    ("subject_alt_name",),
+    ("basic_constraints", CRITICAL),
+    ("crl_distribution_points",),
+)
+CROSS_MAPPED = (
+    ("authority_key_identifier",),
+    ("key_identifier",),
+    ("key_usage", CRITICAL),
+    ("certificate_policies", CRITICAL),
+    ("policy_mappings", CRITICAL),
+    ("subject_alt_name",),
+    ("issuer_alt_name",),
+    ("basic_constraints", CRITICAL),
+    ("policy_constraints", CRITICAL),
+    ("crl_distribution_points",),
+)
+SERVICE = (
+    ("key_usage", CRITICAL),
+    ("extended_key_usage", CRITICAL),
+    ("certificate_policies", CRITICAL),
+    ("authority_key_identifier",),
+    ("key_identifier",),
+)
+SIGNATURE = (
+    ("key_usage", CRITICAL),
+    ("certificate_policies", CRITICAL),
+    ("subject_alt_name",),
+    ("issuer_alt_name",),
+    ("crl_distribution_points",),
+    ("authority_information_access",),
+    ("authority_key_identifier",),
+    ("key_identifier",),
+)
+USER_AUTHENTICATION = (
+    ("key_usage", CRITICAL),
+    ("extended_key_usage",),
+    ("certificate_policies", CRITICAL),
+    ("issuer_alt_name",),
+    ("crl_distribution_points",),
+    ("authority_information_access",),
+    ("authority_key_identifier",),
+    ("key_identifier",),
+)
+POST = (
+    ("key_usage", CRITICAL),
+    ("certificate_policies", CRITICAL),
+    ("issuer_alt_name",),
+    ("crl_distribution_points",),
+    ("authority_key_identifier",),
+    ("key_identifier",),
+)
 SHAPES: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    "self-signed": (
-        ("key_usage", CRITICAL),
-        ("basic_constraints", CRITICAL),
-        ("subject_alt_name",),
-        ("crl_distribution_points",),
-        ("key_identifier",),
-    ),
+    "self-signed": SELF_SIGNED,
     "cross": (
         ("authority_key_identifier",),
         ("key_identifier",),
@@ -100,60 +189,36 @@ SHAPES: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("policy_constraints", CRITICAL),
         ("crl_distribution_points",),
     ),
-    "cross-mapped": (
-        ("authority_key_identifier",),
-        ("key_identifier",),
-        ("key_usage", CRITICAL),
-        ("certificate_policies", CRITICAL),
-        ("policy_mappings", CRITICAL),
-        ("subject_alt_name",),
-        ("issuer_alt_name",),
-        ("basic_constraints", CRITICAL),
-        ("policy_constraints", CRITICAL),
-        ("crl_distribution_points",),
-    ),
-    "ocsp-responder": (
-        ("key_usage", CRITICAL),
-        ("extended_key_usage", CRITICAL),
-        ("certificate_policies", CRITICAL),
-        ("authority_key_identifier",),
-        ("key_identifier",),
-        ("ocsp_no_check",),
-    ),
+    "cross-mapped": CROSS_MAPPED,
+    "ocsp-responder": (*SERVICE, ("ocsp_no_check",)),
     "repository": (
         ("key_usage", CRITICAL),
         ("certificate_policies", CRITICAL),
         ("authority_key_identifier",),
         ("key_identifier",),
     ),
-    "signature": (
-        ("key_usage", CRITICAL),
-        ("certificate_policies", CRITICAL),
-        ("subject_alt_name",),
-        ("issuer_alt_name",),
-        ("crl_distribution_points",),
-        ("authority_information_access",),
-        ("authority_key_identifier",),
-        ("key_identifier",),
-    ),
-    "user-authentication": (
+    "signature": SIGNATURE,
+    "user-authentication": USER_AUTHENTICATION,
+    "official-post": POST,
+    "link-new-with-old": LINK,
+    "link-old-with-new": LINK,
+    "national-self-signed": SELF_SIGNED,
+    "national-cross": CROSS_MAPPED,
+    "national-signature": SIGNATURE,
+    "national-user-authentication": USER_AUTHENTICATION,
+    "time-stamp": SERVICE,
+    "validation-service": SERVICE,
+    "lg-post": POST,
+    "lg-user": (
         ("key_usage", CRITICAL),
         ("extended_key_usage",),
         ("certificate_policies", CRITICAL),
         ("issuer_alt_name",),
         ("crl_distribution_points",),
-        ("authority_information_access",),
         ("authority_key_identifier",),
         ("key_identifier",),
     ),
-    "official-post": (
-        ("key_usage", CRITICAL),
-        ("certificate_policies", CRITICAL),
-        ("issuer_alt_name",),
-        ("crl_distribution_points",),
-        ("authority_key_identifier",),
-        ("key_identifier",),
-    ),
+    "lg-encryption": POST,
     "list-partition": (
         ("authority_key_identifier",),
         ("crl_number",),
@@ -166,6 +231,10 @@ SHAPES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     ),
     "list-full": (("authority_key_identifier",), ("crl_number",)),
 }
+
+
+def test_every_profile_has_a_shape() -> None:
+    assert SHAPES.keys() >= {*CERTIFICATES}
 
 
 @pytest.mark.parametrize("kind", SHAPES)
@@ -216,19 +285,186 @@ def strings(content: Any) -> Iterator[str]:
 @pytest.mark.parametrize("kind", CERTIFICATES)
 def test_only_cas_certify(kind: str, made: dict[str, bytes]) -> None:
     found = x509.Certificate.load(made[kind])
-    is_ca = kind in {"self-signed", "cross", "cross-mapped"}
-    assert bool(found.ca) == is_ca
-    assert (found.key_usage_value.native == {"key_cert_sign", "crl_sign"}) == is_ca
+    assert bool(found.ca) == ("key_cert_sign" in USES[kind])
     assert found.max_path_length is None
-    # Key identifier only: issuer and serial would name one certificate of a key that has several.
-    if found.authority_key_identifier_value is not None:
-        assert found.authority_issuer_serial is None
+
+
+CA = frozenset({"key_cert_sign", "crl_sign"})
+SIGNER = frozenset({"digital_signature", "non_repudiation"})
+CHALLENGE = frozenset({"digital_signature"})
+USES: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(("self-signed", "cross", "cross-mapped", "national-self-signed", "national-cross"), CA),
+    **dict.fromkeys(("link-new-with-old", "link-old-with-new"), CA),
+    **dict.fromkeys(("ocsp-responder", "repository", "validation-service"), CHALLENGE),
+    **dict.fromkeys(("user-authentication", "national-user-authentication", "lg-user"), CHALLENGE),
+    **dict.fromkeys(("signature", "national-signature", "official-post", "lg-post", "time-stamp"), SIGNER),
+    "lg-encryption": frozenset({"key_encipherment", "data_encipherment"}),
+}
+PURPOSES: Mapping[str, tuple[str, ...]] = {
+    "ocsp-responder": ("1.3.6.1.5.5.7.3.9",),
+    "time-stamp": ("1.3.6.1.5.5.7.3.8",),
+    "validation-service": ("1.3.6.1.5.5.7.3.15",),
+    "user-authentication": ("1.3.6.1.5.5.7.3.2",),
+    "national-user-authentication": ("1.3.6.1.5.5.7.3.2",),
+    "lg-user": ("1.3.6.1.5.5.7.3.2",),
+}
+POLICIES: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("self-signed", "national-self-signed"), ()),
+    **dict.fromkeys(
+        ("cross", "ocsp-responder", "repository"), ("1.2.392.200149.8.5.1.0.20", "1.2.392.200149.8.5.1.0.30")
+    ),
+    **dict.fromkeys(("signature", "national-signature"), ("1.2.392.200149.8.5.1.0.20",)),
+    **dict.fromkeys(("user-authentication", "national-user-authentication"), ("1.2.392.200149.8.5.1.0.30",)),
+    **dict.fromkeys(
+        ("cross-mapped", "link-new-with-old", "link-old-with-new"), ("2.999.2014.1.1", "2.999.2014.1.2")
+    ),
+    "official-post": ("2.999.2014.1.1",),
+    "national-cross": ("2.999.2016.1.1",),
+    **dict.fromkeys(
+        ("time-stamp", "validation-service"), ("2.999.2016.1.1", "2.999.2016.1.2", "2.999.2016.1.3")
+    ),
+    "lg-post": ("2.999.2016.3.1",),
+    "lg-user": ("2.999.2016.3.2",),
+    "lg-encryption": ("2.999.2016.3.3",),
+}
+# The last step of the distribution point: a CA's own name, a town's or ward's partition, the partition of a kind.
+POINTS: Mapping[str, str | None] = {
+    **dict.fromkeys(("ocsp-responder", "repository", "time-stamp", "validation-service"), None),
+    **dict.fromkeys(("cross", "cross-mapped", "national-cross"), "BridgeCA"),
+    **dict.fromkeys(("link-new-with-old", "link-old-with-new"), "BridgeCA"),
+    "self-signed": "Tottori CA",
+    "national-self-signed": "Japan Agency for Local Authority Information Systems",
+    **dict.fromkeys(("signature", "user-authentication"), "Tottori-shi CRLDP"),
+    **dict.fromkeys(("national-signature", "national-user-authentication"), "Tottori-shi CRLDP"),
+    **dict.fromkeys(("official-post", "lg-post", "lg-user", "lg-encryption"), "CRLDP"),
+}
+IN_ALL_PARTS = ("national-signature", "national-user-authentication")
+"""The residents' kinds of japan-2016 name issuer and serial besides the key; CA and service certificates never do."""
+
+
+@pytest.mark.parametrize("kind", CERTIFICATES)
+def test_its_values_are_those_of_the_table(kind: str, made: dict[str, bytes]) -> None:
+    found = x509.Certificate.load(made[kind])
+    purposes = tuple(one.dotted for one in found.extended_key_usage_value or ())
+    policies = tuple(one["policy_identifier"].dotted for one in found.certificate_policies_value or ())
+    points = [
+        list(name.chosen.native.values())[-1]
+        for point in found.crl_distribution_points_value or ()
+        for name in point["distribution_point"].chosen
+    ]
+    last = [step[-1] if isinstance(step, list) else step for step in points]
+    assert found.key_usage_value.native == USES[kind]
+    assert purposes == PURPOSES.get(kind, ())
+    assert policies == POLICIES[kind]
+    assert last == ([] if POINTS[kind] is None else [POINTS[kind]])
+
+
+@pytest.mark.parametrize("kind", CERTIFICATES)
+def test_an_authority_key_identifier_has_the_form_of_its_edition(kind: str, made: dict[str, bytes]) -> None:
+    found = x509.Certificate.load(made[kind])
+    key = found.authority_key_identifier_value
+    if key is None:
+        assert kind in {"self-signed", "national-self-signed"}
+        return
+    parts = [name for name in ("authority_cert_issuer", "authority_cert_serial_number") if key[name].native]
+    assert len(parts) == (2 if kind in IN_ALL_PARTS else 0)
+    if kind == "national-signature":
+        own = x509.Certificate.load(made["national-self-signed"])
+        assert (key["authority_cert_issuer"][0].chosen, key["authority_cert_serial_number"].native) == (
+            own.subject, own.serial_number,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CERTIFICATES)
+def test_the_days_of_cas_and_holders_end_in_japan_and_are_written_as_utc_time(kind: str, described) -> None:
+    validity = described[kind]["validity"]
+    assert all(moment.startswith("UTCTime ") for moment in validity.values())
+    if POINTS[kind] is not None:
+        assert validity["not_after"].endswith("145959Z")
+
+
+@pytest.mark.parametrize(
+    ("unit", "steps"),
+    [
+        (None, ["C=JP", "O=LGPKI-TEST", "OU=City of Examples", "CN=The Mayor"]),
+        ("Division", ["C=JP", "O=LGPKI-TEST", "OU=City of Examples", "OU=Division", "CN=The Mayor"]),
+    ],
+)
+def test_a_local_governments_unit_stands_in_the_subject_if_there_is_one(unit, steps) -> None:
+    authority = DirectoryName.of([("C", "JP"), ("O", "LGPKI-TEST"), ("OU", "OrganizationCA")], "test")
+    assert str(local_subject(authority, LocalHolder("City of Examples", unit, "The Mayor"))) == ", ".join(
+        steps
+    )
+
+
+def test_a_wards_certificates_lie_in_the_wards_partition() -> None:
+    plan = national_plan()
+    ward = plan.municipalities.window("011061")
+    for kind, word in (("signature", "digital signature"), ("user-authentication", "user authentication")):
+        place = (
+            plan.practices[AuthorityId(f"jpki-{kind}")]
+            .holders[CertificateKind(kind)]
+            .place(ward, plan.municipalities)
+        )
+        assert str(place.point) == (
+            f"C=JP, O=JPKI-TEST, OU=JPKI for {word}, OU=CRL Distribution Points, OU=Hokkaido, "
+            "CN=Sapporo-shi-Minami-ku CRLDP"
+        )
+
+
+# Link certificates stand in paths.
+
+
+def test_a_link_leads_from_the_new_anchor_to_what_the_old_key_certified(
+    made: dict[str, bytes], tmp_path: Path
+) -> None:
+    """New anchor, OldWithNew, cross-certificate (an explicit policy from there on), bridge, prefecture, holder."""
+    with engine_world(tmp_path / "world") as world:
+        second = roll_over(world)
+        issued = world.issued(at=ROLLOVER)
+        at = ROLLOVER + timedelta(minutes=1)
+        new, link = (write_certificate(tmp_path / name, second[name]) for name in ("self", "old-with-new"))
+        steps = [write_certificate(tmp_path / name, made[name]) for name in ("cross-mapped", "cross")]
+        untrusted = tmp_path / "untrusted"
+        untrusted.write_text("".join(file.read_text() for file in (link, *steps)))
+        for kind, policy in zip(RESIDENT_KINDS, ("2.999.2014.1.1", "2.999.2014.1.2"), strict=True):
+            holder = write_certificate(tmp_path / kind, issued[kind].encoded)
+            command = ("verify", "-attime", str(int(at.timestamp())), "-CAfile", new, "-explicit_policy")
+            for given, asked, accepted in (
+                (untrusted, policy, True),
+                (untrusted, "2.999.77", False),
+                (steps[0], policy, False),
+            ):
+                done = run(*command, "-untrusted", given, "-policy", asked, holder, check=False)
+                assert (done.returncode == 0) is accepted, done.stdout + done.stderr
+
+
+def test_openssl_takes_the_time_stamp_certificate_for_time_stamps(
+    made: dict[str, bytes], tmp_path: Path
+) -> None:
+    with national_world(tmp_path / "world") as world:
+        anchor = world.issuer("gpki-bca")
+        with world.store.reading() as connection:
+            own = certificates.find(connection, CertificateId(anchor.id, anchor.record.serial)).encoded
+    root = write_certificate(tmp_path / "root", own)
+    command = (
+        "verify",
+        "-attime",
+        str(int(BEGINS.timestamp())),
+        "-CAfile",
+        root,
+        "-purpose",
+        "timestampsign",
+    )
+    for kind, accepted in (("time-stamp", True), ("validation-service", False)):
+        done = run(*command, write_certificate(tmp_path / kind, made[kind]), check=False)
+        assert (done.returncode == 0) is accepted, done.stdout + done.stderr
 
 
 def test_no_certificate_of_a_test_world_says_that_it_is_real(made: dict[str, bytes]) -> None:
     for kind in CERTIFICATES:
         found = x509.Certificate.load(made[kind])
-        assert found.issuer.native["organization_name"] in {"JPKI-TEST", "GPKI-TEST"}
+        assert found.issuer.native["organization_name"] in {"JPKI-TEST", "GPKI-TEST", "LGPKI-TEST"}
         policies = found.certificate_policies_value or ()
         # ...8.5.1.1 and ...8.5.1.3 are production's arcs.
         real = ("1.2.392.200149.8.5.1.1.", "1.2.392.200149.8.5.1.3.")
@@ -255,11 +491,15 @@ KNOWN: Mapping[tuple[str, str, str], str] = {
     },
     **{
         (kind, "certificate_policies", "pkix.certificate_policies_policy_has_qualifier"): QUALIFIER
-        for kind in ("signature", "user-authentication")
+        for kind in ("signature", "user-authentication", "national-signature", "national-user-authentication")
     },
-    ("official-post", "certificate_policies", "itu.invalid_asn1_syntax"): EXAMPLE_ARC,
-    ("cross-mapped", "certificate_policies", "itu.invalid_asn1_syntax"): EXAMPLE_ARC,
+    **{
+        (kind, "certificate_policies", "itu.invalid_asn1_syntax"): EXAMPLE_ARC
+        for kind, policies in POLICIES.items()
+        if any(policy.startswith("2.999.") for policy in policies)
+    },
     ("cross-mapped", "policy_mappings", "itu.invalid_asn1_syntax"): EXAMPLE_ARC,
+    ("national-cross", "policy_mappings", "itu.invalid_asn1_syntax"): EXAMPLE_ARC,
 }
 """(kind, extension, finding): why it stands."""
 

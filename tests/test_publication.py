@@ -106,7 +106,7 @@ def end(
     at: datetime = NOW,
     since: datetime | None = None,
 ) -> Ended:
-    return revoke(world.store, certificate, reason, "operator", at=at, invalid_since=since)
+    return revoke(world.stores, certificate, reason, "operator", at=at, invalid_since=since)
 
 
 def list_file(world: EngineWorld, scope: Scope, generation: GenerationId = TOTTORI) -> Path:
@@ -486,7 +486,7 @@ def test_an_order_that_is_refused_changes_nothing(
     certificate = whom(world)
     words = {"reason": RevocationReason.SUPERSEDED, "officer": "operator", "at": NOW} | order
     with pytest.raises(error) as refused:
-        revoke(world.store, certificate, words["reason"], words["officer"], at=words["at"])
+        revoke(world.stores, certificate, words["reason"], words["officer"], at=words["at"])
     assert said in str(refused.value)
     with world.store.reading() as connection:
         assert revocations.of_list(connection, certificate.generation, FULL) == []
@@ -605,7 +605,7 @@ def test_lists_are_due_when_missing_and_in_the_second_half_of_their_time(world: 
     with world.store.reading() as connection:
         every = [place.scope for place in lists.places_of(connection, TOTTORI)]
         assert due(connection, TOTTORI, 24 * HOUR, NOW) == every
-    assert len(publish_lists(world.store, world.issuers, TOTTORI, world.repository, at=NOW)) == len(every)
+    assert len(publish_lists(world.issuers, TOTTORI, world.repository, at=NOW)) == len(every)
     for at, count in (
         (NOW, 0),
         (NOW + 24 * HOUR - SECOND, 0),
@@ -613,7 +613,7 @@ def test_lists_are_due_when_missing_and_in_the_second_half_of_their_time(world: 
         (NOW + 24 * HOUR, 0),
         (NOW + 100 * HOUR, len(every)),
     ):
-        made = publish_lists(world.store, world.issuers, TOTTORI, world.repository, at=at)
+        made = publish_lists(world.issuers, TOTTORI, world.repository, at=at)
         assert len(made) == count
     assert len({number_of(list_file(world, scope)) for scope in every}) == 1
 
@@ -758,11 +758,11 @@ def test_death_at_any_step_leaves_whole_lists_only(tmp_path: Path) -> None:
 
 def test_certificates_pairs_and_the_manifest_are_published_once(world: EngineWorld) -> None:
     for generation in ("gpki-bca.g1", "gpki-post.g1", "jpki-bridge.g1", "jpki-31.g1"):
-        publish_lists(world.store, world.issuers, GenerationId.parse(generation), world.repository, at=NOW)
-    assert publish_certificates(world.store, world.repository) > 0
-    assert publish_certificates(world.store, world.repository) == 0
-    assert publish_manifest(world.store, world.issuers, world.plan, world.repository, at=NOW) == 2
-    assert publish_manifest(world.store, world.issuers, world.plan, world.repository, at=NOW + HOUR) == 0
+        publish_lists(world.issuers, GenerationId.parse(generation), world.repository, at=NOW)
+    assert publish_certificates(world.stores, world.repository) > 0
+    assert publish_certificates(world.stores, world.repository) == 0
+    assert publish_manifest(world.issuers, world.plan, world.repository, at=NOW) == 2
+    assert publish_manifest(world.issuers, world.plan, world.repository, at=NOW + HOUR) == 0
     with world.store.reading() as connection:
         crosses = authorities.crosses(connection)
     assert len(crosses) == 6
@@ -794,7 +794,7 @@ def manifest_verdict(world: EngineWorld) -> subprocess.CompletedProcess[bytes]:
 
 def test_a_revocation_after_a_restart_finds_the_recovered_certificate(world: EngineWorld) -> None:
     certificate = intended(world)
-    cycle.recover(world.store, world.issuers, NOW)
+    cycle.recover(world.issuers, NOW)
     scope = end(world, certificate).scopes[0]
     publish_now(world, scope)
     assert serials_in(list_file(world, scope)) == [certificate.serial.value]

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from asn1crypto import x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ca.birth import BirthDate
 from ca.errors import BadInput, Conflict, CsrRefused, KakehashiError, NotFound, NotPermitted
 from ca.keys.pool import POOL_SIZE, public_test_key
 from ca.keys.signer import SoftwareSigner
@@ -30,7 +31,7 @@ from ca.model import (
     resident_code,
 )
 from ca.rules.registration import Case, State, Step
-from ca.store import applications, officers
+from ca.store import applications, holdings, officers
 from tests.engine_world import (
     CODE,
     NOW,
@@ -100,7 +101,13 @@ def test_an_application_goes_through_four_hands(world: EngineWorld) -> None:
     ]
     assert {item.record.kind for item in issued} == set(RESIDENT_KINDS)
     assert {item.record.application for item in issued} == {case}
-    assert {item.record.holder for item in issued} == {application.holder}
+    with world.store.reading() as connection:
+        assert application.holder is not None
+        held = holdings.of_holder(connection, application.holder)
+    assert {record.certificate for record in held} == {item.id for item in issued}
+    assert {(record.scope, record.period) for record in held} == {
+        (item.record.scope, item.record.period) for item in issued
+    }
     for item in issued:
         read = x509.Certificate.load(item.encoded, strict=True)
         assert read.not_valid_before == NOW + 3 * DAY
@@ -129,7 +136,10 @@ def test_one_kind_alone_may_be_asked_for(world: EngineWorld) -> None:
 def test_a_post_is_certified_by_its_own_authority(world: EngineWorld) -> None:
     issued = world.issued(POST, (OFFICIAL_POST,))[OFFICIAL_POST]
     assert str(issued.id).startswith("gpki-post.g1:")
-    assert (issued.record.scope, issued.record.holder) == ("official-post-all", None)
+    assert issued.record.scope == "official-post-all"
+    with world.store.reading() as connection:
+        (held,) = holdings.with_keys(connection, [issued.record.subject_key]).values()
+    assert (held.certificate, held.holder) == (issued.id, None)
     read = x509.Certificate.load(issued.encoded, strict=True)
     assert list(read.subject.native.items()) == [
         ("country_name", "JP"),
@@ -436,7 +446,7 @@ REFUSED: dict[str, tuple[Callable[[EngineWorld], object], type[KakehashiError], 
         "asks for two kinds with one key",
     ),
     "a child's signature": (
-        lambda world: world.filed(replace(RESIDENT, birth_date=date(2000, 1, 1))),
+        lambda world: world.filed(replace(RESIDENT, birth_date=BirthDate(2000, 1, 1))),
         BadInput,
         "the applicant is under 15",
     ),
@@ -480,7 +490,7 @@ def test_an_authoritys_own_key_is_not_certified_for_a_holder(world: EngineWorld)
         world.filed(csrs={SIGNATURE: csr_of(key, "holder")})
 
 
-BORN = date(1999, 9, 1)
+BORN = BirthDate(1999, 9, 1)
 MIDNIGHT = datetime(2014, 8, 31, 15, 0, 0, tzinfo=UTC)  # 1 September 2014, 0:00 in Japan
 
 
@@ -552,7 +562,7 @@ def test_what_was_rejected_is_told_by_whom(world: EngineWorld) -> None:
 def test_a_resident_may_be_any_that_the_profile_can_carry(world: EngineWorld) -> None:
     for resident in (
         replace(RESIDENT, name="A　B", name_substitutes="000"),
-        replace(RESIDENT, birth_date=date(1912, 7, 29)),
+        replace(RESIDENT, birth_date=BirthDate(1912, 7, 29)),
         replace(RESIDENT, address="北" * 100, address_substitutes="1" * 100),
     ):
         assert isinstance(resident, Resident)

@@ -12,11 +12,11 @@ from ca.rules.registration import RULES, Case, State, Step, StepTaken, issued, n
 
 AT = datetime(2014, 9, 1, tzinfo=UTC)
 
-WINDOW = Office(OfficeId("131016"), OfficeKind.WINDOW, "Chiyoda-ku", None)
-OTHER_WINDOW = Office(OfficeId("131024"), OfficeKind.WINDOW, "Chuo-ku", None)
-MINISTRY = Office(OfficeId("soumu"), OfficeKind.MINISTRY, "a ministry", None)
-OTHER_MINISTRY = Office(OfficeId("zaimu"), OfficeKind.MINISTRY, "another ministry", None)
-CENTRE = Office(OfficeId("centre"), OfficeKind.CENTRE, "the centre", None)
+WINDOW = Office(OfficeId("131016"), OfficeKind.WINDOW, "Chiyoda-ku", ())
+OTHER_WINDOW = Office(OfficeId("131024"), OfficeKind.WINDOW, "Chuo-ku", ())
+MINISTRY = Office(OfficeId("soumu"), OfficeKind.MINISTRY, "a ministry", ())
+OTHER_MINISTRY = Office(OfficeId("zaimu"), OfficeKind.MINISTRY, "another ministry", ())
+CENTRE = Office(OfficeId("centre"), OfficeKind.CENTRE, "the centre", ())
 OFFICES = (WINDOW, OTHER_WINDOW, MINISTRY, OTHER_MINISTRY, CENTRE)
 
 CLERK, EXAMINER, APPROVER, OPERATOR = (

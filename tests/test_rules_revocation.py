@@ -177,9 +177,15 @@ PERMITTED = {
     "signature": HOLDER,
     "user-authentication": HOLDER,
     "official-post": HOLDER,
+    "lg-post": HOLDER,
+    "lg-user": HOLDER,
+    "lg-encryption": HOLDER,
+    "link": {"cACompromise", "superseded", "cessationOfOperation"},
     "cross": {"cACompromise", "affiliationChanged", "superseded", "cessationOfOperation"},
     "ocsp-responder": SERVICE,
     "repository": SERVICE,
+    "time-stamp": SERVICE,
+    "validation-service": SERVICE,
     "self-signed": set(),
 }
 

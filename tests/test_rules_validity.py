@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ca.birth import BirthDate
 from ca.errors import BadInput
+from ca.profiles.residents import birth_date_text
 from ca.rules.validity import (
     BirthdayRule,
     CountedFrom,
@@ -27,9 +29,10 @@ THREE = YearsRule(3)
 THREE_AFTER = YearsRule(3, CountedFrom.DAY_AFTER)
 
 moments = st.datetimes(datetime(2004, 1, 1), datetime(2060, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
-births = st.dates(date(1900, 1, 1), date(2003, 12, 30))
-leap_births = st.integers(1904 // 4, 2000 // 4).map(lambda quarter: date(quarter * 4, 2, 29))
-born = births | leap_births
+birth_days = st.dates(date(1900, 1, 1), date(2003, 12, 30))
+leap_days = st.integers(1904 // 4, 2000 // 4).map(lambda quarter: date(quarter * 4, 2, 29))
+born_days = birth_days | leap_days
+born = born_days.map(BirthDate.of)
 years_rules = st.builds(YearsRule, st.integers(1, 10), st.sampled_from(CountedFrom))
 birthday_rules = st.builds(BirthdayRule, st.integers(1, 6), st.integers(6, 8), st.integers(0, 12))
 
@@ -44,7 +47,7 @@ def japanese(moment):
 
 
 def holder(rule, issued, birth=None, **more):
-    birth_date = birth and date.fromisoformat(birth)
+    birth_date = birth and BirthDate.parse(birth)
     return holder_period(rule, issued_at=jst(issued), birth_date=birth_date, **more)
 
 
@@ -128,7 +131,7 @@ def test_the_earliest_limit_counts(limits, end):
 def test_a_limit_is_never_rounded_up_and_the_issue_is_its_real_second():
     limit = jst("2015-01-01 00:00:00") + timedelta(microseconds=999_999)
     issued = jst("2014-09-01 12:00:00") + timedelta(microseconds=999_999)
-    period = holder_period(FIVE, issued_at=issued, birth_date=date(1970, 1, 1), no_later_than=[limit])
+    period = holder_period(FIVE, issued_at=issued, birth_date=BirthDate(1970, 1, 1), no_later_than=[limit])
     assert japanese(period.not_before) == "2014-09-01 12:00:00"
     assert japanese(period.not_after) == "2015-01-01 00:00:00"
 
@@ -176,13 +179,13 @@ def birthdays_after(issued, birth, leap_day):
             yield day
 
 
-@given(moments, born, st.sampled_from(LeapBirthday))
+@given(moments, born_days, st.sampled_from(LeapBirthday))
 def test_the_end_is_the_fifth_birthday_that_the_calendar_shows(issued, birth, leap):
     rule = BirthdayRule(leap_birthday=leap)
     leap_day = (2, 28) if leap is LeapBirthday.FEBRUARY_28 else (3, 1)
     found = birthdays_after(issued, birth, leap_day)
     fifth = [next(found) for _ in range(5)][-1]
-    period = holder_period(rule, issued_at=issued, birth_date=birth)
+    period = holder_period(rule, issued_at=issued, birth_date=BirthDate.of(birth))
     assert japanese(period.not_after) == f"{fifth} 23:59:59"
 
 
@@ -303,10 +306,17 @@ def test_a_second_after_a_days_end_is_the_next_day(day):
         pytest.param("2000-02-29", "2015-02-28 23:59:59", False, id="29 February: not on the 28th"),
         pytest.param("2000-02-29", "2015-03-01 00:00:00", True, id="but on 1 March"),
         pytest.param("2001-12-31", "2016-12-31 00:00:00", True, id="New Year's Eve"),
+        pytest.param("1999-09-00", "2014-09-29 23:59:59", False, id="in September: not before its last day"),
+        pytest.param("1999-09-00", "2014-09-30 00:00:00", True, id="but on it"),
+        pytest.param("1999-00-00", "2014-12-30 23:59:59", False, id="in the year: not before its last day"),
+        pytest.param("1999-00-00", "2014-12-31 00:00:00", True, id="but on New Year's Eve"),
+        pytest.param("1998-00-00", "2014-01-01 00:00:00", True, id="in the year before"),
+        pytest.param("2000-02-00", "2015-02-28 23:59:59", False, id="perhaps on 29 February"),
+        pytest.param("2001-02-00", "2016-02-28 00:00:00", True, id="certainly not on 29 February"),
     ],
 )
 def test_the_age_of_fifteen(birth, at, reached):
-    birth_date = date.fromisoformat(birth)
+    birth_date = BirthDate.parse(birth)
     if reached:
         require_age(birth_date, jst(at), 15)
     else:
@@ -326,15 +336,250 @@ def test_an_age_once_reached_stays_reached(birth, at, minimum):
         require_age(birth, at + 30 * DAY, minimum)
 
 
+@pytest.mark.parametrize("birth", ["0000-00-00", "0000-09-00", "0000-09-01"])
+def test_no_age_is_certain_without_a_year_of_birth(birth):
+    with pytest.raises(BadInput, match="the year of birth is unknown") as refusal:
+        require_age(BirthDate.parse(birth), jst("2014-09-01 12:00:00"), 15)
+    assert "register" in refusal.value.remedy
+
+
+def forgotten(day, parts):
+    """The date of a day of which these parts are unknown."""
+    known = {"year": day.year, "month": day.month, "day": day.day} | dict.fromkeys(parts)
+    return BirthDate(**known)
+
+
+unknown_parts = st.sampled_from(
+    [("day",), ("month", "day"), ("year",), ("year", "day"), ("year", "month", "day")]
+)
+
+
+@given(born_days, unknown_parts.filter(lambda parts: "year" not in parts), moments, st.integers(0, 60))
+def test_an_age_that_is_certain_is_reached_whatever_the_day(day, parts, at, minimum):
+    try:
+        require_age(forgotten(day, parts), at, minimum)
+    except BadInput:
+        with pytest.raises(BadInput):  # for on the last day that fits, it would not have been reached
+            require_age(BirthDate.of(forgotten(day, parts).span(day.year)[1]), at, minimum)
+    else:
+        require_age(BirthDate.of(day), at, minimum)
+
+
+@pytest.mark.parametrize(
+    ("issued", "birth", "last_day"),
+    [
+        pytest.param("2014-09-01 12:00:00", "1970-12-00", "2018-12-01", id="a month to come: its first day"),
+        pytest.param("2014-09-01 12:00:00", "1970-03-00", "2019-03-01", id="a month that is over: its first day"),
+        pytest.param("2014-09-10 12:00:00", "1970-09-00", "2018-09-11", id="this month: tomorrow"),
+        pytest.param("2014-09-29 12:00:00", "1970-09-00", "2018-09-30", id="its last day is tomorrow"),
+        pytest.param("2014-09-30 12:00:00", "1970-09-00", "2019-09-01", id="its last day"),
+        pytest.param("2014-09-10 12:00:00", "1970-00-00", "2018-09-11", id="any day of the year: tomorrow"),
+        pytest.param("2014-12-31 12:00:00", "1970-00-00", "2019-01-01", id="on its last day: New Year"),
+        pytest.param("2014-09-10 12:00:00", "0000-00-00", "2018-09-11", id="nothing is known: tomorrow"),
+        pytest.param("2014-09-10 12:00:00", "0000-12-24", "2018-12-24", id="only the year is unknown"),
+        pytest.param("2015-02-28 12:00:00", "1972-02-00", "2020-02-01", id="28 February was 29 February"),
+        pytest.param("2015-02-27 12:00:00", "1972-02-00", "2019-02-28", id="tomorrow, whether 28th or 29th"),
+        pytest.param("2014-09-10 12:00:00", "2014-00-00", "2019-01-01", id="born this year: not tomorrow"),
+        pytest.param("2014-09-10 12:00:00", "2014-09-00", "2019-09-01", id="born this month: not tomorrow"),
+        pytest.param("2014-02-28 12:00:00", "0000-02-29", "2019-02-28", id="29 February of some year"),
+        pytest.param("2099-12-31 12:00:00", "0000-02-29", "2104-02-29", id="though 2100 is no leap year"),
+    ],
+)  # fmt: skip
+def test_the_last_day_where_parts_of_the_birth_date_are_unknown(issued, birth, last_day):
+    assert japanese(holder(FIVE, issued, birth).not_after) == f"{last_day} 23:59:59"
+
+
+def test_29_february_of_an_unknown_year_in_the_other_reading():
+    period = holder(FROM_MARCH, "2014-02-28 12:00:00", "0000-02-29")
+    assert japanese(period.not_after) == "2018-03-01 23:59:59"
+
+
+@given(birthday_rules, moments, born_days, unknown_parts, st.none() | moments)
+def test_what_is_unknown_never_lengthens(rule, issued, day, parts, predecessor):
+    known = holder_period(
+        rule, issued_at=issued, birth_date=BirthDate.of(day), predecessor_not_after=predecessor
+    )
+    unknown = holder_period(
+        rule, issued_at=issued, birth_date=forgotten(day, parts), predecessor_not_after=predecessor
+    )
+    assert unknown.not_before == known.not_before
+    assert unknown.not_after <= known.not_after
+    assert japanese(unknown.not_after).endswith("23:59:59")
+    if parts == ("year",) and (day.month, day.day) != (2, 29):
+        assert unknown == known
+
+
+@given(birthday_rules, moments, st.integers(1990, 2003), st.integers(1, 12))
+def test_the_shortest_is_that_of_some_day(rule, issued, year, month):
+    days = [date(year, month, day) for day in range(1, calendar.monthrange(year, month)[1] + 1)]
+    ends = {holder_period(rule, issued_at=issued, birth_date=BirthDate.of(day)).not_after for day in days}
+    assert holder_period(rule, issued_at=issued, birth_date=BirthDate(year, month)).not_after == min(ends)
+
+
+@given(birthday_rules, moments, moments, born_days, unknown_parts)
+def test_who_is_issued_later_never_ends_earlier_though_parts_are_unknown(rule, one, other, day, parts):
+    birth = forgotten(day, parts)
+    first, second = (
+        holder_period(rule, issued_at=at, birth_date=birth).not_after for at in sorted((one, other))
+    )
+    assert first <= second
+
+
+@given(
+    st.dates(date(2014, 1, 1), date(2016, 12, 31)),
+    st.dates(date(2014, 1, 1), date(2016, 12, 31)),
+    unknown_parts,
+)
+def test_infants_with_unknown_parts_are_no_exception(one, other, parts):
+    birth = forgotten(date(2014, 2, 28), parts)
+    ends = [
+        holder_period(
+            FIVE, issued_at=datetime.combine(day, datetime.min.time(), JST), birth_date=birth
+        ).not_after
+        for day in sorted((one, other))
+        if birth.year is None or birth.span(2014)[0] <= min(one, other)
+    ]
+    assert ends == sorted(ends)
+
+
+@pytest.mark.parametrize("birth", ["2014-10-00", "2015-00-00", "2014-09-02"])
+def test_who_is_certainly_not_born_yet_is_refused(birth):
+    with pytest.raises(BadInput, match="lies after the day of issue"):
+        holder(FIVE, "2014-09-01 23:59:59", birth)
+
+
+@pytest.mark.parametrize("parts", [("day",), ("month", "day"), ("year",), ("year", "month", "day")])
+def test_an_early_renewal_adds_a_year_though_parts_are_unknown(parts):
+    birth = forgotten(date(1970, 4, 10), parts)
+    plain = holder_period(FIVE, issued_at=jst("2019-03-01 12:00:00"), birth_date=birth)
+    early = holder_period(
+        FIVE,
+        issued_at=jst("2019-03-01 12:00:00"),
+        birth_date=birth,
+        predecessor_not_after=jst("2019-04-10 23:59:59"),
+    )
+    assert japanese(early.not_after)[:4] == str(int(japanese(plain.not_after)[:4]) + 1)
+    assert japanese(early.not_after)[4:] == japanese(plain.not_after)[4:]
+
+
+@pytest.mark.parametrize(
+    ("card_expires", "end"),
+    [
+        pytest.param(date(2024, 12, 24), "2018-12-24 23:59:59", id="the card lasts longer"),
+        pytest.param(date(2018, 12, 24), "2018-12-24 23:59:59", id="as long"),
+        pytest.param(date(2018, 12, 23), "2018-12-23 23:59:59", id="a day less"),
+        pytest.param(date(2014, 9, 1), "2014-09-01 23:59:59", id="it ends today"),
+    ],
+)
+def test_a_certificate_ends_with_the_cards_last_day(card_expires, end):
+    period = holder(FIVE, "2014-09-01 12:00:00", "1970-12-24", no_later_than=[day_end(card_expires)])
+    assert japanese(period.not_after) == end
+
+
+def test_a_card_that_ended_yesterday_takes_no_certificate():
+    with pytest.raises(BadInput, match="already over"):
+        holder(FIVE, "2014-09-01 00:00:00", "1970-12-24", no_later_than=[day_end(date(2014, 8, 31))])
+
+
+@given(
+    birthday_rules | years_rules,
+    moments,
+    born,
+    st.none() | moments,
+    st.dates(date(2061, 1, 1), date(2070, 1, 1)),
+)
+def test_a_pair_never_outlasts_its_user_authentication_certificate(rule, issued, birth, predecessor, card):
+    """As an office does: user authentication capped by the card, then the signature certificate by both."""
+    limits = [day_end(card)]
+    one = holder_period(rule, issued_at=issued, birth_date=birth, no_later_than=limits)
+    two = holder_period(
+        rule,
+        issued_at=issued,
+        birth_date=birth,
+        no_later_than=[*limits, one.not_after],
+        predecessor_not_after=predecessor,
+    )
+    assert two.not_after == one.not_after
+    assert japanese(two.not_after).endswith("23:59:59")
+
+
 @pytest.mark.parametrize(
     "call",
     [
         lambda moment: holder_period(THREE, issued_at=moment, birth_date=None),
         lambda moment: years_period(moment, 1),
         lambda moment: days_period(moment, 1),
-        lambda moment: require_age(date(1970, 1, 1), moment, 15),
+        lambda moment: require_age(BirthDate(1970, 1, 1), moment, 15),
     ],
 )
 def test_a_moment_without_a_zone_is_a_slip_of_the_caller(call):
     with pytest.raises(AssertionError, match="aware"):
         call(datetime(2014, 9, 1))  # noqa: DTZ001 - the slip itself
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        pytest.param("2019-05-01", "520190501", id="Reiwa's first day"),
+        pytest.param("2019-04-30", "420190430", id="Heisei's last"),
+        pytest.param("1989-01-08", "419890108", id="Heisei's first"),
+        pytest.param("1989-01-07", "319890107", id="Showa's last"),
+        pytest.param("1926-12-25", "319261225", id="Showa's first"),
+        pytest.param("1926-12-24", "219261224", id="Taisho's last"),
+        pytest.param("1912-07-30", "219120730", id="Taisho's first"),
+        pytest.param("1912-07-29", "119120729", id="Meiji's last"),
+        pytest.param("1868-01-25", "118680125", id="Meiji's first"),
+        pytest.param("1868-01-24", "018680124", id="before Meiji"),
+        pytest.param("1950-05-00", "319500500", id="a day unknown"),
+        pytest.param("1950-00-00", "319500000", id="a month unknown"),
+        pytest.param("1989-00-00", "019890000", id="in Showa or in Heisei"),
+        pytest.param("1989-01-00", "019890100", id="in a month of two eras"),
+        pytest.param("1989-02-00", "419890200", id="after the change"),
+        pytest.param("2019-04-00", "420190400", id="before the change"),
+        pytest.param("1868-00-00", "018680000", id="perhaps before Meiji"),
+        pytest.param("0000-00-00", "000000000", id="nothing known"),
+        pytest.param("0000-05-09", "000000509", id="a year unknown"),
+    ],
+)
+def test_a_birth_date_as_the_certificate_carries_it(text, written):
+    birth = BirthDate.parse(text)
+    assert str(birth) == text
+    assert birth_date_text(birth) == written
+
+
+@given(born_days, st.just(()) | unknown_parts)
+def test_a_birth_date_is_read_as_it_is_written(day, parts):
+    birth = forgotten(day, parts)
+    assert BirthDate.parse(str(birth)) == birth
+    assert BirthDate.parse(day.isoformat()) == BirthDate.of(day)  # the form that older stores hold
+
+
+@given(born_days, unknown_parts)
+def test_a_day_lies_in_the_span_of_what_is_known_of_it(day, parts):
+    first, last = forgotten(day, parts).span(day.year)
+    assert first <= day <= last
+    assert first.year == last.year == day.year
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("1985-04-31", "not a date of the calendar"),
+        ("1985-02-29", "not a date of the calendar"),
+        ("0000-02-30", "not a date of the calendar"),
+        ("1985-13-00", "not a date of the calendar"),
+        ("1985-00-09", "a day without a month"),
+        ("0000-00-09", "a day without a month"),
+        ("19850409", "not a date as YYYY-MM-DD"),
+        ("1985-4-9", "not a date as YYYY-MM-DD"),
+        ("1985-04-09\n", "not a date as YYYY-MM-DD"),
+        ("\uff11985-04-09", "not a date as YYYY-MM-DD"),
+        ("-985-04-09", "not a date as YYYY-MM-DD"),
+        ("", "not a date as YYYY-MM-DD"),
+    ],
+)
+def test_what_is_no_birth_date_is_refused_and_not_shown(text, problem):
+    with pytest.raises(BadInput, match=problem) as refusal:
+        BirthDate.parse(text, "resident, birth_date")
+    assert refusal.value.place == "resident, birth_date"
+    assert not any(character.isdigit() for character in str(refusal.value))

@@ -25,7 +25,7 @@ from ca.store.journal import Journal
 from front.assembly import open_world
 from front.demo.people import invented_code
 from front.demo.served import free_port
-from tests import commands
+from tests import commands, rings
 from tests.feed_files import feed_file
 from tests.served_world import (
     PATIENCE,
@@ -237,11 +237,13 @@ def home(tmp_path):
 
 def without_leases(home: Home) -> None:
     """As if the time of every lease had passed."""
-    with open_world(home.folder, lambda: "") as world, world.store.writing() as connection:
+    with open_world(home.folder, lambda: "") as world, world.stores.nation.writing() as connection:
         connection.exec_driver_sql("UPDATE leases SET until = 0")
 
 
+@pytest.mark.deeper
 class TestSuddenDeath:
+    DEATHS = max(3, rings.KILLS // 10)
     PAUSE = random.Random(5)
 
     def kill(self, clients, victim):
@@ -254,7 +256,7 @@ class TestSuddenDeath:
 
     def test_of_the_worker(self, home):
         with served(home) as server, Clients(server) as clients:
-            for _ in range(3):
+            for _ in range(self.DEATHS):
                 dead = self.kill(clients, "work")
                 without_leases(home)
                 wait_until(lambda dead=dead: set(server.processes("work")) - {dead}, "another is started")
@@ -263,7 +265,7 @@ class TestSuddenDeath:
             wait_until(home.lists_agree, "the lists follow")
             assert server.stop() == 0
             assert server.left() == []
-            assert len(server.events("worker died and is started again")) == 3
+            assert len(server.events("worker died and is started again")) == self.DEATHS
         nothing_is_lost_or_doubled(home, ledger)
 
     def test_of_the_process_that_answers(self, home):
@@ -271,7 +273,7 @@ class TestSuddenDeath:
         with ExitStack() as stack:
             server = stack.enter_context(served(home))
             clients = stack.enter_context(Clients(server))
-            for _ in range(2):
+            for _ in range(self.DEATHS - 1):
                 self.kill(clients, "serve")
                 clients.busy()
                 self.kill(clients, "serve")
@@ -280,7 +282,7 @@ class TestSuddenDeath:
                 assert server.events("Worker crash loop detected, exiting")
                 clients.server = server = stack.enter_context(served(home, port=server.port))
             ledger = clients.stop()
-            assert ledger.repeated >= 4
+            assert ledger.repeated >= 2 * (self.DEATHS - 1)
             wait_until(home.lists_agree, "the lists follow")
             assert server.stop() == 0
         nothing_is_lost_or_doubled(home, ledger)
@@ -290,7 +292,7 @@ class TestSuddenDeath:
         with ExitStack() as stack:
             server = stack.enter_context(served(home))
             clients = stack.enter_context(Clients(server))
-            for _ in range(3):
+            for _ in range(self.DEATHS):
                 clients.busy()
                 time.sleep(self.PAUSE.uniform(0.05, 0.4))
                 assert len(server.processes("serve") + server.processes("work")) == 2
@@ -299,7 +301,7 @@ class TestSuddenDeath:
                 wait_until(lambda dead=server: dead.left() == [], "its children end by themselves")
                 clients.server = server = stack.enter_context(served(home, port=server.port))
             ledger = clients.stop()
-            assert ledger.repeated >= 3
+            assert ledger.repeated >= self.DEATHS
             wait_until(home.lists_agree, "the lists follow")
             assert server.stop() == 0
         nothing_is_lost_or_doubled(home, ledger)

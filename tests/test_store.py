@@ -405,7 +405,6 @@ def test_a_certificate_comes_out_as_it_went_in(world: EngineWorld) -> None:
             found = certificates.find(connection, item.id)
             assert found == item.record
             assert (found.state, found.encoded) == (certificates.CertificateState.ISSUED, item.encoded)
-            assert certificates.with_subject_key(connection, found.subject_key) == [found]
             assert certificates.intended(connection) == []
 
 
@@ -450,11 +449,11 @@ def test_a_rejected_application_gives_its_key_free(world: EngineWorld) -> None:
     filed = world.filed(kinds=(CertificateKind.SIGNATURE,))
     key = filed.requests[0].public_key
     with world.store.reading() as connection:
-        assert applications.with_public_key(connection, key) == filed.case.id
+        assert applications.with_public_keys(connection, [key]) == {key: filed.case.id}
     world.registration.reject(filed.case.id, "window-2", at=NOW)
     with world.store.reading() as connection:
         assert applications.find(connection, filed.case.id).case.state is State.REJECTED
-        assert applications.with_public_key(connection, key) is None
+        assert applications.with_public_keys(connection, [key]) == {}
 
 
 # Moments.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import warnings
 from datetime import UTC, datetime, timedelta, timezone
@@ -54,6 +53,7 @@ from ca.wire.pairs import certificate_pair
 from ca.wire.tbs import algorithm_identifier, signed, tbs_certificate
 from tests import builders
 from tests.builders import AUTHORITY, KEYS, NOW, POINT, draft_of, list_draft_of, name_of, revocation_of
+from tests.components import require
 
 AUTHORITY_KEY = SoftwareSigner("authority", public_test_key(KEYS["authority"]))
 LONG = st.integers(min_value=-(1 << 170), max_value=1 << 170)
@@ -515,6 +515,17 @@ TEXTS = {
     ),
     CertificateKind.USER_AUTHENTICATION: ("TLS Web Client Authentication", "Digital Signature\n"),
     CertificateKind.OFFICIAL_POST: ("OU = Ministry, CN = The Minister", "Digital Signature, Non Repudiation"),
+    CertificateKind.LINK: ("CA:TRUE", "Certificate Sign, CRL Sign", "Policy: 2.999.392.1"),
+    CertificateKind.TIME_STAMP: ("Extended Key Usage: critical\n                Time Stamping\n",),
+    CertificateKind.VALIDATION_SERVICE: (
+        "Extended Key Usage: critical\n                1.3.6.1.5.5.7.3.15\n",
+    ),
+    CertificateKind.LG_POST: (
+        "OU = City of Examples, CN = The lg-post",
+        "Digital Signature, Non Repudiation",
+    ),
+    CertificateKind.LG_USER: ("TLS Web Client Authentication", "Digital Signature\n"),
+    CertificateKind.LG_ENCRYPTION: ("Key Encipherment, Data Encipherment\n",),
 }
 
 
@@ -528,9 +539,9 @@ def test_openssl_reads_the_certificate(kind: CertificateKind, tmp_path: Path) ->
         assert text in told
 
 
-@pytest.mark.skipif(shutil.which("certtool") is None, reason="GnuTLS's certtool is not installed")
 @pytest.mark.parametrize("kind", CertificateKind)
 def test_gnutls_reads_the_certificate(kind: CertificateKind, tmp_path: Path) -> None:
+    require("certtool")
     file = write(tmp_path / "it.der", certificate(draft_of(kind)))
     told = tool("certtool", "-i", "--inder", "--infile", file)
     assert "Version: 3" in told
@@ -627,9 +638,9 @@ def test_openssl_and_gnutls_read_the_list(holds: Holds, tmp_path: Path) -> None:
     own = write(tmp_path / "ca.der", certificate(draft_of(CertificateKind.SELF_SIGNED)))
     told = openssl("crl", "-inform", "DER", "-in", file, "-noout", "-verify", "-CAfile", as_pem(own))
     assert "verify OK" in told
-    if shutil.which("certtool"):
-        told = tool("certtool", "--crl-info", "--inder", "--infile", file)
-        assert "Revoked certificates (2)" in told
+    require("certtool")
+    told = tool("certtool", "--crl-info", "--inder", "--infile", file)
+    assert "Revoked certificates (2)" in told
 
 
 # Pairs.

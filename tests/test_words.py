@@ -13,7 +13,9 @@ from ca.errors import BadInput, SuiteRetired
 from ca.model import (
     CA_KINDS,
     HOLDER_KINDS,
+    LOCAL_KINDS,
     RESIDENT_KINDS,
+    SERVICE_KINDS,
     CertificateId,
     CertificateKind,
     GenerationId,
@@ -125,9 +127,8 @@ def test_there_are_no_other_reasons():
 
 
 def test_the_families_of_kinds_do_not_overlap():
-    services = {CertificateKind.OCSP_RESPONDER, CertificateKind.REPOSITORY}
-    assert sorted([*CA_KINDS, *HOLDER_KINDS, *services]) == sorted(CertificateKind)
-    assert set(RESIDENT_KINDS) < HOLDER_KINDS
+    assert sorted([*CA_KINDS, *HOLDER_KINDS, *SERVICE_KINDS]) == sorted(CertificateKind)
+    assert {*RESIDENT_KINDS, *LOCAL_KINDS} < HOLDER_KINDS
 
 
 def test_partitions_hold_holders_only():
@@ -296,6 +297,7 @@ def test_rsa_2048_retires_with_the_year_2030_in_japan():
 
 
 def test_the_smallest_key_of_a_holder_is_as_long_as_the_suites():
-    assert RSA2048_KEYS.minimum_bits == SHA256_RSA2048.key_bits
-    assert RSA2048_KEYS.minimum_bits < RSA2048_KEYS.maximum_bits
-    assert (1 << 16) < RSA2048_KEYS.minimum_exponent < RSA2048_KEYS.maximum_exponent < (1 << 256)
+    rsa = RSA2048_KEYS.rsa
+    assert rsa.minimum_bits == SHA256_RSA2048.key_bits
+    assert rsa.minimum_bits < rsa.maximum_bits
+    assert (1 << 16) < rsa.minimum_exponent < rsa.maximum_exponent < (1 << 256)

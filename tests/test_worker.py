@@ -48,7 +48,7 @@ def ended(home, *people, reason=RevocationReason.SUPERSEDED) -> None:
     """The signature certificates of these people are revoked, and no list says so yet."""
     with open_world(home.folder, lambda: "") as world:
         for person in people:
-            revoke(world.store, person.certificates[BOTH[0]], reason, "ito", at=world.clock())
+            revoke(world.stores, person.certificates[BOTH[0]], reason, "ito", at=world.clock())
 
 
 def lists_of(home) -> dict[str, bytes]:
@@ -112,15 +112,15 @@ class TestItsJobs:
     def test_between_two_generations_it_makes_sure_that_the_job_is_its_own(self, home, monkeypatch):
         made = []
 
-        def publish_and_lose_the_job(store, issuers, generation, repository, *, at):
+        def publish_and_lose_the_job(issuers, generation, repository, *, at):
             made.append(generation)
-            with store.writing() as connection:
+            with issuers.stores.nation.writing() as connection:
                 assert clients.lease_end(connection, LISTS_JOB) > system_clock()
                 clients.release_leases(connection, lease(home)[0])
                 clients.take_lease(
                     connection, LISTS_JOB, "another", lasting=timedelta(hours=1), at=system_clock()
                 )
-            return original(store, issuers, generation, repository, at=at)
+            return original(issuers, generation, repository, at=at)
 
         original = worker_module.publish_lists
         monkeypatch.setattr(worker_module, "publish_lists", publish_and_lose_the_job)
@@ -136,7 +136,7 @@ class TestLeases:
     HOUR = timedelta(hours=1)
 
     def take(self, home, owner, at, lasting=HOUR):
-        with open_world(home.folder, lambda: "") as world, world.store.writing() as connection:
+        with open_world(home.folder, lambda: "") as world, world.stores.nation.writing() as connection:
             return clients.take_lease(connection, "a job", owner, lasting=lasting, at=at)
 
     def test_one_holds_it_until_it_runs_out_or_is_given_back(self, home):
@@ -149,10 +149,10 @@ class TestLeases:
         assert self.take(home, "b", begin + second + self.HOUR) == begin + second + 2 * self.HOUR
         assert self.take(home, "a", begin + second + self.HOUR) is None
         with open_world(home.folder, lambda: "") as world:
-            with world.store.writing() as connection:
+            with world.stores.nation.writing() as connection:
                 clients.release_leases(connection, "a")
             assert self.take(home, "a", begin + second + self.HOUR) is None
-            with world.store.writing() as connection:
+            with world.stores.nation.writing() as connection:
                 clients.release_leases(connection, "b")
         assert self.take(home, "a", begin) == begin + self.HOUR
 
@@ -161,7 +161,7 @@ class TestLeases:
             for number in range(10):
 
                 def take(owner, job=f"job {number}"):
-                    with world.store.writing() as connection:
+                    with world.stores.nation.writing() as connection:
                         return clients.take_lease(
                             connection, job, owner, lasting=self.HOUR, at=system_clock()
                         )

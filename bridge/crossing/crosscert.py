@@ -12,7 +12,6 @@ from ca.model import ARL, Period
 from ca.profiles.authorities import CROSS
 from ca.profiles.drafting import Subject
 from ca.profiles.extensions import (
-    AuthorityKey,
     CertificateExtension,
     DistributionPoint,
     IssuerDirectoryName,
@@ -39,7 +38,7 @@ def certify(issuer: Issuer, subject: Issuer, plan: CrossPlan, *, chance: Chance,
         period=Period(period.not_before, min(ends)),
         subject=Subject(subject.practice.name, subject.record.public_key),
         contents=(
-            AuthorityKey(issuer.key_identifier),
+            issuer.authority_key(),
             SubjectKey(subject.key_identifier),
             plan.policies,
             *mappings,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -35,20 +35,11 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """A table of the file: every key known, every value of its type."""
 
 
-class Marking(_Table, frozen=True):
-    """The names that tell test worlds from production."""
-
-    jpki: str
-    gpki: str
-    jpki_japanese: str
-    gpki_japanese: str
-
-
 class Markings(_Table, frozen=True):
-    """One column for test worlds, one for production."""
+    """The names that tell test worlds from production: words, in one column for test worlds, one for production."""
 
-    test: Marking
-    production: Marking
+    test: dict[str, _Text]
+    production: dict[str, _Text]
 
 
 class Policy(_Table, frozen=True):
@@ -74,11 +65,12 @@ class AuthorityTable(_Table, frozen=True):
     """One certificate authority."""
 
     id: str
-    role: Literal["bridge", "government"]
-    organisation: Literal["jpki", "gpki"]
+    role: Literal["bridge", "government", "national", "organisation"]
+    organisation: str
     name: Steps
     japanese_name: Steps
     service_policies: tuple[str, ...]
+    services: tuple[Literal["time-stamp", "validation-service"], ...] = ()
     holders: tuple[str, ...] = ()
 
 
@@ -88,7 +80,7 @@ class PrefectureTable(_Table, frozen=True):
     id: str
     codes: tuple[str, ...]
     nation: bool
-    organisation: Literal["jpki", "gpki"]
+    organisation: str
     name: Steps
     japanese_name: Steps
     service_policies: tuple[str, ...]
@@ -130,13 +122,15 @@ class HolderTable(_Table, frozen=True):
     points: Steps
     cps: str | None = None
     minimum_age: Annotated[int, msgspec.Meta(ge=0, le=150)] | None = None
+    authority_key: Literal["key identifier", "all parts"] = "key identifier"
+    within: str | None = None
 
 
 class OfficeTable(_Table, frozen=True):
     """A registration sub-office besides the municipalities' windows."""
 
     id: _Word
-    kind: Literal["centre", "ministry"]
+    kind: Literal["centre", "ministry", "local-government"]
     name: _Text
     authority: str | None = None
 
@@ -156,10 +150,10 @@ class Edition(_Table, frozen=True):
     policies: dict[str, Policy]
     periods: PeriodTable
     authorities: tuple[AuthorityTable, ...]
-    prefectures: PrefectureTable
     cross: tuple[CrossTable, ...]
     holders: dict[str, HolderTable]
     offices: tuple[OfficeTable, ...]
+    prefectures: PrefectureTable | None = None
 
 
 def edition_text(name_or_path: str) -> tuple[str, bytes]:
@@ -191,8 +185,8 @@ def read_edition(octets: bytes, place: str) -> Edition:
     """Read an edition's octets.
 
     Raises:
-        EditionRefused: It is not TOML, a key is unknown or missing, a value is not of its type, a service would
-            outlast its issuer, or a policy is none; says where.
+        EditionRefused: It is not TOML, a key is unknown or missing, a value is not of its type, a word stands in
+            one marking alone, a service would outlast its issuer, or a policy is none; says where.
     """
     if len(octets) > _MAXIMUM_SIZE:
         raise EditionRefused(place, f"is longer than {_MAXIMUM_SIZE} octets")
@@ -203,12 +197,10 @@ def read_edition(octets: bytes, place: str) -> Edition:
     if tables.get("format", FORMAT) != FORMAT:
         raise EditionRefused(f"{place}, format", f"is {tables['format']}; this version reads format {FORMAT}")
     # The tables whose keys the file chooses are read one by one first: msgspec does not say which key it was.
-    for table, kind in (("policies", Policy), ("holders", HolderTable)):
-        entries = tables.get(table)
-        if isinstance(entries, dict):
-            for name, entry in entries.items():
-                _convert(entry, kind, place, f"{table}.{name}")
+    for inside, entry, kind in _chosen(tables):
+        _convert(entry, kind, place, inside)
     edition = _convert(tables, Edition, place)
+    _check_words(edition.marking, place)
     _check_periods(edition.periods, place)
     for marking in ("test", "production"):
         _check_policies(edition.policies, marking, place)
@@ -228,6 +220,21 @@ def municipalities_path(edition: Edition, place: str) -> Path:
     )
 
 
+def _chosen(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """(place, value, type) of everything that stands under a key of the file's own choice."""
+    marking = tables.get("marking")
+    columns = marking if isinstance(marking, dict) else {}
+    for table, entries, kind in (
+        ("policies", tables.get("policies"), Policy),
+        ("holders", tables.get("holders"), HolderTable),
+        ("marking.test", columns.get("test"), _Text),
+        ("marking.production", columns.get("production"), _Text),
+    ):
+        if isinstance(entries, dict):
+            for name, entry in entries.items():
+                yield f"{table}.{name}", entry, kind
+
+
 def _convert(value: Any, kind: type[T], place: str, inside: str = "") -> T:
     """The value as such a table; EditionRefused saying where. Msgspec says ``problem - at `$.a.b```."""
     try:
@@ -236,6 +243,15 @@ def _convert(value: Any, kind: type[T], place: str, inside: str = "") -> T:
         problem, _, path = str(error).partition(" - at ")
         where = f"{inside}{path.strip('`').removeprefix('$')}".removeprefix(".")
         raise EditionRefused(f"{place}, {where}" if where else place, problem) from None
+
+
+def _check_words(markings: Markings, place: str) -> None:
+    """Raise EditionRefused if a word means something under one marking alone."""
+    for lacking, having in (("test", "production"), ("production", "test")):
+        if missing := sorted(getattr(markings, having).keys() - getattr(markings, lacking).keys()):
+            raise EditionRefused(
+                f"{place}, marking.{lacking}", f"lacks `{missing[0]}`, which marking.{having} has"
+            )
 
 
 def _check_periods(periods: PeriodTable, place: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ca.errors import EditionRefused
 from ca.model import AuthorityId
 from ca.profiles.extensions import CertificatePolicies
+from ca.profiles.practice import Practice
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,19 @@ def require_each_once(crosses: Iterable[CrossPlan]) -> None:
         if plan.issuer == plan.subject or (plan.issuer, plan.subject) in seen:
             raise EditionRefused("cross", f"the pair {plan.issuer} and {plan.subject} stands there twice")
         seen.add((plan.issuer, plan.subject))
+
+
+def require_service_policies(practices: Mapping[AuthorityId, Practice], crosses: Iterable[CrossPlan]) -> None:
+    """Raise if an authority certifies another under a policy that its services and links would not carry.
+
+    A path under that policy would break at its OCSP responder, and at its link certificates.
+    """
+    for plan in crosses:
+        if not set(plan.policies.policies) <= set(practices[plan.issuer].services.policies):
+            raise EditionRefused(
+                "cross",
+                f"{plan.issuer} certifies {plan.subject} under a policy that its service_policies do not name",
+            )
 
 
 def require_reachable(

@@ -9,6 +9,11 @@ from ca.errors import SuiteRetired
 from ca.keys import signer
 from ca.suites import SUITES, Suite, Use, require
 
+_BY_ALGORITHM = {suite.algorithm: suite for suite in SUITES.values()}
+assert len(_BY_ALGORITHM) == len(SUITES), (
+    "an algorithm names one suite; its key is checked with the signature"
+)
+
 
 class Signatures:
     """Checks signatures as of one moment. Only suites that may be verified then count: no weak digest among them."""
@@ -20,11 +25,11 @@ class Signatures:
 
     def suite(self, algorithm: str) -> Suite:
         """The suite of this signature algorithm (a dotted object identifier), or SuiteRetired."""
-        for suite in SUITES.values():
-            if suite.algorithm == algorithm:
-                require(suite, Use.VERIFY, self._at)
-                return suite
-        raise SuiteRetired(f"algorithm {algorithm}", "is not one that is believed")
+        suite = _BY_ALGORITHM.get(algorithm)
+        if suite is None:
+            raise SuiteRetired(f"algorithm {algorithm}", "is not one that is believed")
+        require(suite, Use.VERIFY, self._at)
+        return suite
 
     def check(self, algorithm: str, public_key: bytes, message: bytes, signature: bytes) -> None:
         """Raise SuiteRetired or KeyRefused unless this key signed the message, or BudgetSpent."""

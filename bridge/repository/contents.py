@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+from sqlalchemy import Connection
 
 from bridge.crossing.plan import Plan
 from bridge.manifest import MANIFEST, MANIFEST_SIGNATURE, AuthorityEntry, CrossEntry, Manifest
@@ -22,11 +23,12 @@ from ca.errors import HomeHalfMade
 from ca.issuing.issuer import Issuers
 from ca.keys.vault import KeyId
 from ca.model import CertificateId, CertificateKind, GenerationId
+from ca.profiles.lists import ListPlace
 from ca.revoking.publication import due, publish
 from ca.store import authorities, certificates, lists
 from ca.store.authorities import GenerationRecord, ServiceRecord
-from ca.store.engine import Store
 from ca.store.lists import ListRecord
+from ca.store.stores import Stores
 from ca.wire.cms import detached_signature
 from ca.wire.names import encode_name
 from ca.wire.pairs import certificate_pair
@@ -40,11 +42,12 @@ class _Public:
     self_signed: dict[GenerationId, bytes]
     crosses: dict[tuple[GenerationId, GenerationId], bytes]
     services: list[tuple[ServiceRecord, bytes]]
+    places: list[tuple[GenerationId, ListPlace]]
 
 
-def publish_certificates(store: Store, repository: Repository) -> int:
+def publish_certificates(stores: Stores, repository: Repository) -> int:
     """Place every public certificate and pair that is not there yet; gives how many files were written."""
-    public = _read(store)
+    public = _read(stores)
     files = [(self_signed_path(generation), encoded) for generation, encoded in public.self_signed.items()]
     for record, encoded in public.services:
         files.append((service_path(record.certificate.generation, record.kind), encoded))
@@ -58,13 +61,14 @@ def publish_certificates(store: Store, repository: Repository) -> int:
 
 
 def publish_lists(
-    store: Store, issuers: Issuers, generation: GenerationId, repository: Repository, *, at: datetime
+    issuers: Issuers, generation: GenerationId, repository: Repository, *, at: datetime
 ) -> list[ListRecord]:
     """Make and place the lists of a generation that are missing, or in the second half of their time.
 
     Missing is also one that the store knows and the folder has lost.
     """
     issuer = issuers.of(generation)
+    store = issuers.store(generation.authority)
     with store.reading() as connection:
         wanted = set(due(connection, generation, issuer.practice.periods.next_update / 2, at))
         places = lists.places_of(connection, generation)
@@ -76,12 +80,10 @@ def publish_lists(
     return publish(store, issuer, scopes, repository, at=at) if scopes else []
 
 
-def publish_manifest(
-    store: Store, issuers: Issuers, plan: Plan, repository: Repository, *, at: datetime
-) -> int:
+def publish_manifest(issuers: Issuers, plan: Plan, repository: Repository, *, at: datetime) -> int:
     """Place the signed manifest, if it says something new; gives how many files were written."""
-    public = _read(store)
-    manifest = msgspec.json.format(msgspec.json.encode(_manifest(store, plan, public)), indent=1)
+    public = _read(issuers.stores)
+    manifest = msgspec.json.format(msgspec.json.encode(_manifest(plan, public)), indent=1)
     if (repository.folder / MANIFEST_SIGNATURE).exists() and not repository.differs(MANIFEST, manifest):
         return 0
     record, certificate = _repository_service(plan, public)
@@ -111,14 +113,8 @@ def _repository_service(plan: Plan, public: _Public) -> tuple[ServiceRecord, byt
     raise HomeHalfMade("repository", f"{plan.repository} has no repository service")
 
 
-def _manifest(store: Store, plan: Plan, public: _Public) -> Manifest:
-    with store.reading() as connection:
-        entries = tuple(
-            list_entry(record.id, place)
-            for record in public.generations
-            for place in lists.places_of(connection, record.id)
-        )
-        anchor = authorities.newest_generation(connection, plan.anchor)
+def _manifest(plan: Plan, public: _Public) -> Manifest:
+    anchor = max(record.id for record in public.generations if record.id.authority == plan.anchor)
     return Manifest(
         format=1,
         world=plan.name,
@@ -139,25 +135,24 @@ def _manifest(store: Store, plan: Plan, public: _Public) -> Manifest:
             CrossEntry(str(issuer), str(subject), cross_path(issuer, subject))
             for issuer, subject in public.crosses
         ),
-        lists=entries,
+        lists=tuple(list_entry(generation, place) for generation, place in public.places),
     )
 
 
-def _read(store: Store) -> _Public:
-    with store.reading() as connection:
+def _read(stores: Stores) -> _Public:
+    public = _Public([], {}, {}, [], [])
+    for store in stores.each():
+        with store.reading() as connection:
 
-        def encoded(certificate: CertificateId) -> bytes:
-            return certificates.find(connection, certificate).encoded
+            def encoded(certificate: CertificateId, connection: Connection = connection) -> bytes:
+                return certificates.find(connection, certificate).encoded
 
-        generations = authorities.all_generations(connection)
-        return _Public(
-            generations=generations,
-            self_signed={
-                record.id: encoded(CertificateId(record.id, record.serial)) for record in generations
-            },
-            crosses={
-                (certificate.generation, subject): encoded(certificate)
-                for subject, certificate in authorities.crosses(connection)
-            },
-            services=[(record, encoded(record.certificate)) for record in authorities.services(connection)],
-        )
+            for record in authorities.all_generations(connection):
+                public.generations.append(record)
+                public.self_signed[record.id] = encoded(CertificateId(record.id, record.serial))
+                public.places.extend((record.id, place) for place in lists.places_of(connection, record.id))
+            for subject, certificate in authorities.crosses(connection):
+                public.crosses[certificate.generation, subject] = encoded(certificate)
+            for service in authorities.services(connection):
+                public.services.append((service, encoded(service.certificate)))
+    return public

@@ -3,7 +3,7 @@
 ::
 
     manifest.json  manifest.p7s                      what is where; signed
-    g/<generation>/self.cer  ocsp.cer  repository.cer
+    g/<generation>/self.cer  ocsp.cer  repository.cer  time-stamp.cer  validation-service.cer
     g/<generation>/cross/<subject generation>.cer    this generation's word for another's key
     g/<generation>/pairs/<other generation>.ccp      CertificatePair: both directions, as this CA holds it
     g/<generation>/crl/<scope>.crl                   the newest list of the scope
@@ -16,11 +16,17 @@ A generation is never named again and so neither is its URL.
 from __future__ import annotations
 
 from bridge.manifest import ListEntry
-from ca.model import CertificateKind, GenerationId, Scope
+from ca.model import SERVICE_KINDS, CertificateKind, GenerationId, Scope
 from ca.profiles.lists import ListPlace
 from ca.wire.names import encode_name
 
-_SERVICE_FILES = {CertificateKind.OCSP_RESPONDER: "ocsp.cer", CertificateKind.REPOSITORY: "repository.cer"}
+_SERVICE_FILES = {
+    CertificateKind.OCSP_RESPONDER: "ocsp.cer",
+    CertificateKind.REPOSITORY: "repository.cer",
+    CertificateKind.TIME_STAMP: "time-stamp.cer",
+    CertificateKind.VALIDATION_SERVICE: "validation-service.cer",
+}
+assert _SERVICE_FILES.keys() == SERVICE_KINDS, "each kind of service needs a row"
 
 
 def self_signed_path(generation: GenerationId) -> str:

@@ -1,67 +1,71 @@
 """The use cases of registration: file, examine, approve, reject, issue.
 
 Each step is one transaction that reads the case under the writer's lock, so two officers at once cannot both
-take it. Issuing is the signing cycle around the last step.
+take it. Issuing is the signing cycle around the last step: the case and the holdings are kept first, in the nation's
+database, then the intents in the authorities'; at the end the certificates first, then the case.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime
 
-from sqlalchemy import Connection
-
-from ca.chance import Chance, new_serial
-from ca.errors import BadInput, Conflict, CsrRefused
+from ca.chance import Chance
+from ca.errors import BadInput, Conflict, CsrRefused, KakehashiError
 from ca.issuing import cycle
+from ca.issuing.claims import Claim, Claims
 from ca.issuing.cycle import IssuedCertificate, Prepared
 from ca.issuing.intake import read_csr
-from ca.issuing.issuer import Issuer, Issuers
+from ca.issuing.issuer import Issuers
+from ca.issuing.standing import Standing, own_keys, standing_of
 from ca.keys.codes import keyed_code
-from ca.keys.signer import key_identifier
-from ca.model import CertificateKind, Office, OfficialPost, Period, Resident, ResidentCode
-from ca.names import Municipalities
-from ca.profiles.drafting import CertificateDraft, Subject
-from ca.profiles.extensions import (
-    AuthorityKey,
-    CertificateExtension,
-    DistributionPoint,
-    IssuerDirectoryName,
-    SubjectKey,
+from ca.model import (
+    Applicant,
+    ApplicationId,
+    CertificateKind,
+    LocalHolder,
+    Office,
+    OfficialPost,
+    ResidentCode,
 )
-from ca.profiles.government import post_subject
-from ca.profiles.lists import ListPlace
-from ca.profiles.practice import HolderPractice
-from ca.profiles.residents import four_items, pseudonym, signature_subject, user_authentication_subject
+from ca.names import Municipalities
 from ca.rules import registration
-from ca.rules.registration import Case, Step
-from ca.rules.residents import Holding, lapses
-from ca.rules.validity import holder_period, require_age
-from ca.store import applications, certificates, officers, register
+from ca.rules.registration import Case, State, Step
+from ca.store import applications, certificates, holdings, officers
 from ca.store.applications import Application, KeyRequest
-from ca.store.certificates import CertificateRecord
-from ca.store.engine import Store
+from ca.store.certificates import CertificateState
+from ca.store.stores import KeptFirst, Stores, Writing
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
     """The registration of a world: its offices' cases, and the authorities that issue."""
 
-    store: Store
     issuers: Issuers
     municipalities: Municipalities
     chance: Chance
+    _claims: Claims = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_claims", Claims(self.issuers, self.municipalities, self.chance))
+
+    @property
+    def stores(self) -> Stores:
+        """Where cases and certificates are written down."""
+        return self.issuers.stores
 
     def file(
         self,
         officer_id: str,
-        applicant: Resident | OfficialPost,
+        applicant: Applicant,
         csrs: Mapping[CertificateKind, bytes],
         *,
         code: ResidentCode | None,
         at: datetime,
+        card_expires: date | None = None,
     ) -> Application:
         """Receive an application at the officer's office.
 
@@ -71,6 +75,7 @@ class Registration:
             csrs: A PKCS#10 request for each kind applied for.
             code: The resident's code; None for a post. It is kept only as a keyed hash.
             at: When.
+            card_expires: The last day, in Japan, of the card that the keys lie in, if it has an end.
 
         Raises:
             BadInput: The applicant may not have this kind, or does not belong to this office.
@@ -78,31 +83,29 @@ class Registration:
             NotFound: The officer is unknown, or the kind is not issued here.
             NotPermitted: The officer may not receive applications here.
         """
-        with self.store.reading() as connection:
+        with self.stores.nation.reading() as connection:
             officer, office = officers.officer(connection, officer_id)
-        if office.authority is None:
+        if not office.authorities:
             raise BadInput(f"office {office.id}", "receives no applications")
-        practice = self.issuers.practice(office.authority)
         self._check_applicant(applicant, office, code)
         requests = []
         for kind, csr in csrs.items():
-            holder = practice.holder(kind)
-            if isinstance(applicant, Resident) and holder.minimum_age is not None:
-                require_age(applicant.birth_date, at, holder.minimum_age)
             # What could not be issued is said now, not after three officers have had the case in hand.
-            self._period(holder, applicant, at)
-            requests.append(KeyRequest(kind, read_csr(csr, holder.keys, f"{kind} request")))
+            practice = self._claims.require(office, applicant, kind, card_expires, at)
+            requests.append(KeyRequest(kind, read_csr(csr, practice.keys, f"{kind} request")))
         if not requests:
             raise BadInput("application", "asks for no certificate", remedy="Give a request for a kind")
-        with self.store.writing() as connection:
+        with self.stores.writing(KeptFirst.NATION) as writing:
+            connection = writing.nation
             case = Case(applications.next_id(connection, office.id), office.id, None, ())
             application = Application(
                 case=registration.take(case, Step.FILE, officer, office, at),
-                holder=None if code is None else self._keyed(code),
+                holder=None if code is None else keyed_code(self.issuers.vault.code_key(), code),
                 applicant=applicant,
                 requests=tuple(requests),
+                card_expires=card_expires,
             )
-            _require_new_keys(connection, application)
+            self._require_new_keys(writing, application)
             applications.add(connection, application)
         return application
 
@@ -125,40 +128,50 @@ class Registration:
             LintRefused: A certificate would break a rule; nothing was written.
             Conflict, NotFound, NotPermitted: As the rules of registration say.
         """
-        with self.store.writing() as connection:
-            officer, office = officers.officer(connection, officer_id)
-            found = applications.find(connection, application)
-            if found.case.state is registration.State.ISSUING:
+        with self.stores.writing(KeptFirst.NATION) as writing:
+            officer, office = officers.officer(writing.nation, officer_id)
+            found = applications.find(writing.nation, application)
+            if found.case.state is State.ISSUING:
                 registration.resume(found.case, officer, office)
-                prepared = self._intended(connection, found)
+                prepared = self._resumed(writing, found, at)
             else:
                 case = registration.take(found.case, Step.ISSUE, officer, office, at)
-                prepared = [self._prepare(connection, found, request, at) for request in found.requests]
-                cycle.intend(connection, prepared)
-                for item in prepared:
-                    applications.certified(connection, case.id, item.record.kind, item.record.id)
-                applications.advance(connection, case)
-        issued = [cycle.sign(item, at) for item in prepared]
-        with self.store.writing() as connection:
-            cycle.complete(connection, issued)
-            return [
-                IssuedCertificate(record, record.encoded)
-                for record in self._records(connection, applications.find(connection, application))
-            ]
+                prepared = self._prepared(writing, found, found.requests, at)
+                applications.advance(writing.nation, case)
+        return self._finish(found.case.id, prepared, at)
+
+    def recover(self, at: datetime) -> None:
+        """Close the cases whose issuance broke off, once ``cycle.recover`` has signed what was intended.
+
+        What was begun in the nation's database alone, and never intended, is prepared anew. Harmless beside a process
+        that is issuing them: each case is looked at under the writers' locks.
+        """
+        with self.stores.nation.reading() as connection:
+            begun = applications.issuing(connection)
+        failures: list[KakehashiError] = []
+        for case in begun:
+            try:
+                with self.stores.writing(KeptFirst.NATION) as writing:
+                    found = applications.find(writing.nation, case)
+                    prepared = self._resumed(writing, found, at) if found.case.state is State.ISSUING else []
+                self._finish(case, prepared, at)
+            except KakehashiError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def _step(self, application: str, step: Step, officer_id: str, at: datetime) -> Case:
-        with self.store.writing() as connection:
+        with self.stores.nation.writing() as connection:
             officer, office = officers.officer(connection, officer_id)
             found = applications.find(connection, application)
             case = registration.take(found.case, step, officer, office, at)
             applications.advance(connection, case)
         return case
 
-    def _check_applicant(
-        self, applicant: Resident | OfficialPost, office: Office, code: ResidentCode | None
-    ) -> None:
-        if isinstance(applicant, OfficialPost):
-            if applicant.ministry != office.name:
+    def _check_applicant(self, applicant: Applicant, office: Office, code: ResidentCode | None) -> None:
+        if isinstance(applicant, OfficialPost | LocalHolder):
+            whose = applicant.ministry if isinstance(applicant, OfficialPost) else applicant.government
+            if whose != office.name:
                 raise BadInput("applicant", f"the post is not one of {office.name}")
             return
         self.municipalities.window(applicant.municipality)
@@ -171,133 +184,91 @@ class Registration:
         if code is None:
             raise BadInput("applicant", "a resident's application needs the resident code")
 
-    def _keyed(self, code: ResidentCode) -> bytes:
-        return keyed_code(self.issuers.vault.code_key(), code)
+    def _require_new_keys(self, writing: Writing, application: Application) -> None:
+        """Raise CsrRefused unless every key asked for is in no other certificate or application."""
+        keys = [request.public_key for request in application.requests]
+        if len(set(keys)) < len(keys):
+            raise CsrRefused(
+                "application", "asks for two kinds with one key; each kind has a key pair of its own"
+            )
+        standing, own = _standing(writing, application), own_keys(self.stores, keys)
+        for request in application.requests:
+            place = f"{request.kind} request"
+            if request.public_key in own:
+                raise CsrRefused(place, "its key is in another certificate or application")
+            standing.require_new_key(request.public_key, place, application.case.office)
 
-    def _prepare(
-        self, connection: Connection, application: Application, request: KeyRequest, at: datetime
-    ) -> Prepared:
-        office = officers.office(connection, application.case.office)
-        assert office.authority is not None, "an application was filed at an office of an authority"
-        issuer = self.issuers.newest(office.authority)
-        holder = issuer.practice.holder(request.kind)
-        place, draft = self._draft(issuer, holder, application, request, at)
-        prepared = cycle.prepare(
-            issuer,
-            draft,
-            scope=place.scope,
-            at=at,
-            application=application.case.id,
+    def _prepared(
+        self, writing: Writing, application: Application, requests: Iterable[KeyRequest], at: datetime
+    ) -> list[Prepared]:
+        """Prepare and intend what is asked for, and write down that it is held."""
+        case = application.case
+        claim = Claim(
+            name=f"case {case.id}",
+            office=officers.office(writing.nation, case.office),
+            applicant=application.applicant,
             holder=application.holder,
-            decided_at=application.case.moment_of(Step.APPROVE),
+            card_expires=application.card_expires,
+            keys=tuple((request.kind, request.public_key) for request in requests),
+            decided_at=case.moment_of(Step.APPROVE),
+            application=case.id,
         )
-        _require_still_true(connection, application, prepared.record, at)
+        self._claims.begin()
+        granted = self._claims.prepare(claim, _standing(writing, application), at)
+        holdings.add(writing.nation, [item.holding for item in granted])
+        for item in granted:
+            record = item.prepared.record
+            applications.certified(writing.nation, case.id, record.kind, record.id)
+            cycle.intend(writing.of(record.id.generation.authority), [item.prepared])
+        return [item.prepared for item in granted]
+
+    def _resumed(self, writing: Writing, application: Application, at: datetime) -> list[Prepared]:
+        """What is left to sign of a case in the signing cycle."""
+        prepared: list[Prepared] = []
+        lost: list[KeyRequest] = []
+        for request in application.requests:
+            if request.certificate is None:
+                continue
+            generation = request.certificate.generation
+            record = certificates.known(writing.of(generation.authority), request.certificate)
+            if record is None:
+                # The process ended between the two databases: nothing was intended, so nothing was signed.
+                lost.append(request)
+            elif record.state is CertificateState.INTENDED:
+                prepared.append(Prepared(self.issuers.of(generation), record))
+        for request in lost:
+            holdings.forget(writing.nation, [hashlib.sha256(request.public_key).digest()])
+            applications.certified(writing.nation, application.case.id, request.kind, None)
+        if lost:
+            with suppress(Conflict):  # the register has told meanwhile what would end them
+                prepared += self._prepared(writing, application, lost, at)
         return prepared
 
-    def _draft(
-        self,
-        issuer: Issuer,
-        holder: HolderPractice,
-        application: Application,
-        request: KeyRequest,
-        at: datetime,
-    ) -> tuple[ListPlace, CertificateDraft]:
-        applicant = application.applicant
-        kind = request.kind
-        purpose = f"{issuer.id} {application.case.id} {kind}"
-        own: tuple[CertificateExtension, ...] = ()
-        if isinstance(applicant, OfficialPost):
-            place = holder.whole()
-            subject = post_subject(issuer.practice.name, applicant)
-        else:
-            municipality = self.municipalities.window(applicant.municipality)
-            place = holder.place(municipality, self.municipalities)
-            common_name = pseudonym(self.chance, purpose, municipality.code)
-            own = (issuer.practice.status_service(issuer.id),)
-            if kind is CertificateKind.SIGNATURE:
-                subject = signature_subject(municipality, common_name)
-                own = (*own, four_items(applicant))
-            else:
-                subject = user_authentication_subject(common_name)
-        assert place.point is not None, "a partition has a point"
-        draft = holder.profile.draft(
-            serial=new_serial(self.chance, purpose),
-            suite=issuer.record.suite,
-            issuer=issuer.practice.name,
-            period=self._period(holder, applicant, at, issuer.record.period.not_after),
-            subject=Subject(subject, request.public_key),
-            contents=(
-                *own,
-                holder.policies,
-                IssuerDirectoryName(issuer.practice.japanese_name),
-                DistributionPoint(place.point),
-                AuthorityKey(issuer.key_identifier),
-                SubjectKey(key_identifier(request.public_key)),
-            ),
-        )
-        return place, draft
-
-    def _period(
-        self, holder: HolderPractice, applicant: Resident | OfficialPost, at: datetime, *limits: datetime
-    ) -> Period:
-        return holder_period(
-            holder.validity,
-            issued_at=at,
-            birth_date=applicant.birth_date if isinstance(applicant, Resident) else None,
-            no_later_than=limits,
-        )
-
-    def _intended(self, connection: Connection, application: Application) -> list[Prepared]:
+    def _finish(
+        self, case: ApplicationId, prepared: Sequence[Prepared], at: datetime
+    ) -> list[IssuedCertificate]:
+        """Sign, write down the certificates, then close their case."""
+        issued = [cycle.sign(item, at) for item in prepared]
+        with self.stores.writing(KeptFirst.AUTHORITIES) as writing:
+            for item in issued:
+                cycle.complete(writing.of(item.id.generation.authority), [item])
+            found = applications.find(writing.nation, case)
+            records = [
+                certificates.find(writing.of(certificate.generation.authority), certificate)
+                for certificate in found.certificates
+            ]
+            states = {record.state for record in records}
+            if found.case.state is State.ISSUING and CertificateState.INTENDED not in states:
+                whole = CertificateState.ISSUED in states
+                end = registration.issued if whole else registration.failed
+                applications.advance(writing.nation, end(found.case))
         return [
-            Prepared(self.issuers.of(record.id.generation), record)
-            for record in self._records(connection, application)
-            if record.state is certificates.CertificateState.INTENDED
-        ]
-
-    def _records(self, connection: Connection, application: Application) -> list[CertificateRecord]:
-        return [
-            certificates.find(connection, request.certificate)
-            for request in application.requests
-            if request.certificate is not None
+            IssuedCertificate(record, record.encoded)
+            for record in records
+            if record.state is CertificateState.ISSUED
         ]
 
 
-def _require_new_keys(connection: Connection, application: Application) -> None:
-    """Raise unless every key asked for is in no other certificate or application."""
-    keys = [request.public_key for request in application.requests]
-    if len(set(keys)) < len(keys):
-        raise CsrRefused(
-            "application", "asks for two kinds with one key; each kind has a key pair of its own"
-        )
-    for request in application.requests:
-        digest = hashlib.sha256(request.public_key).digest()
-        there = applications.with_public_key(connection, request.public_key)
-        if there is None and not certificates.with_subject_key(connection, digest):
-            continue
-        # The case that has it may be this very application, filed before its answer was lost; another office's
-        # case is not named.
-        ours = there is not None and there.startswith(f"{application.case.office}-")
-        raise CsrRefused(
-            f"{request.kind} request",
-            "its key is in another certificate or application",
-            remedy=f"Make a new key pair, or go on with case {there}" if ours else "Make a new key pair",
-        )
-
-
-def _require_still_true(
-    connection: Connection, application: Application, record: CertificateRecord, at: datetime
-) -> None:
-    """Raise Conflict if the register has told, since the approval, what would have ended this certificate.
-
-    Read in the intent's transaction: an event is either seen here, or finds the intent.
-    """
-    if record.holder is None:
-        return
-    holding = Holding(record.id, record.kind, record.decided_at, record.period, None)
-    for change in register.of_holder(connection, record.holder):
-        if change.effective <= at and lapses(change, holding, at) is not None:
-            raise Conflict(
-                f"case {application.case.id}",
-                f"the register has told of a change since it was approved ({change.kind})",
-                remedy="Reject the case; if the resident still may, apply again",
-            )
+def _standing(writing: Writing, application: Application) -> Standing:
+    holders = [] if application.holder is None else [application.holder]
+    return standing_of(writing, holders, [request.public_key for request in application.requests])

@@ -1,7 +1,8 @@
 """The signing cycle: prepare, lint, write the intent down, sign, write the certificate down.
 
 A crash between any two steps leaves no certificate that the store does not know: what was intended is signed
-again, over the same bytes, by ``recover``. An intent is never voided.
+again, over the same bytes, by ``recover``. An intent is never voided: if its key may no longer sign, its serial
+counts as issued and revoked.
 """
 
 from __future__ import annotations
@@ -14,24 +15,26 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from ca import suites
-from ca.errors import KakehashiError
+from ca.errors import KakehashiError, SuiteRetired
 from ca.issuing.issuer import Issuer, Issuers
+from ca.issuing.series import Linted
 from ca.keys.signer import verify
 from ca.lint.certificates import check_certificate
-from ca.model import ApplicationId, CertificateId, Scope
+from ca.model import ApplicationId, CertificateId, OfficerId, Revocation, RevocationReason, Scope
 from ca.profiles.drafting import CertificateDraft
-from ca.rules import registration
-from ca.rules.registration import State
-from ca.store import applications, certificates
+from ca.store import certificates, revocations
 from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.engine import Store
 from ca.suites import Use
+from ca.wire.lists import encode_entry
 from ca.wire.tbs import signed, tbs_certificate
+
+_ABANDONED_BY = OfficerId("signing cycle")
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A certificate that was linted and encoded. Made by ``prepare``, or by ``recover`` of a written intent."""
+    """A certificate that was linted and encoded. Made by the two functions below, or again of a written intent."""
 
     issuer: Issuer
     record: CertificateRecord
@@ -50,16 +53,7 @@ class IssuedCertificate:
         return self.record.id
 
 
-def prepare(
-    issuer: Issuer,
-    draft: CertificateDraft,
-    *,
-    scope: Scope,
-    at: datetime,
-    application: ApplicationId | None = None,
-    holder: bytes | None = None,
-    decided_at: datetime | None = None,
-) -> Prepared:
+def prepare(issuer: Issuer, draft: CertificateDraft, *, scope: Scope, at: datetime) -> Prepared:
     """Lint a draft and encode it.
 
     Raises:
@@ -68,6 +62,15 @@ def prepare(
     """
     suites.require(issuer.record.suite, Use.SIGN, at)
     check_certificate(draft, issuer.facts)
+    return prepare_linted(issuer, Linted(draft, tbs_certificate(draft)), scope=scope, at=at)
+
+
+def prepare_linted(
+    issuer: Issuer, linted: Linted, *, scope: Scope, at: datetime, application: ApplicationId | None = None
+) -> Prepared:
+    """What was linted and encoded, on its way to the signer; SuiteRetired if the issuer's suite may no longer sign."""
+    suites.require(issuer.record.suite, Use.SIGN, at)
+    draft = linted.draft
     return Prepared(
         issuer,
         CertificateRecord(
@@ -79,9 +82,7 @@ def prepare(
             intended_at=at,
             subject_key=hashlib.sha256(draft.subject.public_key).digest(),
             application=application,
-            holder=holder,
-            encoded=tbs_certificate(draft),
-            decided_at=decided_at,
+            encoded=linted.tbs,
         ),
     )
 
@@ -101,18 +102,16 @@ def sign(prepared: Prepared, at: datetime) -> IssuedCertificate:
 
 
 def complete(connection: Connection, issued: Iterable[IssuedCertificate]) -> list[IssuedCertificate]:
-    """Second transaction: the certificates are written down, and the cases that they complete are closed.
+    """Second transaction: the certificates are written down.
 
     Gives the certificates that count: where a recovery was quicker, its signature over the same bytes.
     """
     standing = certificates.complete(connection, [(item.id, item.encoded) for item in issued])
-    for application in {record.application for record in standing if record.application is not None}:
-        _close(connection, application)
     return [IssuedCertificate(record, record.encoded) for record in standing]
 
 
 def issue(store: Store, prepared: Sequence[Prepared], at: datetime) -> list[IssuedCertificate]:
-    """The cycle for certificates that belong to no application, in one group."""
+    """The cycle for certificates of one authority that belong to no application, in one group."""
     with store.writing() as connection:
         intend(connection, prepared)
     issued = [sign(item, at) for item in prepared]
@@ -120,38 +119,51 @@ def issue(store: Store, prepared: Sequence[Prepared], at: datetime) -> list[Issu
         return complete(connection, issued)
 
 
-def recover(store: Store, issuers: Issuers, at: datetime) -> list[IssuedCertificate]:
+def recover(issuers: Issuers, at: datetime) -> list[IssuedCertificate]:
     """Sign what was intended when a process ended, over the same bytes. Harmless beside a process that does so.
 
-    Each intent for itself: the first failure (a key that cannot be opened, a suite that may no longer sign) is raised
-    once all the others are signed.
+    What may no longer be signed, since the suite's life is over, is abandoned: it counts as issued and revoked. Each
+    intent for itself: any other failure (a key that cannot be opened) leaves the intent as it is, and the first one
+    is raised once all the others are signed.
     """
-    with store.reading() as connection:
-        records = certificates.intended(connection)
-    if not records:
-        return []
-    issued: list[IssuedCertificate] = []
+    recovered: list[IssuedCertificate] = []
     failures: list[KakehashiError] = []
-    for record in records:
-        try:
-            issued.append(sign(Prepared(issuers.of(record.id.generation), record), at))
-        except KakehashiError as error:
-            failures.append(error)
-    with store.writing() as connection:
-        recovered = complete(connection, issued)
+    for store in issuers.stores.each():
+        with store.reading() as connection:
+            records = certificates.intended(connection)
+        issued: list[IssuedCertificate] = []
+        too_late: list[CertificateRecord] = []
+        for record in records:
+            try:
+                issued.append(sign(Prepared(issuers.of(record.id.generation), record), at))
+            except SuiteRetired:
+                too_late.append(record)
+            except KakehashiError as error:
+                failures.append(error)
+        if issued or too_late:
+            with store.writing() as connection:
+                recovered += complete(connection, issued)
+                for record in too_late:
+                    _abandon(connection, record, at)
     if failures:
         raise failures[0]
     return recovered
 
 
-def _close(connection: Connection, application: ApplicationId) -> None:
-    """Let a case be issued once every certificate of it is."""
-    found = applications.find(connection, application)
-    records = [
-        certificates.find(connection, request.certificate)
-        for request in found.requests
-        if request.certificate is not None
-    ]
-    done = all(record.state is CertificateState.ISSUED for record in records)
-    if found.case.state is State.ISSUING and done:
-        applications.advance(connection, registration.issued(found.case))
+def _abandon(connection: Connection, record: CertificateRecord, at: datetime) -> None:
+    """Count an intent as issued, and end it at once: nobody has the certificate, and its serial is spent."""
+    if not certificates.abandon(connection, record.id):
+        return
+    if revocations.find(connection, record.id, record.scope) is not None:
+        return
+    moment = at.replace(microsecond=0)
+    revocation = Revocation(record.id.serial, moment, RevocationReason.UNSPECIFIED)
+    revocations.record(
+        connection,
+        record.id.generation,
+        record.scope,
+        revocation,
+        entry=encode_entry(revocation),
+        officer=_ABANDONED_BY,
+        at=at,
+    )

@@ -1,4 +1,4 @@
-"""What an authority issues for itself: its self-signed certificate and those of its services."""
+"""What an authority issues for itself: its self-signed certificate, links between its keys, and its services'."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ from ca.chance import Chance, new_serial
 from ca.issuing.cycle import Prepared, prepare
 from ca.issuing.issuer import Issuer
 from ca.keys.signer import Signer, key_identifier
-from ca.model import ARL, FULL, CertificateKind, GenerationId
+from ca.model import ARL, FULL, SERVICE_KINDS, CertificateKind, GenerationId, Period
 from ca.names import Attribute
-from ca.profiles.authorities import SELF_SIGNED
+from ca.profiles.authorities import LINK, SELF_SIGNED
 from ca.profiles.drafting import CertificateProfile, Subject
-from ca.profiles.extensions import AuthorityKey, DistributionPoint, SubjectDirectoryName, SubjectKey
+from ca.profiles.extensions import DistributionPoint, SubjectDirectoryName, SubjectKey
 from ca.profiles.practice import Practice
-from ca.profiles.services import OCSP_RESPONDER, REPOSITORY
+from ca.profiles.services import OCSP_RESPONDER, REPOSITORY, TIME_STAMP, VALIDATION_SERVICE
 from ca.rules.validity import days_period, years_period
 from ca.store.authorities import GenerationRecord
 
 _SERVICES = {
     CertificateKind.OCSP_RESPONDER: (OCSP_RESPONDER, "OCSP Responder"),
     CertificateKind.REPOSITORY: (REPOSITORY, "Repository"),
+    CertificateKind.TIME_STAMP: (TIME_STAMP, "Time Stamp"),
+    CertificateKind.VALIDATION_SERVICE: (VALIDATION_SERVICE, "Validation Service"),
 }
+assert _SERVICES.keys() == SERVICE_KINDS, "each kind of service needs a row"
 
 
 def found(
@@ -52,6 +55,33 @@ def found(
     return issuer, prepare(issuer, draft, scope=ARL, at=at)
 
 
+def link(signing: Issuer, certified: Issuer, *, chance: Chance, at: datetime) -> Prepared:
+    """A link certificate between two keys of one authority, prepared.
+
+    Signed by the older key it is NewWithOld, signed by the newer one OldWithNew (RFC 4210 4.4). It lasts from now to
+    the end of the older key's own certificate: so long are there verifiers, or certificates, that know that key alone.
+    """
+    practice = signing.practice
+    assert signing.id.authority == certified.id.authority, "a link is between keys of one authority"
+    draft = LINK.draft(
+        serial=new_serial(chance, f"{signing.id} link {certified.id}"),
+        suite=signing.record.suite,
+        issuer=practice.name,
+        period=Period(
+            at.replace(microsecond=0), min(signing.record.period.not_after, certified.record.period.not_after)
+        ),
+        subject=Subject(practice.name, certified.record.public_key),
+        contents=(
+            signing.authority_key(),
+            SubjectKey(certified.key_identifier),
+            practice.services,
+            SubjectDirectoryName(practice.japanese_name),
+            DistributionPoint(practice.name),
+        ),
+    )
+    return prepare(signing, draft, scope=ARL, at=at)
+
+
 def service(
     issuer: Issuer,
     kind: CertificateKind,
@@ -74,7 +104,7 @@ def service(
         subject=Subject(issuer.practice.name.child((Attribute.CN, common_name)), public_key),
         contents=(
             issuer.practice.services,
-            AuthorityKey(issuer.key_identifier),
+            issuer.authority_key(),
             SubjectKey(key_identifier(public_key)),
         ),
     )

@@ -10,10 +10,12 @@ from ca.keys.signer import Signer
 from ca.keys.vault import KeyId, KeyVault
 from ca.lint.certificates import IssuerFacts
 from ca.model import CA_KINDS, AuthorityId, CertificateKind, GenerationId
+from ca.profiles.extensions import AuthorityKey, AuthorityKeyForm
 from ca.profiles.practice import Practice
 from ca.store import authorities
 from ca.store.authorities import GenerationRecord
 from ca.store.engine import Store
+from ca.store.stores import Stores
 
 _OWN_KINDS = CA_KINDS | {CertificateKind.OCSP_RESPONDER, CertificateKind.REPOSITORY}
 
@@ -39,19 +41,30 @@ class Issuer:
     @property
     def facts(self) -> IssuerFacts:
         """What a certificate or list of this issuer is linted against."""
+        holders = self.practice.holders
         return IssuerFacts(
             name=self.practice.name,
             key_identifier=self.key_identifier,
             period=self.record.period,
-            kinds=_OWN_KINDS | frozenset(self.practice.holders),
+            serial=self.record.serial,
+            kinds=_OWN_KINDS.union(self.practice.offered, holders),
+            all_parts=frozenset(
+                kind for kind, holder in holders.items() if holder.authority_key is AuthorityKeyForm.ALL_PARTS
+            ),
         )
+
+    def authority_key(self, form: AuthorityKeyForm = AuthorityKeyForm.KEY_IDENTIFIER) -> AuthorityKey:
+        """What a certificate says of this key; all parts are those of the self-signed certificate."""
+        if form is AuthorityKeyForm.KEY_IDENTIFIER:
+            return AuthorityKey(self.key_identifier)
+        return AuthorityKey(self.key_identifier, self.practice.name, self.record.serial)
 
 
 @dataclass(slots=True)
 class Issuers:
     """The issuers of a world, each opened once."""
 
-    store: Store
+    stores: Stores
     vault: KeyVault = field(repr=False)
     practices: Mapping[AuthorityId, Practice]
     _open: dict[GenerationId, Issuer] = field(default_factory=dict)
@@ -63,10 +76,14 @@ class Issuers:
         except KeyError:
             raise NotFound(f"authority {authority}", "is not one of this home's") from None
 
+    def store(self, authority: AuthorityId) -> Store:
+        """Where the authority's certificates, revocations and lists lie."""
+        return self.stores.of(authority)
+
     def of(self, generation: GenerationId) -> Issuer:
         """The issuer of this generation, or NotFound, or KeyRefused if its key cannot be opened."""
         if generation not in self._open:
-            with self.store.reading() as connection:
+            with self.store(generation.authority).reading() as connection:
                 record = authorities.generation(connection, generation)
             signer = self.vault.signer(KeyId(record.key))
             self._open[generation] = Issuer(self.practice(generation.authority), record, signer)
@@ -74,6 +91,6 @@ class Issuers:
 
     def newest(self, authority: AuthorityId) -> Issuer:
         """The issuer whose key signs for the authority now."""
-        with self.store.reading() as connection:
+        with self.store(authority).reading() as connection:
             generation = authorities.newest_generation(connection, authority)
         return self.of(generation)

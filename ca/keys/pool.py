@@ -13,6 +13,8 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ca.chance import Chance
+from ca.errors import KeyRefused
+from ca.suites import KeyFamily, Suite
 
 POOL_SIZE = 160
 KEY_BITS = 2048
@@ -27,6 +29,16 @@ class PoolFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     warning: str
     exponent: int
     primes: tuple[tuple[bytes, bytes], ...]
+
+
+def require_fit(suite: Suite) -> None:
+    """Raise KeyRefused unless the keys of the pool are ones that the suite signs with."""
+    if (suite.family, suite.key_bits) != (KeyFamily.RSA, KEY_BITS):
+        raise KeyRefused(
+            "public test keys",
+            f"are RSA-{KEY_BITS} keys and cannot serve the suite {suite.id}",
+            remedy="Make the world with keys of its own, without --test-keys",
+        )
 
 
 def public_test_key(index: int) -> rsa.RSAPrivateKey:

@@ -6,23 +6,39 @@ import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from ca.errors import BadInput, KeyRefused
-from ca.suites import SHA256_RSA2048, SUITES, Digest, Suite
+from ca.suites import SUITES, Digest, KeyFamily, Suite
 
-_HASHES: Mapping[Digest, hashes.HashAlgorithm] = MappingProxyType({Digest.SHA256: hashes.SHA256()})
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+
+CURVES: Mapping[int, ec.EllipticCurve] = MappingProxyType({256: ec.SECP256R1(), 384: ec.SECP384R1()})
+"""The curves of EC keys by their size in bits (FIPS 186-5: P-256, P-384)."""
+assert {suite.key_bits for suite in SUITES.values() if suite.family is KeyFamily.EC} <= CURVES.keys()
+
+_HASHES: Mapping[Digest, hashes.HashAlgorithm] = MappingProxyType(
+    {Digest.SHA256: hashes.SHA256(), Digest.SHA384: hashes.SHA384()}
+)
 assert _HASHES.keys() == set(Digest), "each digest needs a row"
 
 # RSASSA-PKCS1-v1_5 (RFC 8017 8.2), the scheme of every RSA algorithm identifier here (RFC 4055 5).
 _PKCS1 = padding.PKCS1v15()
-_PKCS1_ALGORITHMS = frozenset({SHA256_RSA2048.algorithm})
-assert {suite.algorithm for suite in SUITES.values()} <= _PKCS1_ALGORITHMS, "each suite needs a way to sign"
+# What stands before the hash in a DigestInfo (RFC 8017 9.2 note 1).
+_DIGEST_INFO: Mapping[Digest, bytes] = MappingProxyType(
+    {
+        Digest.SHA256: bytes.fromhex("3031300d060960864801650304020105000420"),
+        Digest.SHA384: bytes.fromhex("3041300d060960864801650304020205000430"),
+    }
+)
+assert _DIGEST_INFO.keys() == set(Digest), "each digest needs a row"
 
 # The largest keys in sight are RSA-16384 and ML-DSA-87, both near 2,600 octets.
 _PUBLIC_KEY_LIMIT = 8192
@@ -42,13 +58,14 @@ class Signer(Protocol):
 
 
 class SoftwareSigner:
-    """Signs with an RSA key held in this process. Nothing else in the product calls a private key's ``sign``."""
+    """Signs with a key held in this process."""
 
-    __slots__ = ("_name", "_private", "_public")
+    __slots__ = ("_fits", "_name", "_private", "_public")
 
-    def __init__(self, name: str, private: rsa.RSAPrivateKey) -> None:
+    def __init__(self, name: str, private: PrivateKey) -> None:
         self._name = name
         self._private = private
+        self._fits: Suite | None = None  # the suite that this key was found to fit last
         self._public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
     def __repr__(self) -> str:
@@ -61,12 +78,44 @@ class SoftwareSigner:
 
     def require(self, suite: Suite) -> None:
         """Raise KeyRefused unless this key is one that the suite signs with."""
-        require_fit(f"key {self._name}", self._private.key_size, suite)
+        if suite is not self._fits:
+            require_fit(f"key {self._name}", self._private, suite)
+            self._fits = suite
 
     def sign(self, message: bytes, suite: Suite) -> bytes:
         """The raw signature value over the message; KeyRefused if the suite does not fit the key."""
         self.require(suite)
-        return self._private.sign(message, _PKCS1, _HASHES[suite.digest])
+        digest = _HASHES[suite.digest]
+        if isinstance(self._private, rsa.RSAPrivateKey):
+            return self._private.sign(message, _PKCS1, digest)
+        return self._private.sign(message, ec.ECDSA(digest))
+
+
+class TokenKey(Protocol):
+    """A private key inside a PKCS#11 token, as python-pkcs11 hands it out."""
+
+    def sign(self, data: bytes, **options: Any) -> bytes:
+        """What the token makes of these octets."""
+        ...
+
+
+def sign_in_token(key: TokenKey, mechanism: object, message: bytes, suite: Suite) -> bytes:
+    """The raw signature value over the message, made by a token; the key was found to fit the suite.
+
+    Args:
+        key: The private key.
+        mechanism: Of PKCS#11: CKM_RSA_PKCS or CKM_ECDSA, which take what was hashed already.
+        message: The octets to sign. They are hashed here: not every token has each combined mechanism, and none
+            has to be sent a long list.
+        suite: The suite to sign under.
+    """
+    digest = hashlib.new(suite.digest, message).digest()
+    if suite.family is KeyFamily.RSA:
+        return key.sign(_DIGEST_INFO[suite.digest] + digest, mechanism=mechanism)
+    value = key.sign(digest, mechanism=mechanism)
+    # A token gives r and s in one length each (PKCS#11 v2.40 2.3.1); certificates have them in DER (RFC 3279 2.2.3).
+    half = len(value) // 2
+    return encode_dss_signature(int.from_bytes(value[:half]), int.from_bytes(value[half:]))
 
 
 def verify(public_key: bytes, suite: Suite, message: bytes, signature: bytes) -> None:
@@ -81,10 +130,13 @@ def verify(public_key: bytes, suite: Suite, message: bytes, signature: bytes) ->
         message: The octets that were signed.
         signature: The raw signature value.
     """
-    key = _rsa_public_key(public_key)
-    require_fit("public key", key.key_size, suite)
+    key = _fitting_key(public_key, suite)
+    digest = _HASHES[suite.digest]
     try:
-        key.verify(signature, message, _PKCS1, _HASHES[suite.digest])
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, message, _PKCS1, digest)
+        else:
+            key.verify(signature, message, ec.ECDSA(digest))
     except InvalidSignature:
         raise KeyRefused(
             f"key {key_identifier(public_key).hex()}", f"made a wrong {suite.id} signature"
@@ -133,21 +185,39 @@ def _not_a_public_key() -> BadInput:
 
 
 @lru_cache(maxsize=1024)  # verifying follows every signature, and reading the key costs as much as the check
-def _rsa_public_key(public_key: bytes) -> rsa.RSAPublicKey:
+def read_public_key(public_key: bytes) -> PublicKey:
+    """The RSA or EC key of a DER SubjectPublicKeyInfo, or KeyRefused."""
     key = None
     if len(public_key) <= _PUBLIC_KEY_LIMIT:
         try:
             key = load_der_public_key(public_key)
         except (ValueError, UnsupportedAlgorithm):
             key = None
-    if not isinstance(key, rsa.RSAPublicKey):
-        raise KeyRefused("public key", "is not an RSA SubjectPublicKeyInfo in DER", clause="RFC 3279 2.3.1")
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        raise KeyRefused(
+            "public key", "is not an RSA or EC SubjectPublicKeyInfo in DER", clause="RFC 3279 2.3.1, 2.3.5"
+        )
     return key
 
 
-def require_fit(place: str, key_bits: int, suite: Suite) -> None:
-    """Raise KeyRefused, naming the place, unless an RSA key of this length is one that the suite signs with."""
-    if suite.algorithm not in _PKCS1_ALGORITHMS:
-        raise KeyRefused(place, f"is an RSA key and cannot serve the suite {suite.id}")
-    if key_bits != suite.key_bits:
-        raise KeyRefused(place, f"has {key_bits} bits; the suite {suite.id} needs {suite.key_bits}")
+@lru_cache(maxsize=1024)
+def _fitting_key(public_key: bytes, suite: Suite) -> PublicKey:
+    key = read_public_key(public_key)
+    require_fit("public key", key, suite)
+    return key
+
+
+def require_fit(place: str, key: PrivateKey | PublicKey, suite: Suite) -> None:
+    """Raise KeyRefused, naming the place, unless this is a key that the suite signs with."""
+    if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey):
+        family, found = KeyFamily.RSA, f"{key.key_size} bits"
+    else:
+        family, found = KeyFamily.EC, f"the curve {key.curve.name}"
+    if family is not suite.family:
+        raise KeyRefused(place, f"is an {family} key and cannot serve the suite {suite.id}")
+    # Curves are told apart by name: others have as many bits.
+    wanted = (
+        f"{suite.key_bits} bits" if family is KeyFamily.RSA else f"the curve {CURVES[suite.key_bits].name}"
+    )
+    if found != wanted:
+        raise KeyRefused(place, f"has {found}; the suite {suite.id} needs {wanted}")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar, NewType, Protocol, final
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -31,8 +31,8 @@ from ca.chance import SeededChance
 from ca.errors import BadInput, KeyRefused
 from ca.keys import files, pool
 from ca.keys.sealing import KEY_OCTETS, Envelope, Scrypt, WrappingKey, require_strength
-from ca.keys.signer import Signer, SoftwareSigner, key_identifier, require_fit
-from ca.suites import Suite
+from ca.keys.signer import CURVES, PrivateKey, Signer, SoftwareSigner, key_identifier
+from ca.suites import KeyFamily, Suite
 
 KeyId = NewType("KeyId", str)
 """The name of a key in its vault, such as ``jpki-13.g1`` or ``jpki-13.g1.ocsp``; safe as a file name."""
@@ -75,6 +75,10 @@ class KeyVault(Protocol):
         """The 32 octets under which residents' codes are kept as HMAC-SHA-256."""
         ...
 
+    def close(self) -> None:
+        """Let go of what was opened; signers of this vault are not used after."""
+        ...
+
 
 class _FolderVault(ABC):
     """What both kinds of vault share: a file a key, and signers that are opened once."""
@@ -98,6 +102,10 @@ class _FolderVault(ABC):
         """The signer of this key; see KeyVault."""
         return self._signer(key)
 
+    def close(self) -> None:
+        """Let go of what was opened; see KeyVault."""
+        self._signers.clear()
+
     def _signer(self, key: KeyId) -> SoftwareSigner:
         signer = self._signers.get(key)
         if signer is None:
@@ -114,7 +122,7 @@ class _FolderVault(ABC):
         """Place a file for a new key."""
 
     @abstractmethod
-    def _open_key(self, key: KeyId, path: Path) -> rsa.RSAPrivateKey:
+    def _open_key(self, key: KeyId, path: Path) -> PrivateKey:
         """The private key of this file, or KeyRefused."""
 
 
@@ -191,20 +199,23 @@ class SealedVault(_FolderVault):
         return self._code_key
 
     def _make_key(self, key: KeyId, path: Path, suite: Suite) -> None:
-        require_fit(f"key {key}", suite.key_bits, suite)
-        private = rsa.generate_private_key(pool.EXPONENT, suite.key_bits)
+        private: PrivateKey
+        if suite.family is KeyFamily.RSA:
+            private = rsa.generate_private_key(pool.EXPONENT, suite.key_bits)
+        else:
+            private = ec.generate_private_key(CURVES[suite.key_bits])
         pkcs8 = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         envelope = self._wrapping.seal(pkcs8, f"private key {key}")
         files.place(path, _SealedKeyFile(key=key, private_key=envelope))
 
-    def _open_key(self, key: KeyId, path: Path) -> rsa.RSAPrivateKey:
+    def _open_key(self, key: KeyId, path: Path) -> PrivateKey:
         record = files.read(path, _SealedKeyFile, "a sealed key file")
         if record.key != key:
             raise KeyRefused(str(path), f"is the file of another key, {record.key!r}")
         pkcs8 = self._wrapping.unseal(record.private_key, f"private key {key}", path)
         # The tag proves that these are the octets we wrote; proving the primes again would cost 31 ms a key.
         private = load_der_private_key(pkcs8, None, unsafe_skip_rsa_key_validation=True)
-        assert isinstance(private, rsa.RSAPrivateKey), "only RSA keys are made"
+        assert isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey), "no other keys are made"
         return private
 
 
@@ -272,7 +283,7 @@ class TestVault(_FolderVault):
         return self._chance.octets(_CODE_KEY, KEY_OCTETS)
 
     def _make_key(self, key: KeyId, path: Path, suite: Suite) -> None:
-        require_fit(f"key {key}", pool.KEY_BITS, suite)
+        pool.require_fit(suite)
         with self._making:
             if os.path.lexists(path):
                 return

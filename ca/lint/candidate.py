@@ -1,16 +1,18 @@
-"""What the rules of certificates look at: a draft, its profile, and what is known of its issuer."""
+"""What the rules of certificates look at: a draft, its profile, what is known of its issuer; and what a rule says of itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
-from ca.model import CertificateKind, Period
+from ca.lint.rules import Rule
+from ca.model import CertificateKind, Period, Serial
 from ca.names import DirectoryName
-from ca.profiles import authorities, government, residents, services
-from ca.profiles.drafting import CertificateDraft, CertificateProfile
+from ca.profiles import authorities, government, local, residents, services
+from ca.profiles.drafting import CertificateDraft, CertificateProfile, PlacedExtension
 from ca.profiles.extensions import (
     NAMES,
     AuthorityKey,
@@ -27,12 +29,18 @@ PROFILES: Mapping[CertificateKind, CertificateProfile] = MappingProxyType(
         profile.kind: profile
         for profile in (
             authorities.SELF_SIGNED,
+            authorities.LINK,
             authorities.CROSS,
             services.OCSP_RESPONDER,
             services.REPOSITORY,
+            services.TIME_STAMP,
+            services.VALIDATION_SERVICE,
             residents.SIGNATURE,
             residents.USER_AUTHENTICATION,
             government.OFFICIAL_POST,
+            local.LG_POST,
+            local.LG_USER,
+            local.LG_ENCRYPTION,
         )
     }
 )
@@ -45,13 +53,41 @@ class IssuerFacts:
     Attributes:
         key_identifier: The subjectKeyIdentifier of the issuer's own certificate.
         period: The validity of that certificate; None while it is being made.
+        serial: The serial of that certificate.
         kinds: The kinds of certificate that this authority issues.
+        all_parts: Those of them whose authorityKeyIdentifier names that certificate besides the key.
     """
 
     name: DirectoryName
     key_identifier: bytes
     period: Period | None
+    serial: Serial
     kinds: frozenset[CertificateKind]
+    all_parts: frozenset[CertificateKind]
+
+
+class Part(Enum):
+    """A field of a draft that may differ from one certificate of a series to the next."""
+
+    SERIAL = "serial"
+    VALIDITY = "validity"
+    SUBJECT_NAME = "subject's name"
+    PUBLIC_KEY = "public key"
+
+
+Varying: TypeAlias = Part | type[CertificateExtension]
+"""What may vary in a series: a field, or the values of an extension, by their type."""
+
+CONSTANTS: frozenset[Varying] = frozenset()
+"""What a rule reads that reads nothing of the kind.
+
+Kind, profile, suite, issuer, and which extensions stand in which order and how critical, are one for a whole series.
+"""
+
+NAMED: frozenset[Varying] = frozenset(
+    {Part.SUBJECT_NAME, SubjectDirectoryName, IssuerDirectoryName, DistributionPoint, AuthorityKey}
+)
+"""Where ``Candidate.names`` finds names, besides the issuer's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +96,26 @@ class Candidate:
 
     The profile is looked at beside the draft: rules that say what no profile may allow hold even when the
     profile itself is wrong.
+
+    Attributes:
+        varying: In a series whose first certificate kept every rule: what differs from it, and so is looked at
+            again where a rule looks at names or extensions one by one. None if all is to be looked at.
     """
 
     draft: CertificateDraft
     profile: CertificateProfile
     issuer: IssuerFacts
+    varying: frozenset[Varying] | None = None
+    _names: Sequence[tuple[str, DirectoryName]] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     @classmethod
-    def of(cls, draft: CertificateDraft, issuer: IssuerFacts) -> Candidate:
+    def of(
+        cls, draft: CertificateDraft, issuer: IssuerFacts, varying: frozenset[Varying] | None = None
+    ) -> Candidate:
         """The draft beside the profile of its kind."""
-        return cls(draft, PROFILES[draft.kind], issuer)
+        return cls(draft, PROFILES[draft.kind], issuer, varying)
 
     @property
     def kind(self) -> CertificateKind:
@@ -80,13 +126,77 @@ class Candidate:
         """The draft's value of this type, if it has one."""
         return self.draft.extension(wanted)
 
-    def names(self) -> Iterator[tuple[str, DirectoryName]]:
-        """Every directory name in the draft, with the word for where it stands."""
-        yield "the issuer", self.draft.issuer
-        yield "the subject", self.draft.subject.name
+    def extensions(self) -> Iterator[PlacedExtension]:
+        """The extensions to look at, each for itself."""
         for placed in self.draft.extensions:
+            if self.varying is None or type(placed.value) in self.varying:
+                yield placed
+
+    def names(self) -> Sequence[tuple[str, DirectoryName]]:
+        """The directory names to look at, each for itself, with the word for where it stands."""
+        if self._names is None:  # found once: several rules look at them
+            object.__setattr__(self, "_names", tuple(self._find_names()))
+        assert self._names is not None
+        return self._names
+
+    def _find_names(self) -> Iterator[tuple[str, DirectoryName]]:
+        if self.varying is None:
+            yield "the issuer", self.draft.issuer
+        if self.varying is None or Part.SUBJECT_NAME in self.varying:
+            yield "the subject", self.draft.subject.name
+        for placed in self.extensions():
             value = placed.value
             if isinstance(value, (SubjectDirectoryName, IssuerDirectoryName, DistributionPoint)):
                 yield NAMES[value.oid], value.name
             elif isinstance(value, AuthorityKey) and value.issuer is not None:
                 yield NAMES[value.oid], value.issuer
+
+
+Look: TypeAlias = Callable[[Candidate], Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRule(Rule[Candidate]):
+    """A rule of certificates, with what tells where it need not be asked (``ca.lint.compiled``).
+
+    Attributes:
+        kinds: Which certificates it is about.
+        reads: Which parts it looks at, of those that may vary in a series; None if nobody has said.
+    """
+
+    kinds: frozenset[CertificateKind]
+    reads: frozenset[Varying] | None
+
+
+class CertificateRules:
+    """A family of rules of certificates, in the order in which they are written."""
+
+    def __init__(self) -> None:
+        self._rules: list[CertificateRule] = []
+
+    def __iter__(self) -> Iterator[CertificateRule]:
+        return iter(self._rules)
+
+    def rule(
+        self,
+        clause: str,
+        sentence: str,
+        *,
+        kinds: Collection[CertificateKind] = tuple(CertificateKind),
+        reads: Collection[Varying] | None = None,
+    ) -> Callable[[Look], Look]:
+        """Enter the decorated function as a rule.
+
+        A rule that does not say what it reads is taken to read everything: slow, never wrong.
+        """
+        about, marks = frozenset(kinds), None if reads is None else frozenset(reads)
+
+        def enter(look: Look) -> Look:
+            def look_if_about(candidate: Candidate) -> Iterable[str]:
+                return look(candidate) if candidate.draft.kind in about else ()
+
+            asked = look if about.issuperset(CertificateKind) else look_if_about
+            self._rules.append(CertificateRule(look.__name__, clause, sentence, asked, about, marks))
+            return asked
+
+        return enter

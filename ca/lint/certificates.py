@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from ca.lint import extensions, fields, policies, profile, residents
-from ca.lint.candidate import Candidate, IssuerFacts
-from ca.lint.rules import Rule, findings, refusal
+from ca.lint import extensions, fields, keys, policies, profile, residents
+from ca.lint.candidate import Candidate, CertificateRule, IssuerFacts
+from ca.lint.rules import findings, refusal
 from ca.profiles.drafting import CertificateDraft
 
 __all__ = ["RULES", "IssuerFacts", "check_certificate"]
 
-RULES: tuple[Rule[Candidate], ...] = (
+RULES: tuple[CertificateRule, ...] = (
     *fields.BOOK,
     *profile.BOOK,
     *extensions.BOOK,
+    *keys.BOOK,
     *policies.BOOK,
     *residents.BOOK,
 )

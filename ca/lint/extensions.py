@@ -1,16 +1,15 @@
-"""Rules about extensions that hold whatever a profile says: keys and their uses, points, status, responders."""
+"""Rules about extensions that hold whatever a profile says: uses of keys, points, status, responders."""
 
 # ruff: noqa: D103 - a rule is documented by its sentence
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from ca.lint import parts
-from ca.lint.candidate import Candidate
-from ca.lint.rules import RuleBook
+from ca.lint.candidate import CONSTANTS, Candidate, CertificateRules
 from ca.model import CA_KINDS, HOLDER_KINDS, CertificateKind
+from ca.profiles.drafting import PlacedExtension
 from ca.profiles.extensions import (
     NAMES,
     AuthorityKey,
@@ -29,23 +28,30 @@ from ca.profiles.extensions import (
     SubjectKey,
     SubjectOtherNames,
 )
-from ca.profiles.services import OCSP_SIGNING
+from ca.profiles.services import OCSP_SIGNING, SCVP_SERVER, TIME_STAMPING
 
-BOOK: RuleBook[Candidate] = RuleBook()
+BOOK = CertificateRules()
 
 _CA_USES = frozenset({KeyUse.KEY_CERT_SIGN, KeyUse.CRL_SIGN})
 _SIGNER_USES = frozenset({KeyUse.DIGITAL_SIGNATURE, KeyUse.NON_REPUDIATION})
 _CHALLENGE_USES = frozenset({KeyUse.DIGITAL_SIGNATURE})
+_CIPHER_USES = frozenset({KeyUse.KEY_ENCIPHERMENT, KeyUse.DATA_ENCIPHERMENT})
 _USES: Mapping[CertificateKind, frozenset[KeyUse]] = MappingProxyType(
     {
         CertificateKind.SELF_SIGNED: _CA_USES,
+        CertificateKind.LINK: _CA_USES,
         CertificateKind.CROSS: _CA_USES,
         CertificateKind.OCSP_RESPONDER: _CHALLENGE_USES,
         CertificateKind.REPOSITORY: _CHALLENGE_USES,
+        CertificateKind.TIME_STAMP: _SIGNER_USES,
+        CertificateKind.VALIDATION_SERVICE: _CHALLENGE_USES,
         CertificateKind.SIGNATURE: _SIGNER_USES,
         # A key that answers a server's challenge must never bind its holder to a document.
         CertificateKind.USER_AUTHENTICATION: _CHALLENGE_USES,
         CertificateKind.OFFICIAL_POST: _SIGNER_USES,
+        CertificateKind.LG_POST: _SIGNER_USES,
+        CertificateKind.LG_USER: _CHALLENGE_USES,
+        CertificateKind.LG_ENCRYPTION: _CIPHER_USES,
     }
 )
 assert _USES.keys() == set(CertificateKind), "each kind of certificate needs a row"
@@ -62,40 +68,51 @@ _NEVER_CRITICAL = (
 )
 
 
-@BOOK.rule("RFC 5280 4.2.1.9", "basicConstraints stands in CA certificates alone")
+@BOOK.rule("RFC 5280 4.2.1.9", "basicConstraints stands in CA certificates alone", reads=CONSTANTS)
 def constraints_only_in_cas(candidate: Candidate) -> Iterator[str]:
     if candidate.kind not in CA_KINDS and candidate.extension(BasicConstraints) is not None:
         yield f"a {candidate.kind} certificate has basicConstraints"
 
 
-@BOOK.rule("RFC 5280 4.2.1.9, cA", "a CA certificate says so in basicConstraints")
+@BOOK.rule(
+    "RFC 5280 4.2.1.9, cA",
+    "a CA certificate says so in basicConstraints",
+    kinds=CA_KINDS,
+    reads={BasicConstraints},
+)
 def constraints_of_cas(candidate: Candidate) -> Iterator[str]:
     constraints = candidate.extension(BasicConstraints)
-    if candidate.kind in CA_KINDS and (constraints is None or not constraints.ca):
+    if constraints is None or not constraints.ca:
         yield "basicConstraints does not say cA"
 
 
-@BOOK.rule("RFC 5280 4.2.1.9, pathLenConstraint", "a path length is not negative")
+@BOOK.rule("RFC 5280 4.2.1.9, pathLenConstraint", "a path length is not negative", reads={BasicConstraints})
 def constraints_path_length(candidate: Candidate) -> Iterator[str]:
     constraints = candidate.extension(BasicConstraints)
     if constraints is not None and constraints.path_length is not None and constraints.path_length < 0:
         yield "pathLenConstraint is negative"
 
 
-@BOOK.rule("RFC 5280 4.2.1.3", "a certificate says what its key is for")
+@BOOK.rule("RFC 5280 4.2.1.3", "a certificate says what its key is for", reads=CONSTANTS)
 def key_usage_there(candidate: Candidate) -> Iterator[str]:
     if candidate.extension(KeyUsage) is None:
         yield "keyUsage is missing"
 
 
-@BOOK.rule("RFC 5280 4.2.1.3, keyCertSign and cRLSign", "only a CA's key signs certificates and lists")
+@BOOK.rule(
+    "RFC 5280 4.2.1.3, keyCertSign and cRLSign",
+    "only a CA's key signs certificates and lists",
+    reads={KeyUsage},
+)
 def key_usage_of_cas_only(candidate: Candidate) -> Iterator[str]:
     usage = candidate.extension(KeyUsage)
     if candidate.kind not in CA_KINDS and usage is not None and usage.uses & _CA_USES:
         yield f"a {candidate.kind} certificate's key may sign certificates or lists"
 
 
-@BOOK.rule("JPKI profile, keyUsage", "a key is for what its kind is for, no more and no less")
+@BOOK.rule(
+    "JPKI profile, keyUsage", "a key is for what its kind is for, no more and no less", reads={KeyUsage}
+)
 def key_usage_of_kind(candidate: Candidate) -> Iterator[str]:
     usage, wanted = candidate.extension(KeyUsage), _USES[candidate.kind]
     if usage is None:
@@ -106,78 +123,26 @@ def key_usage_of_kind(candidate: Candidate) -> Iterator[str]:
         yield f"keyUsage is not {' and '.join(use for use in KeyUse if use in wanted)}"
 
 
-@BOOK.rule("RFC 5280 4.2.1, criticality", "what a verifier must understand is critical")
+@BOOK.rule("RFC 5280 4.2.1, criticality", "what a verifier must understand is critical", reads=CONSTANTS)
 def must_be_critical(candidate: Candidate) -> Iterator[str]:
     for placed in candidate.draft.extensions:
         if not placed.critical and isinstance(placed.value, _CRITICAL):
             yield f"{NAMES[placed.value.oid]} is not critical"
 
 
-@BOOK.rule("RFC 5280 4.2.1 and 4.2.2, criticality", "what only helps a verifier is not critical")
+@BOOK.rule(
+    "RFC 5280 4.2.1 and 4.2.2, criticality", "what only helps a verifier is not critical", reads=CONSTANTS
+)
 def never_critical(candidate: Candidate) -> Iterator[str]:
     for placed in candidate.draft.extensions:
         if placed.critical and isinstance(placed.value, _NEVER_CRITICAL):
             yield f"{NAMES[placed.value.oid]} is critical"
 
 
-@BOOK.rule("RFC 5280 4.2.1.1", "all but self-signed certificates name their issuer's key; those do not")
-def authority_key_there(candidate: Candidate) -> Iterator[str]:
-    there = candidate.extension(AuthorityKey) is not None
-    if there == (candidate.kind is CertificateKind.SELF_SIGNED):
-        yield f"authorityKeyIdentifier is {'there' if there else 'missing'}"
-
-
-@BOOK.rule("RFC 5280 4.2.1.1, keyIdentifier", "authorityKeyIdentifier is the issuer's subjectKeyIdentifier")
-def authority_key_is_issuers(candidate: Candidate) -> Iterator[str]:
-    key = candidate.extension(AuthorityKey)
-    if key is not None and key.key_identifier != candidate.issuer.key_identifier:
-        yield "authorityKeyIdentifier is another key's"
-
-
-@BOOK.rule("RFC 5280 appendix A.2, AuthorityKeyIdentifier", "issuer and serial come together or not at all")
-def authority_key_pair(candidate: Candidate) -> Iterator[str]:
-    key = candidate.extension(AuthorityKey)
-    if key is not None and (key.issuer is None) != (key.serial is None):
-        yield "authorityKeyIdentifier has one of issuer and serial"
-
-
-@BOOK.rule("RFC 5280 4.2.1.2", "a certificate names its own key")
-def subject_key_there(candidate: Candidate) -> Iterator[str]:
-    if candidate.extension(SubjectKey) is None:
-        yield "subjectKeyIdentifier is missing"
-
-
-@BOOK.rule("RFC 5280 4.2.1.2 (1)", "a key identifier has 20 octets")
-def subject_key_length(candidate: Candidate) -> Iterator[str]:
-    key = candidate.extension(SubjectKey)
-    if key is not None and len(key.key_identifier) != 20:
-        yield f"subjectKeyIdentifier has {len(key.key_identifier)} octets"
-
-
-@BOOK.rule("RFC 5280 4.2.1.2, method (1)", "a key identifier is the SHA-1 hash of the key that is certified")
-def subject_key_is_hash(candidate: Candidate) -> Iterator[str]:
-    # A cross-certificate repeats the identifier that the other CA gave itself, made as it may be.
-    if candidate.kind is CertificateKind.CROSS:
-        return
-    key = candidate.extension(SubjectKey)
-    bits = parts.subject_public_key(candidate.draft.subject.public_key)
-    if key is None or bits is None or len(key.key_identifier) != 20:
-        return
-    if key.key_identifier != hashlib.sha1(bits, usedforsecurity=False).digest():
-        yield "subjectKeyIdentifier is not the hash of the subject's key"
-
-
-@BOOK.rule("RFC 5280 3.2, self-signed key", "a self-signed certificate is for the key that signs it")
-def self_signed_key(candidate: Candidate) -> Iterator[str]:
-    key = candidate.extension(SubjectKey)
-    if candidate.kind is not CertificateKind.SELF_SIGNED or key is None:
-        return
-    if key.key_identifier != candidate.issuer.key_identifier:
-        yield "the subject's key is not the key that is to sign"
-
-
 @BOOK.rule(
-    "RFC 5280 4.2.1.13", "CA and holders' certificates name their list; services lie in the full list alone"
+    "RFC 5280 4.2.1.13",
+    "CA and holders' certificates name their list; services lie in the full list alone",
+    reads=CONSTANTS,
 )
 def point_there(candidate: Candidate) -> Iterator[str]:
     there = candidate.extension(DistributionPoint) is not None
@@ -186,22 +151,34 @@ def point_there(candidate: Candidate) -> Iterator[str]:
 
 
 @BOOK.rule(
-    "JPKI profile, cRLDistributionPoints of CAs", "a CA certificate's list is its issuer's authority list"
+    "JPKI profile, cRLDistributionPoints of CAs",
+    "a CA certificate's list is its issuer's authority list",
+    kinds=CA_KINDS,
+    reads={DistributionPoint},
 )
 def point_of_cas(candidate: Candidate) -> Iterator[str]:
     point = candidate.extension(DistributionPoint)
-    if candidate.kind in CA_KINDS and point is not None and point.name != candidate.draft.issuer:
+    if point is not None and point.name != candidate.draft.issuer:
         yield "cRLDistributionPoints is not the issuer's own name"
 
 
-@BOOK.rule("JPKI profile, cRLDistributionPoints of holders", "a holder's list is not the authority list")
+@BOOK.rule(
+    "JPKI profile, cRLDistributionPoints of holders",
+    "a holder's list is not the authority list",
+    kinds=HOLDER_KINDS,
+    reads={DistributionPoint},
+)
 def point_of_holders(candidate: Candidate) -> Iterator[str]:
     point = candidate.extension(DistributionPoint)
-    if candidate.kind in HOLDER_KINDS and point is not None and point.name == candidate.draft.issuer:
+    if point is not None and point.name == candidate.draft.issuer:
         yield "cRLDistributionPoints is the issuer's own name"
 
 
-@BOOK.rule("RFC 5280 4.2.2.1", "status is asked for over plain http, at a URL of at most 255 characters")
+@BOOK.rule(
+    "RFC 5280 4.2.2.1",
+    "status is asked for over plain http, at a URL of at most 255 characters",
+    reads={StatusService},
+)
 def status_url(candidate: Candidate) -> Iterator[str]:
     # Not https: to verify the server's certificate one would need its status first.
     service = candidate.extension(StatusService)
@@ -209,30 +186,69 @@ def status_url(candidate: Candidate) -> Iterator[str]:
         yield "the OCSP location is not an http URL of at most 255 characters"
 
 
-@BOOK.rule("RFC 5280 4.2.1.12", "extKeyUsage names at least one purpose, each once")
+@BOOK.rule("RFC 5280 4.2.1.12", "extKeyUsage names at least one purpose, each once", reads={ExtendedKeyUsage})
 def purposes_once(candidate: Candidate) -> Iterator[str]:
     usage = candidate.extension(ExtendedKeyUsage)
     if usage is not None and not 0 < len(usage.purposes) == len(set(usage.purposes)):
         yield "extKeyUsage is empty or names a purpose twice"
 
 
-@BOOK.rule("RFC 6960 4.2.2.2", "a responder's key is for OCSP responses, and for nothing else")
+@BOOK.rule(
+    "RFC 6960 4.2.2.2",
+    "a responder's key is for OCSP responses, and for nothing else",
+    kinds={CertificateKind.OCSP_RESPONDER},
+    reads={ExtendedKeyUsage},
+)
 def responder_purpose(candidate: Candidate) -> Iterator[str]:
     usage = candidate.extension(ExtendedKeyUsage)
-    if candidate.kind is not CertificateKind.OCSP_RESPONDER:
-        return
     if usage is None or set(usage.purposes) != {OCSP_SIGNING}:
         yield "extKeyUsage is not OCSPSigning alone"
 
 
-@BOOK.rule("RFC 6960 4.2.2.2, delegation", "no other key is for OCSP responses")
+@BOOK.rule("RFC 6960 4.2.2.2, delegation", "no other key is for OCSP responses", reads={ExtendedKeyUsage})
 def responder_purpose_only(candidate: Candidate) -> Iterator[str]:
     usage = candidate.extension(ExtendedKeyUsage)
     if candidate.kind is not CertificateKind.OCSP_RESPONDER and usage and OCSP_SIGNING in usage.purposes:
         yield f"a {candidate.kind} certificate's key may sign OCSP responses"
 
 
-@BOOK.rule("RFC 6960 4.2.2.2.1", "a responder's certificate is not asked about, every other one is")
+@BOOK.rule(
+    "RFC 3161 2.3",
+    "a time stamp authority's key is for time stamps alone, and that is critical",
+    kinds={CertificateKind.TIME_STAMP},
+    reads={ExtendedKeyUsage},
+)
+def time_stamp_purpose(candidate: Candidate) -> Iterator[str]:
+    alone = PlacedExtension(ExtendedKeyUsage((TIME_STAMPING,)), critical=True)
+    if alone not in candidate.draft.extensions:
+        yield "extKeyUsage is not timeStamping alone, critical"
+
+
+@BOOK.rule("RFC 3161 2.3, exclusive purpose", "no other key is for time stamps", reads={ExtendedKeyUsage})
+def time_stamp_purpose_only(candidate: Candidate) -> Iterator[str]:
+    usage = candidate.extension(ExtendedKeyUsage)
+    if candidate.kind is not CertificateKind.TIME_STAMP and usage and TIME_STAMPING in usage.purposes:
+        yield f"a {candidate.kind} certificate's key may sign time stamps"
+
+
+@BOOK.rule(
+    "RFC 5055 8, id-kp-scvpServer",
+    "the key of a validation service is for its answers, and no other key is",
+    reads={ExtendedKeyUsage},
+)
+def validation_purpose(candidate: Candidate) -> Iterator[str]:
+    usage = candidate.extension(ExtendedKeyUsage)
+    purposes = frozenset() if usage is None else frozenset(usage.purposes)
+    if candidate.kind is CertificateKind.VALIDATION_SERVICE:
+        if purposes != {SCVP_SERVER}:
+            yield "extKeyUsage is not scvpServer alone"
+    elif SCVP_SERVER in purposes:
+        yield f"a {candidate.kind} certificate's key may sign validation answers"
+
+
+@BOOK.rule(
+    "RFC 6960 4.2.2.2.1", "a responder's certificate is not asked about, every other one is", reads=CONSTANTS
+)
 def responder_no_check(candidate: Candidate) -> Iterator[str]:
     there = candidate.extension(OcspNoCheck) is not None
     if there != (candidate.kind is CertificateKind.OCSP_RESPONDER):

@@ -12,7 +12,7 @@ from typing import TypeVar
 from ca.lint import parts
 from ca.lint.candidate import IssuerFacts
 from ca.lint.rules import Rule, RuleBook, findings, refusal
-from ca.model import ARL, FULL, HOLDER_KINDS, CertificateKind, Revocation, RevocationReason
+from ca.model import ARL, CA_KINDS, FULL, HOLDER_KINDS, Revocation, RevocationReason
 from ca.names import DirectoryName
 from ca.profiles.extensions import NAMES, AuthorityKey, Holds, IssuingPoint, ListExtension, ListNumber
 from ca.profiles.lists import ListDraft
@@ -29,7 +29,7 @@ _OF_HOLDERS = frozenset({RevocationReason.CA_COMPROMISE}).union(*(REASONS_FOR[ki
 REASONS_IN: Mapping[Holds, frozenset[RevocationReason]] = MappingProxyType(
     {
         Holds.USER: _OF_HOLDERS,
-        Holds.CA: REASONS_FOR[CertificateKind.CROSS] | REASONS_FOR[CertificateKind.SELF_SIGNED],
+        Holds.CA: frozenset[RevocationReason]().union(*(REASONS_FOR[kind] for kind in CA_KINDS)),
         Holds.ALL: _OF_HOLDERS.union(*REASONS_FOR.values()),
     }
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 
 from ca.errors import SuiteRetired
@@ -77,6 +78,7 @@ def retired_suite(suite: Suite, at: datetime) -> Iterator[str]:
         yield str(retired)
 
 
+@lru_cache(maxsize=1024)  # few, and in every certificate
 def is_oid(text: str) -> bool:
     """Whether this is a dotted object identifier that BER can carry (X.660: the first arc is 0, 1 or 2)."""
     return len(text) <= 200 and _OID.fullmatch(text) is not None
@@ -87,6 +89,7 @@ def is_plain_http(url: str) -> bool:
     return len(url) <= 255 and _HTTP.fullmatch(url) is not None
 
 
+@lru_cache(maxsize=64)  # one rule after another looks at the same key
 def subject_public_key(info: bytes) -> bytes | None:
     """The key bits of a SubjectPublicKeyInfo, or None if it is not one (RFC 5280 4.1).
 

@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ca.lint import parts
-from ca.lint.candidate import Candidate
-from ca.lint.rules import RuleBook
+from ca.lint.candidate import CONSTANTS, Candidate, CertificateRules
 from ca.model import CA_KINDS, CertificateKind
 from ca.profiles.extensions import (
     ANY_POLICY,
@@ -19,12 +18,16 @@ from ca.profiles.extensions import (
     SubjectOtherNames,
 )
 
-BOOK: RuleBook[Candidate] = RuleBook()
+BOOK = CertificateRules()
 
 
-@BOOK.rule("X.690 8.19", "object identifiers are well formed")
+@BOOK.rule(
+    "X.690 8.19",
+    "object identifiers are well formed",
+    reads={CertificatePolicies, ExtendedKeyUsage, PolicyMappings, SubjectOtherNames},
+)
 def identifiers(candidate: Candidate) -> Iterator[str]:
-    for placed in candidate.draft.extensions:
+    for placed in candidate.extensions():
         match placed.value:
             case CertificatePolicies(policies=oids) | ExtendedKeyUsage(purposes=oids):
                 pass
@@ -38,7 +41,11 @@ def identifiers(candidate: Candidate) -> Iterator[str]:
             yield f"{NAMES[placed.value.oid]} holds what is not an object identifier"
 
 
-@BOOK.rule("RFC 5280 4.2.1.11, requireExplicitPolicy", "all but self-signed certificates name their policies")
+@BOOK.rule(
+    "RFC 5280 4.2.1.11, requireExplicitPolicy",
+    "all but self-signed certificates name their policies",
+    reads={CertificatePolicies},
+)
 def policies_there(candidate: Candidate) -> Iterator[str]:
     # Every path through a bridge needs an explicit policy: also a responder's or the repository's.
     if candidate.kind is CertificateKind.SELF_SIGNED:
@@ -48,21 +55,27 @@ def policies_there(candidate: Candidate) -> Iterator[str]:
         yield "certificatePolicies is missing or empty"
 
 
-@BOOK.rule("RFC 5280 4.2.1.4", "no policy stands twice")
+@BOOK.rule("RFC 5280 4.2.1.4", "no policy stands twice", reads={CertificatePolicies})
 def policies_once(candidate: Candidate) -> Iterator[str]:
     policies = candidate.extension(CertificatePolicies)
     if policies is not None and len(set(policies.policies)) < len(policies.policies):
         yield "certificatePolicies names a policy twice"
 
 
-@BOOK.rule("RFC 5280 4.2.1.4, anyPolicy", "no certificate is good for any policy")
+@BOOK.rule(
+    "RFC 5280 4.2.1.4, anyPolicy", "no certificate is good for any policy", reads={CertificatePolicies}
+)
 def policies_never_any(candidate: Candidate) -> Iterator[str]:
     policies = candidate.extension(CertificatePolicies)
     if policies is not None and ANY_POLICY in policies.policies:
         yield "certificatePolicies holds anyPolicy"
 
 
-@BOOK.rule("RFC 5280 4.2.1.4, CPS pointer", "the practice statement is at an http or https URL")
+@BOOK.rule(
+    "RFC 5280 4.2.1.4, CPS pointer",
+    "the practice statement is at an http or https URL",
+    reads={CertificatePolicies},
+)
 def policies_statement(candidate: Candidate) -> Iterator[str]:
     policies = candidate.extension(CertificatePolicies)
     if policies is None or policies.cps is None:
@@ -74,7 +87,7 @@ def policies_statement(candidate: Candidate) -> Iterator[str]:
         yield "the CPS pointer is not an http or https URL of at most 255 characters"
 
 
-@BOOK.rule("RFC 5280 4.2.1.5", "only a CA certificate maps or constrains policies")
+@BOOK.rule("RFC 5280 4.2.1.5", "only a CA certificate maps or constrains policies", reads=CONSTANTS)
 def mappings_only_in_cas(candidate: Candidate) -> Iterator[str]:
     if candidate.kind in CA_KINDS:
         return
@@ -83,21 +96,25 @@ def mappings_only_in_cas(candidate: Candidate) -> Iterator[str]:
             yield f"a {candidate.kind} certificate has {NAMES[extension.oid]}"
 
 
-@BOOK.rule("RFC 5280 4.2.1.5, SIZE", "there is a mapping, and none stands twice")
+@BOOK.rule("RFC 5280 4.2.1.5, SIZE", "there is a mapping, and none stands twice", reads={PolicyMappings})
 def mappings_once(candidate: Candidate) -> Iterator[str]:
     mappings = candidate.extension(PolicyMappings)
     if mappings is not None and not 0 < len(mappings.pairs) == len(set(mappings.pairs)):
         yield "policyMappings is empty or holds a pair twice"
 
 
-@BOOK.rule("RFC 5280 4.2.1.5, anyPolicy", "no policy is mapped from or to anyPolicy")
+@BOOK.rule("RFC 5280 4.2.1.5, anyPolicy", "no policy is mapped from or to anyPolicy", reads={PolicyMappings})
 def mappings_never_any(candidate: Candidate) -> Iterator[str]:
     mappings = candidate.extension(PolicyMappings)
     if mappings is not None and any(ANY_POLICY in pair for pair in mappings.pairs):
         yield "policyMappings maps from or to anyPolicy"
 
 
-@BOOK.rule("RFC 5280 4.2.1.5, issuerDomainPolicy", "what is mapped is also asserted in certificatePolicies")
+@BOOK.rule(
+    "RFC 5280 4.2.1.5, issuerDomainPolicy",
+    "what is mapped is also asserted in certificatePolicies",
+    reads={PolicyMappings, CertificatePolicies},
+)
 def mappings_asserted(candidate: Candidate) -> Iterator[str]:
     mappings, policies = candidate.extension(PolicyMappings), candidate.extension(CertificatePolicies)
     if mappings is None or policies is None:
@@ -107,7 +124,9 @@ def mappings_asserted(candidate: Candidate) -> Iterator[str]:
             yield "policyMappings maps a policy that certificatePolicies does not name"
 
 
-@BOOK.rule("RFC 5280 4.2.1.11", "policyConstraints says something, and counts from 0")
+@BOOK.rule(
+    "RFC 5280 4.2.1.11", "policyConstraints says something, and counts from 0", reads={PolicyConstraints}
+)
 def policy_constraints_sense(candidate: Candidate) -> Iterator[str]:
     constraints = candidate.extension(PolicyConstraints)
     if constraints is None:
@@ -122,11 +141,12 @@ def policy_constraints_sense(candidate: Candidate) -> Iterator[str]:
 
 
 @BOOK.rule(
-    "GPKI profile, policyConstraints", "every path through a cross-certificate needs an explicit policy"
+    "GPKI profile, policyConstraints",
+    "every path through a cross-certificate needs an explicit policy",
+    kinds={CertificateKind.CROSS},
+    reads={PolicyConstraints},
 )
 def cross_requires_policy(candidate: Candidate) -> Iterator[str]:
-    if candidate.kind is not CertificateKind.CROSS:
-        return
     constraints = candidate.extension(PolicyConstraints)
     if constraints is None or constraints.require_explicit_policy != 0:
         yield "policyConstraints does not require an explicit policy from here on"

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ca.lint.candidate import Candidate
-from ca.lint.rules import RuleBook
+from ca.lint.candidate import CONSTANTS, PROFILES, Candidate, CertificateRules
 from ca.profiles.extensions import NAMES
 
-BOOK: RuleBook[Candidate] = RuleBook()
+BOOK = CertificateRules()
+
+_FIXED = {slot.extension for profile in PROFILES.values() for slot in profile.slots if slot.fixed is not None}
 
 
-@BOOK.rule("RFC 5280 4.2", "no extension stands twice")
+@BOOK.rule("RFC 5280 4.2", "no extension stands twice", reads=CONSTANTS)
 def extension_once(candidate: Candidate) -> Iterator[str]:
     # By identifier, not by type: two types of value are subjectAltName.
     oids = [placed.value.oid for placed in candidate.draft.extensions]
@@ -21,7 +22,7 @@ def extension_once(candidate: Candidate) -> Iterator[str]:
             yield f"{NAMES[oid]} stands {oids.count(oid)} times"
 
 
-@BOOK.rule("the kind's profile, slots", "every extension that the profile demands is there")
+@BOOK.rule("the kind's profile, slots", "every extension that the profile demands is there", reads=CONSTANTS)
 def profile_complete(candidate: Candidate) -> Iterator[str]:
     there = {type(placed.value) for placed in candidate.draft.extensions}
     for slot in candidate.profile.slots:
@@ -29,7 +30,7 @@ def profile_complete(candidate: Candidate) -> Iterator[str]:
             yield f"{NAMES[slot.extension.oid]} ({slot.extension.__name__}) is missing"
 
 
-@BOOK.rule("the kind's profile, closed", "every extension has a place in the profile")
+@BOOK.rule("the kind's profile, closed", "every extension has a place in the profile", reads=CONSTANTS)
 def profile_closed(candidate: Candidate) -> Iterator[str]:
     known = {slot.extension for slot in candidate.profile.slots}
     for placed in candidate.draft.extensions:
@@ -37,7 +38,7 @@ def profile_closed(candidate: Candidate) -> Iterator[str]:
             yield f"{NAMES[placed.value.oid]} ({type(placed.value).__name__}) has no place in the profile"
 
 
-@BOOK.rule("the kind's profile, order", "the extensions stand in the profile's order")
+@BOOK.rule("the kind's profile, order", "the extensions stand in the profile's order", reads=CONSTANTS)
 def profile_order(candidate: Candidate) -> Iterator[str]:
     ranks = {slot.extension: rank for rank, slot in enumerate(candidate.profile.slots)}
     found = [
@@ -47,7 +48,9 @@ def profile_order(candidate: Candidate) -> Iterator[str]:
         yield "the extensions stand in another order"
 
 
-@BOOK.rule("the kind's profile, criticality", "each extension is as critical as the profile says")
+@BOOK.rule(
+    "the kind's profile, criticality", "each extension is as critical as the profile says", reads=CONSTANTS
+)
 def profile_criticality(candidate: Candidate) -> Iterator[str]:
     wanted = {slot.extension: slot.critical for slot in candidate.profile.slots}
     for placed in candidate.draft.extensions:
@@ -55,9 +58,9 @@ def profile_criticality(candidate: Candidate) -> Iterator[str]:
             yield f"{NAMES[placed.value.oid]} is {'' if placed.critical else 'not '}critical"
 
 
-@BOOK.rule("the kind's profile, fixed values", "what the profile fixes is not varied")
+@BOOK.rule("the kind's profile, fixed values", "what the profile fixes is not varied", reads=_FIXED)
 def profile_fixed(candidate: Candidate) -> Iterator[str]:
     wanted = {slot.extension: slot.fixed for slot in candidate.profile.slots if slot.fixed is not None}
     for placed in candidate.draft.extensions:
-        if placed.value != wanted.get(type(placed.value), placed.value):
+        if type(placed.value) in wanted and placed.value != wanted[type(placed.value)]:
             yield f"{NAMES[placed.value.oid]} has another value"

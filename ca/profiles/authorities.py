@@ -1,4 +1,4 @@
-"""Certificates of certificate authorities: self-signed and cross (domain facts: the old bridge, GPKI)."""
+"""Certificates of certificate authorities: self-signed, link and cross (domain facts: the old bridge, GPKI)."""
 
 from __future__ import annotations
 
@@ -31,6 +31,26 @@ SELF_SIGNED = CertificateProfile(
     ),
 )
 """A CA's own certificate: no policies, no authorityKeyIdentifier, and a distribution point in the root too."""
+
+LINK = CertificateProfile(
+    CertificateKind.LINK,
+    (
+        Slot(AuthorityKey),
+        Slot(SubjectKey),
+        Slot(KeyUsage, critical=True, fixed=_CA_KEY_USAGE),
+        Slot(CertificatePolicies, critical=True),
+        Slot(SubjectDirectoryName),
+        Slot(BasicConstraints, critical=True, fixed=BasicConstraints(ca=True)),
+        Slot(DistributionPoint),
+    ),
+)
+"""One authority's word, under one of its keys, for another of its keys (RFC 4210 4.4: NewWithOld and OldWithNew).
+
+It stands in paths, where a self-signed certificate never does: from the new anchor over OldWithNew to a
+cross-certificate that the old key signed. That one requires an explicit policy, and without certificatePolicies here
+none would be left (RFC 5280 6.1.3 (e)). So a link carries its authority's policies; being self-issued within one
+domain it maps none, and it leaves the constraining to the cross-certificates.
+"""
 
 CROSS = CertificateProfile(
     CertificateKind.CROSS,

@@ -7,7 +7,7 @@ change a fixed one: a holder's certificate cannot become a CA's.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from ca.model import CertificateKind, Period, Serial
@@ -19,26 +19,32 @@ T = TypeVar("T", bound=CertificateExtension)
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedExtension:
+    """An extension value and its criticality, as it will stand in the certificate."""
+
+    value: CertificateExtension
+    critical: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Slot:
     """One extension's place in a profile.
 
     Attributes:
         extension: The type of value that stands here.
         fixed: The value itself where the profile leaves no choice; else it comes with the contents.
+        placed: The fixed value as it will stand in every certificate.
     """
 
     extension: type[CertificateExtension]
     critical: bool = False
     fixed: CertificateExtension | None = None
     optional: bool = False
+    placed: PlacedExtension | None = field(init=False, repr=False, compare=False)
 
-
-@dataclass(frozen=True, slots=True)
-class PlacedExtension:
-    """An extension value and its criticality, as it will stand in the certificate."""
-
-    value: CertificateExtension
-    critical: bool
+    def __post_init__(self) -> None:
+        placed = None if self.fixed is None else PlacedExtension(self.fixed, self.critical)
+        object.__setattr__(self, "placed", placed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ class CertificateDraft:
     def extension(self, wanted: type[T]) -> T | None:
         """The value of this type, if the draft has one."""
         for placed in self.extensions:
-            if isinstance(placed.value, wanted):
+            if type(placed.value) is wanted:
                 return placed.value
         return None
 
@@ -75,6 +81,21 @@ class CertificateProfile:
 
     kind: CertificateKind
     slots: tuple[Slot, ...]
+
+    def narrowed(self, contents: Iterable[CertificateExtension]) -> CertificateProfile:
+        """This profile for a series of certificates that all have these values.
+
+        They are fixed; an optional slot without one stays empty in the whole series, and every other has to be filled.
+        """
+        given = {type(value): value for value in contents}
+        slots: list[Slot] = []
+        for slot in self.slots:
+            if slot.fixed is None and slot.extension in given:
+                slots.append(replace(slot, fixed=given.pop(slot.extension), optional=False))
+            elif not slot.optional:
+                slots.append(slot)
+        assert not given, f"{self.kind} has no place for {[kind.__name__ for kind in given]}"
+        return CertificateProfile(self.kind, tuple(slots))
 
     def draft(
         self,
@@ -96,7 +117,10 @@ class CertificateProfile:
         assert len(given) == len(values), "one value of each type"
         placed: list[PlacedExtension] = []
         for slot in self.slots:
-            value = slot.fixed if slot.fixed is not None else given.pop(slot.extension, None)
+            if slot.placed is not None:
+                placed.append(slot.placed)
+                continue
+            value = given.pop(slot.extension, None)
             if value is None:
                 assert slot.optional, f"{self.kind} needs {slot.extension.__name__}"
                 continue

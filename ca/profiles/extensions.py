@@ -12,6 +12,8 @@ from ca.names import DirectoryName
 
 ANY_POLICY = "2.5.29.32.0"
 
+CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
+
 
 class KeyUse(StrEnum):
     """Bits of keyUsage (RFC 5280 4.2.1.3), in the order of their bit numbers."""
@@ -114,6 +116,17 @@ class StatusService:
 
     oid: ClassVar[str] = "1.3.6.1.5.5.7.1.1"
     url: str
+
+
+class AuthorityKeyForm(StrEnum):
+    """What an authorityKeyIdentifier says of the issuing key; the value is the word of editions.
+
+    All three parts name one certificate of the key, its self-signed one, which is no part of a path through a
+    cross-certificate: RFC 5280 6.1 does not care, OpenSSL then finds no issuer (docs/editions.md).
+    """
+
+    KEY_IDENTIFIER = "key identifier"
+    ALL_PARTS = "all parts"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
 from ca.errors import NotFound
-from ca.model import ARL, FULL, AuthorityId, CertificateKind, GenerationId, partition_scope
+from ca.model import (
+    ARL,
+    FULL,
+    RESIDENT_KINDS,
+    AuthorityId,
+    CertificateKind,
+    GenerationId,
+    partition_scope,
+)
 from ca.names import Attribute, DirectoryName, Municipalities, Municipality
 from ca.profiles.drafting import CertificateProfile
-from ca.profiles.extensions import CertificatePolicies, Holds, StatusService
+from ca.profiles.extensions import AuthorityKeyForm, CertificatePolicies, Holds, StatusService
 from ca.profiles.lists import ListPlace
 from ca.rules.validity import ValidityRule
 from ca.suites import SubjectKeyRule, Suite
@@ -23,6 +31,8 @@ class AuthorityRole(StrEnum):
     BRIDGE = "bridge"
     PREFECTURE = "prefecture"
     GOVERNMENT = "government"
+    NATIONAL = "national"
+    ORGANISATION = "organisation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,8 @@ class HolderPractice:
     Attributes:
         points: The name under which the kind's distribution points stand.
         minimum_age: In years, if the kind is not issued to everybody.
+        authority_key: What the certificates say of the issuing key.
+        within: The kind that a certificate never outlasts: the one of the same holder.
     """
 
     profile: CertificateProfile
@@ -40,6 +52,8 @@ class HolderPractice:
     keys: SubjectKeyRule
     points: DirectoryName
     minimum_age: int | None = None
+    authority_key: AuthorityKeyForm = AuthorityKeyForm.KEY_IDENTIFIER
+    within: CertificateKind | None = None
 
     def place(self, municipality: Municipality, municipalities: Municipalities) -> ListPlace:
         """The partition of this kind in this municipality; its name is fixed for every certificate issued there."""
@@ -50,7 +64,7 @@ class HolderPractice:
         return ListPlace(partition_scope(self.profile.kind, municipality.code), point, Holds.USER)
 
     def whole(self) -> ListPlace:
-        """The one partition of a kind that is not split by municipality (official posts)."""
+        """The one partition of a kind that is not split by municipality (posts, local governments)."""
         return ListPlace(
             partition_scope(self.profile.kind, "all"), self.points.child((Attribute.CN, "CRLDP")), Holds.USER
         )
@@ -74,7 +88,8 @@ class Practice:
 
     Attributes:
         prefecture_code: Two digits of JIS X 0401 for a prefecture CA.
-        services: The policies that the certificates of its services carry.
+        services: The policies that the certificates of its services, and its link certificates, carry.
+        offered: The services that it has besides an OCSP responder, by the kind of their certificates.
         holders: The kinds that it issues to holders.
         url: The base of every URL that its certificates carry, without a slash at its end.
     """
@@ -89,6 +104,7 @@ class Practice:
     holders: Mapping[CertificateKind, HolderPractice]
     periods: Periods
     url: str
+    offered: tuple[CertificateKind, ...] = ()
 
     def holder(self, kind: CertificateKind) -> HolderPractice:
         """How this authority issues this kind, or NotFound naming the kinds that it does issue."""
@@ -97,6 +113,23 @@ class Practice:
         except KeyError:
             kinds = ", ".join(self.holders) or "none"
             raise NotFound(f"kind {kind}", f"is not issued by {self.authority} (issued: {kinds})") from None
+
+    def serves(self, municipality: Municipality) -> bool:
+        """Whether the residents of this municipality or ward apply to it, at their window."""
+        if self.role is AuthorityRole.NATIONAL:
+            return municipality.has_window
+        return municipality.has_window and municipality.prefecture_code == self.prefecture_code
+
+    def places(self, municipalities: Municipalities) -> Iterator[ListPlace]:
+        """Where each of its lists stands: its two of its own, then every partition of every kind."""
+        yield self.full
+        yield self.arl
+        for holder in self.holders.values():
+            if holder.profile.kind in RESIDENT_KINDS:
+                for municipality in filter(self.serves, municipalities):
+                    yield holder.place(municipality, municipalities)
+            else:
+                yield holder.whole()
 
     @property
     def arl(self) -> ListPlace:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from datetime import date
 
+from ca.birth import BirthDate
 from ca.chance import Chance
 from ca.model import CertificateKind, MunicipalityCode, Resident
 from ca.names import Attribute, DirectoryName, Municipality
 from ca.profiles.drafting import CertificateProfile, Slot
 from ca.profiles.extensions import (
+    CLIENT_AUTH,
     AuthorityKey,
     CertificatePolicies,
     DistributionPoint,
@@ -20,8 +23,6 @@ from ca.profiles.extensions import (
     SubjectKey,
     SubjectOtherNames,
 )
-
-CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 
 SIGNATURE = CertificateProfile(
     CertificateKind.SIGNATURE,
@@ -58,6 +59,7 @@ USER_AUTHENTICATION = CertificateProfile(
 """Carries no name of the resident at all."""
 
 _ITEMS = "1.2.392.200149.8.5.5"
+_NAME, _NAME_FLAGS, _SEX, _BIRTH_DATE, _ADDRESS, _ADDRESS_FLAGS = (f"{_ITEMS}.{n}" for n in range(1, 7))
 _ERAS = (  # the first day of each era, newest first; the digit stands for the era
     (date(2019, 5, 1), "5"),  # Reiwa
     (date(1989, 1, 8), "4"),  # Heisei
@@ -67,22 +69,30 @@ _ERAS = (  # the first day of each era, newest first; the digit stands for the e
 )
 
 
-def birth_date_text(day: date) -> str:
-    """EYYYYMMDD: the era's digit (0 unknown), then the Gregorian date."""
-    era = next((digit for begins, digit in _ERAS if day >= begins), "0")
-    return f"{era}{day:%Y%m%d}"
+def birth_date_text(born: BirthDate) -> str:
+    """EYYYYMMDD: the era's digit, then the Gregorian date; what is unknown is zero.
+
+    The era is told only if every day that fits the known parts lies in it: 1989-00-00 is of 1989, but of no era.
+    """
+    eras = {"0"} if born.year is None else {_era(day) for day in born.span(born.year)}
+    digit = eras.pop() if len(eras) == 1 else "0"
+    return digit + str(born).replace("-", "")
+
+
+def _era(day: date) -> str:
+    return next((digit for begins, digit in _ERAS if day >= begins), "0")
 
 
 def four_items(resident: Resident) -> SubjectOtherNames:
     """The otherNames of a signature certificate, in the order in which they are seen: 1, 4, 3, 5, 2, 6."""
     return SubjectOtherNames(
         (
-            (f"{_ITEMS}.1", resident.name),
-            (f"{_ITEMS}.4", birth_date_text(resident.birth_date)),
-            (f"{_ITEMS}.3", resident.sex.value),
-            (f"{_ITEMS}.5", resident.address),
-            (f"{_ITEMS}.2", resident.name_substitutes),
-            (f"{_ITEMS}.6", resident.address_substitutes),
+            (_NAME, resident.name),
+            (_BIRTH_DATE, birth_date_text(resident.birth_date)),
+            (_SEX, resident.sex.value),
+            (_ADDRESS, resident.address),
+            (_NAME_FLAGS, resident.name_substitutes),
+            (_ADDRESS_FLAGS, resident.address_substitutes),
         )
     )
 
@@ -96,11 +106,10 @@ def pseudonym(chance: Chance, purpose: str, municipality: MunicipalityCode) -> s
     14 alphanumerics, the municipality's five digits, three digits and a letter, all but the municipality by
     chance.
     """
-    octets = chance.octets(f"pseudonym {purpose}", 36)
     # Two octets a character: 65,536 modulo 36 prefers some characters by less than one part in 1,800.
-    numbers = [int.from_bytes(octets[i : i + 2], "big") for i in range(0, 36, 2)]
-    letters = "".join(_ALPHANUMERIC[number % 36] for number in numbers[:14])
-    digits = "".join(str(number % 10) for number in numbers[14:17])
+    numbers = struct.unpack(">18H", chance.octets(f"pseudonym {purpose}", 36))
+    letters = "".join([_ALPHANUMERIC[number % 36] for number in numbers[:14]])
+    digits = f"{numbers[14] % 10}{numbers[15] % 10}{numbers[16] % 10}"
     return f"{letters}{municipality[:5]}{digits}{_ALPHANUMERIC[10 + numbers[17] % 26]}"
 
 

@@ -1,4 +1,4 @@
-"""Certificates of the services around an authority: OCSP responders and the repository's signer.
+"""Certificates of the services around an authority: OCSP, the repository's signer, time stamps, validation.
 
 requireExplicitPolicy 0 in the cross-certificates binds these too, so each carries its authority's policies.
 None has a distribution point: each is listed in its authority's full list.
@@ -18,7 +18,9 @@ from ca.profiles.extensions import (
     SubjectKey,
 )
 
+TIME_STAMPING = "1.3.6.1.5.5.7.3.8"
 OCSP_SIGNING = "1.3.6.1.5.5.7.3.9"
+SCVP_SERVER = "1.3.6.1.5.5.7.3.15"
 
 OCSP_RESPONDER = CertificateProfile(
     CertificateKind.OCSP_RESPONDER,
@@ -43,3 +45,31 @@ REPOSITORY = CertificateProfile(
     ),
 )
 """Signs the repository's manifest."""
+
+TIME_STAMP = CertificateProfile(
+    CertificateKind.TIME_STAMP,
+    (
+        Slot(
+            KeyUsage,
+            critical=True,
+            fixed=KeyUsage(frozenset({KeyUse.DIGITAL_SIGNATURE, KeyUse.NON_REPUDIATION})),
+        ),
+        Slot(ExtendedKeyUsage, critical=True, fixed=ExtendedKeyUsage((TIME_STAMPING,))),
+        Slot(CertificatePolicies, critical=True),
+        Slot(AuthorityKey),
+        Slot(SubjectKey),
+    ),
+)
+"""Signs time stamps: one purpose alone, and critical (RFC 3161 2.3)."""
+
+VALIDATION_SERVICE = CertificateProfile(
+    CertificateKind.VALIDATION_SERVICE,
+    (
+        Slot(KeyUsage, critical=True, fixed=KeyUsage(frozenset({KeyUse.DIGITAL_SIGNATURE}))),
+        Slot(ExtendedKeyUsage, critical=True, fixed=ExtendedKeyUsage((SCVP_SERVER,))),
+        Slot(CertificatePolicies, critical=True),
+        Slot(AuthorityKey),
+        Slot(SubjectKey),
+    ),
+)
+"""Signs the answers of the certificate validation server, which builds and validates paths for others (RFC 5055)."""

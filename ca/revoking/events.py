@@ -12,17 +12,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection
-
 from ca.errors import BadInput, Conflict, HomeRefused
 from ca.model import CertificateId, OfficerId, Revocation, RevocationReason, Scope
 from ca.revoking.feed import FORM, Feed
 from ca.rules.residents import Change, ChangeKind, Holding, Order, lapses, rule
 from ca.rules.revocation import CHANGES
 from ca.rules.revocation import change as changed
-from ca.store import certificates, register, revocations
-from ca.store.engine import Store
+from ca.store import holdings, register, revocations
 from ca.store.journal import EventEntry, Journal, OrderEntry, Turn
+from ca.store.stores import KeptFirst, Stores, Writing
 from ca.wire.lists import encode_entry
 
 # So many events share one sync of the journal and one commit of the store.
@@ -40,19 +38,20 @@ class EventOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of an event of a file; the orders are the certificates that it ended."""
+    """What came of an event of a file; the orders are the certificates that it ended, each with its list's scope."""
 
     event: str
     kind: ChangeKind
     outcome: EventOutcome
     orders: tuple[Order, ...] = ()
+    scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class EventDesk:
     """The one way of a register's events into the store."""
 
-    store: Store
+    stores: Stores
     journal: Journal
 
     def apply(self, feed: Feed, *, at: datetime) -> list[Outcome]:
@@ -66,7 +65,7 @@ class EventDesk:
         """
         with self.journal.turn() as turn:
             self._catch_up(turn)
-            with self.store.reading() as connection:
+            with self.stores.nation.reading() as connection:
                 known = register.known(connection, [change.id for change in feed.changes])
             for position, change in enumerate(feed.changes):
                 _require_applicable(change, known.get(change.id), feed.line(position), at)
@@ -88,14 +87,14 @@ class EventDesk:
             HomeRefused: The journal is damaged, or ends before what the store has.
         """
         if not self.journal.path.exists():
-            with self.store.reading() as connection:
+            with self.stores.nation.reading() as connection:
                 if register.applied(connection) == 0:
                     return 0  # nothing was ever acknowledged here; no journal is begun by looking for one
         with self.journal.turn() as turn:
             return self._catch_up(turn)
 
     def _catch_up(self, turn: Turn) -> int:
-        with self.store.reading() as connection:
+        with self.stores.nation.reading() as connection:
             applied = register.applied(connection)
         if applied > turn.head.count:
             raise HomeRefused(
@@ -105,10 +104,10 @@ class EventDesk:
             )
         missing = turn.head.count - applied
         if missing:
-            with self.store.writing() as connection:
+            with self.stores.writing(KeptFirst.AUTHORITIES) as writing:
                 for record in turn.after(applied):
-                    _carry_out(connection, record.entry, record.index)
-                register.mark_applied(connection, turn.head.count)
+                    _carry_out(writing, record.entry, record.index)
+                register.mark_applied(writing.nation, turn.head.count)
         return missing
 
     def _apply(self, turn: Turn, feed: Feed, changes: Sequence[Change], at: datetime) -> list[Outcome]:
@@ -117,14 +116,14 @@ class EventDesk:
             return []
         outcomes: list[Outcome] = []
         entries: list[EventEntry] = []
-        with self.store.writing() as connection:
+        with self.stores.writing(KeptFirst.AUTHORITIES) as writing:
             for change in changes:
-                outcome = _decide(connection, change, at)
+                outcome = _decide(writing, change, at)
                 outcomes.append(outcome)
-                entries.append(_entry(connection, feed, change, outcome, at))
+                entries.append(_entry(feed, change, outcome, at))
                 # Before the next event is decided on, which may be the same resident's.
-                _carry_out(connection, entries[-1], turn.head.count + len(entries))
-            register.mark_applied(connection, turn.head.count + len(entries))
+                _carry_out(writing, entries[-1], turn.head.count + len(entries))
+            register.mark_applied(writing.nation, turn.head.count + len(entries))
             turn.append(entries)
         return outcomes
 
@@ -147,27 +146,34 @@ def _require_applicable(change: Change, known: Change | None, place: str, at: da
         )
 
 
-def _decide(connection: Connection, change: Change, at: datetime) -> Outcome:
-    records = certificates.of_holder(connection, change.holder)
-    if not records:
+def _decide(writing: Writing, change: Change, at: datetime) -> Outcome:
+    held = holdings.of_holder(writing.nation, change.holder)
+    if not held:
         return Outcome(change.id, change.kind, EventOutcome.UNKNOWN_RESIDENT)
-    orders = []
-    for record in records:  # intended ones too: what is signed later must not escape
-        revocation = revocations.find(connection, record.id, record.scope)
-        holding = Holding(record.id, record.kind, record.decided_at, record.period, revocation)
+    ended: list[tuple[Order, Scope]] = []
+    for record in held:  # intended ones too: what is signed later must not escape
+        connection = writing.of(record.certificate.generation.authority)
+        revocation = revocations.find(connection, record.certificate, record.scope)
+        holding = Holding(record.certificate, record.kind, record.decided_at, record.period, revocation)
         if order := lapses(change, holding, at):
-            orders.append(order)
-    outcome = EventOutcome.ENDED if orders else EventOutcome.KEPT
-    return Outcome(change.id, change.kind, outcome, tuple(orders))
+            ended.append((order, record.scope))
+    return Outcome(
+        change.id,
+        change.kind,
+        EventOutcome.ENDED if ended else EventOutcome.KEPT,
+        tuple(order for order, _ in ended),
+        tuple(scope for _, scope in ended),
+    )
 
 
-def _carry_out(connection: Connection, entry: EventEntry, index: int) -> None:
+def _carry_out(writing: Writing, entry: EventEntry, index: int) -> None:
     """Make the store say what the record says. What it says already stays as it is."""
     change = _change(entry)
-    if not register.known(connection, [change.id]):
-        register.add(connection, change, received_at=entry.received, journal_index=index)
+    if not register.known(writing.nation, [change.id]):
+        register.add(writing.nation, change, received_at=entry.received, journal_index=index)
     for ordered in entry.orders:
         certificate, scope = CertificateId.parse(ordered.certificate), Scope(ordered.scope)
+        connection = writing.of(certificate.generation.authority)
         before = revocations.find(connection, certificate, scope)
         reason = RevocationReason.parse(ordered.reason)
         if reason not in CHANGES[None if before is None else before.reason]:
@@ -189,7 +195,7 @@ def _carry_out(connection: Connection, entry: EventEntry, index: int) -> None:
         )
 
 
-def _entry(connection: Connection, feed: Feed, change: Change, outcome: Outcome, at: datetime) -> EventEntry:
+def _entry(feed: Feed, change: Change, outcome: Outcome, at: datetime) -> EventEntry:
     return EventEntry(
         event=change.id,
         kind=change.kind,
@@ -207,10 +213,10 @@ def _entry(connection: Connection, feed: Feed, change: Change, outcome: Outcome,
                 str(order.certificate),
                 order.reason.word,
                 order.revoked_at,
-                certificates.find(connection, order.certificate).scope,
+                scope,
                 order.invalid_since,
             )
-            for order in outcome.orders
+            for order, scope in zip(outcome.orders, outcome.scopes, strict=True)
         ),
     )
 

@@ -10,7 +10,7 @@ from ca.model import CertificateId, OfficeKind, Revocation, RevocationReason, Ro
 from ca.rules.revocation import change, permit
 from ca.store import certificates, officers, revocations
 from ca.store.certificates import CertificateState
-from ca.store.engine import Store
+from ca.store.stores import KeptFirst, Stores
 from ca.wire.lists import encode_entry
 
 
@@ -25,7 +25,7 @@ class Ended:
 
 
 def revoke(
-    store: Store,
+    stores: Stores,
     certificate: CertificateId,
     reason: RevocationReason,
     officer_id: str,
@@ -46,10 +46,11 @@ def revoke(
     since = None if invalid_since is None else invalid_since.astimezone(UTC).replace(microsecond=0)
     if since is not None and since > moment:
         raise BadInput("invalidity date", "lies after the revocation", clause="RFC 5280 5.3.2")
-    with store.writing() as connection:
-        officer, office = officers.officer(connection, officer_id)
+    with stores.writing(KeptFirst.AUTHORITIES) as writing:
+        officer, office = officers.officer(writing.nation, officer_id)
         if Role.OPERATOR not in officer.roles or office.kind is not OfficeKind.CENTRE:
             raise NotPermitted(f"officer {officer.id}", "is not an operator of the centre")
+        connection = writing.of(certificate.generation.authority)
         record = certificates.find(connection, certificate)
         if record.state is not CertificateState.ISSUED:
             raise Conflict(f"certificate {certificate}", "is not issued yet")

@@ -81,29 +81,29 @@ def publish(
     return [intent.record for intent in intents]
 
 
-def publish_changes(
-    store: Store, issuers: Issuers, publisher: Publisher, *, at: datetime
-) -> list[ListRecord]:
+def publish_changes(issuers: Issuers, publisher: Publisher, *, at: datetime) -> list[ListRecord]:
     """Make and place every list that has to say a revocation which no list says yet.
 
     What fails for one authority does not keep the others' lists back: the first failure is raised at the end, and
     the next call tries again.
     """
-    with store.reading() as connection:
-        upto, published = revocations.sequence(connection), revocations.published(connection)
-        changed = touched_since(connection, published)
     made: list[ListRecord] = []
     failures: list[KakehashiError] = []
-    for generation, scopes in changed.items():
-        try:
-            made += publish(store, issuers.of(generation), scopes, publisher, at=at)
-        except KakehashiError as error:
-            failures.append(error)
+    for store in issuers.stores.each():
+        with store.reading() as connection:
+            upto, published = revocations.sequence(connection), revocations.published(connection)
+            changed = touched_since(connection, published)
+        before = len(failures)
+        for generation, scopes in changed.items():
+            try:
+                made += publish(store, issuers.of(generation), scopes, publisher, at=at)
+            except KakehashiError as error:
+                failures.append(error)
+        if upto > published and len(failures) == before:
+            with store.writing() as connection:
+                revocations.set_published(connection, upto)
     if failures:
         raise failures[0]
-    if upto > published:
-        with store.writing() as connection:
-            revocations.set_published(connection, upto)
     return made
 
 

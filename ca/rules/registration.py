@@ -33,6 +33,7 @@ class State(StrEnum):
     APPROVED = "approved"
     ISSUING = "issuing"
     ISSUED = "issued"
+    FAILED = "failed"
     REJECTED = "rejected"
 
 
@@ -105,7 +106,8 @@ class Case:
         reached: State | None = None
         for taken in self.history:
             reached = _rule(self.id, reached, taken.step).after
-        if self.state is not reached and not (self.state is State.ISSUED and reached is State.ISSUING):
+        ended = self.state in {State.ISSUED, State.FAILED} and reached is State.ISSUING
+        if self.state is not reached and not ended:
             raise Conflict(
                 f"case {self.id}",
                 f"is said to be {_said(self.state)}, but its steps lead to {_said(reached)}",
@@ -163,11 +165,29 @@ def resume(case: Case, officer: Officer, office: Office) -> Case:
     return case
 
 
+def require_batch(approver: tuple[Officer, Office], operator: tuple[Officer, Office]) -> None:
+    """Raise NotPermitted unless two officers of the centre stand for a batch: one approves it, the other issues it."""
+    for (officer, office), role in ((approver, Role.APPROVER), (operator, Role.OPERATOR)):
+        if office.kind is not OfficeKind.CENTRE or role not in officer.roles:
+            raise NotPermitted("batch", f"officer {officer.id} is not an {role} of the centre")
+    if approver[0].id == operator[0].id:
+        raise NotPermitted("batch", f"officer {operator[0].id} cannot approve and issue it too")
+
+
 def issued(case: Case) -> Case:
-    """The case once its certificate is complete. The signing cycle says so, not an officer; else Conflict."""
+    """The case once its certificates are complete. The signing cycle says so, not an officer; else Conflict."""
+    return _ended(case, State.ISSUED)
+
+
+def failed(case: Case) -> Case:
+    """The case if none of its certificates can be signed any more; else Conflict."""
+    return _ended(case, State.FAILED)
+
+
+def _ended(case: Case, state: State) -> Case:
     if case.state is not State.ISSUING:
         raise Conflict(f"case {case.id}", f"is {_said(case.state)}, not in the signing cycle")
-    return replace(case, state=State.ISSUED)
+    return replace(case, state=state)
 
 
 def next_steps(state: State | None) -> tuple[Step, ...]:

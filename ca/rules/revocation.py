@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from ca.errors import RevocationRefused
-from ca.model import HOLDER_KINDS, CertificateKind, Revocation, RevocationReason
+from ca.model import HOLDER_KINDS, SERVICE_KINDS, CertificateKind, Revocation, RevocationReason
 
 
 class CertificateStatus(StrEnum):
@@ -122,13 +122,15 @@ _OF_CROSS = frozenset(
         RevocationReason.CESSATION_OF_OPERATION,
     }
 )
+# A link speaks of the CA's own keys: its affiliation does not change.
+_OF_LINKS = _OF_CROSS - {RevocationReason.AFFILIATION_CHANGED}
 
 REASONS_FOR: Mapping[CertificateKind, frozenset[RevocationReason]] = MappingProxyType(
     {
         **dict.fromkeys(HOLDER_KINDS, _OF_HOLDERS),
+        CertificateKind.LINK: _OF_LINKS,
         CertificateKind.CROSS: _OF_CROSS,
-        CertificateKind.OCSP_RESPONDER: _OF_SERVICES,
-        CertificateKind.REPOSITORY: _OF_SERVICES,
+        **dict.fromkeys(SERVICE_KINDS, _OF_SERVICES),
         CertificateKind.SELF_SIGNED: frozenset(),
     }
 )

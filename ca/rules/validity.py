@@ -6,17 +6,19 @@ Both ends of a validity are valid seconds (RFC 5280 4.1.2.5), so a day ends at 2
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from enum import StrEnum
 from typing import TypeAlias
 
+from ca.birth import BirthDate
 from ca.errors import BadInput
 from ca.model import Period
 
 JST = timezone(timedelta(hours=9), "JST")
 
+_A_LEAP_YEAR = 1904  # with every day that can be a birthday, and before every issue
 _LONGEST_YEARS = 100  # far beyond every practice; keeps a slip in an edition from leaving the calendar
 
 
@@ -30,6 +32,9 @@ class LeapBirthday(StrEnum):
 @dataclass(frozen=True, slots=True)
 class BirthdayRule:
     """To the end of a birthday after the day of issue: the holders' rule of the national individual numbers act.
+
+    Where parts of the date of birth are unknown, every day that it may have been is reckoned with, and the shortest
+    validity is given: whichever day it was, the certificate does not last too long.
 
     Attributes:
         birthdays: Which birthday after the day of issue is the last day. A birthday on that day does not count.
@@ -79,7 +84,7 @@ def holder_period(
     rule: ValidityRule,
     *,
     issued_at: datetime,
-    birth_date: date | None,
+    birth_date: BirthDate | None,
     no_later_than: Iterable[datetime] = (),
     predecessor_not_after: datetime | None = None,
 ) -> Period:
@@ -89,13 +94,14 @@ def holder_period(
         rule: Which rule the edition has chosen.
         issued_at: The real moment; its second is notBefore.
         birth_date: Needed by a BirthdayRule, ignored by a YearsRule.
-        no_later_than: Moments beyond which the certificate may not last: the card's end, the end of the
-            user-authentication certificate, the end of the issuing CA's own.
-        predecessor_not_after: The end of the certificate that this one renews, if it renews one.
+        no_later_than: Moments beyond which the certificate may not last: the end of the card's last day
+            (``day_end``), the end of the user-authentication certificate, the end of the issuing CA's own.
+        predecessor_not_after: The end of the certificate of the same kind that this one renews, if it renews one;
+            a YearsRule knows no early renewal.
 
     Raises:
-        BadInput: A birthday rule without a date of birth or with one still to come, or a limit that ended before
-            the issue. No date of the holder's stands in it: expiry days are birthdays.
+        BadInput: A birthday rule without a date of birth or with one that is certainly still to come, or a limit
+            that ended before the issue. No date of the holder's stands in it: expiry days are birthdays.
     """
     not_before = _second(issued_at)
     match rule:
@@ -130,7 +136,7 @@ def days_period(at: datetime, days: int) -> Period:
 
 def day_end(day: date) -> datetime:
     """23:59:59 JST of a day, in UTC."""
-    return datetime.combine(day, time(23, 59, 59), JST).astimezone(UTC)
+    return datetime(day.year, day.month, day.day, 14, 59, 59, tzinfo=UTC)  # JST is UTC+9, all year
 
 
 def japanese_day(moment: datetime) -> date:
@@ -139,16 +145,26 @@ def japanese_day(moment: datetime) -> date:
     return moment.astimezone(JST).date()
 
 
-def require_age(birth_date: date, at: datetime, minimum: int) -> None:
-    """Raise BadInput unless the person has reached this age in whole years.
+def require_age(birth_date: BirthDate, at: datetime, minimum: int) -> None:
+    """Raise BadInput unless the person has certainly reached this age in whole years.
+
+    An unknown month or day counts as the latest that it may have been; without a year no age is certain.
 
     The Act on Calculation of Ages ends a year of life at 24:00 of the day before the birthday, which is 0:00 of
     the birthday: on the birthday, as a day in Japan, the age is reached. Whoever was born on 29 February reaches
     it in a common year at 24:00 of the 28th (Civil Code, article 143), that is on 1 March.
     """
     today = japanese_day(at)
-    had_birthday = (today.month, today.day) >= (birth_date.month, birth_date.day)
-    age = today.year - birth_date.year - (not had_birthday)
+    if birth_date.year is None:
+        raise BadInput(
+            "age",
+            f"the year of birth is unknown, so that the age of {minimum} is not certain",
+            clause=f"not issued under the age of {minimum}",
+            remedy="Have the year established in the resident register, or apply without this kind",
+        )
+    _, born = birth_date.span(birth_date.year)
+    had_birthday = (today.month, today.day) >= (born.month, born.day)
+    age = today.year - born.year - (not had_birthday)
     if age < minimum:
         raise BadInput(
             "age", f"the applicant is under {minimum}", clause=f"not issued under the age of {minimum}"
@@ -162,19 +178,33 @@ def _second(moment: datetime) -> datetime:
 
 
 def _last_birthday(
-    rule: BirthdayRule, issued_at: datetime, birth_date: date | None, predecessor: datetime | None
+    rule: BirthdayRule, issued_at: datetime, birth_date: BirthDate | None, predecessor: datetime | None
 ) -> date:
     today = japanese_day(issued_at)
     if birth_date is None:
         raise BadInput("validity", "the birthday rule needs a date of birth")
-    if birth_date > today:
-        raise BadInput("date of birth", "lies after the day of issue")
     birthdays = rule.birthdays
     if predecessor is not None and _is_early_renewal(rule, issued_at, predecessor):
         birthdays = rule.early_renewal_birthdays
-    this_year = _birthday(birth_date, today.year, rule.leap_birthday)
-    first = today.year if this_year > today else today.year + 1
-    return _birthday(birth_date, first + birthdays - 1, rule.leap_birthday)
+    ends = [
+        _birthday_after(today, birthdays, born, rule.leap_birthday) for born in _may_be(birth_date, today)
+    ]
+    if not ends:
+        raise BadInput("date of birth", "lies after the day of issue")
+    return min(ends)
+
+
+def _may_be(birth_date: BirthDate, today: date) -> Iterator[date]:
+    """Every day that this may be, up to today. Birthdays do not tell the year of birth: any stands for an unknown one."""
+    first, last = birth_date.span(birth_date.year or _A_LEAP_YEAR)
+    for ordinal in range(first.toordinal(), min(last, today).toordinal() + 1):
+        yield date.fromordinal(ordinal)
+
+
+def _birthday_after(today: date, count: int, born: date, leap: LeapBirthday) -> date:
+    """The birthday of this number after today; one today does not count."""
+    first = today.year if _birthday(born, today.year, leap) > today else today.year + 1
+    return _birthday(born, first + count - 1, leap)
 
 
 def _is_early_renewal(rule: BirthdayRule, issued_at: datetime, predecessor: datetime) -> bool:

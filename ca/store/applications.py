@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, func, insert, select, update
 
+from ca.birth import BirthDate
 from ca.errors import NotFound
 from ca.model import (
+    Applicant,
     ApplicationId,
     CertificateId,
     CertificateKind,
     GenerationId,
+    LocalHolder,
+    MunicipalityCode,
     OfficeId,
     OfficerId,
     OfficialPost,
     Resident,
     Serial,
+    Sex,
 )
 from ca.rules.registration import Case, State, Step, StepTaken
 from ca.store.tables import application_steps, applications, requests
+
+_AT_ONCE = 500  # SQLite takes a limited number of values in one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +49,63 @@ class Application:
     Attributes:
         holder: The resident's keyed code; None for a post.
         applicant: Who the certificates are for.
+        card_expires: The last day, in Japan, of the card that the keys lie in, if a card has an end.
     """
 
     case: Case
     holder: bytes | None = field(repr=False)
-    applicant: Resident | OfficialPost = field(repr=False)
+    applicant: Applicant = field(repr=False)
     requests: tuple[KeyRequest, ...]
+    card_expires: date | None = field(default=None, repr=False)  # cards end on birthdays
+
+    @property
+    def certificates(self) -> tuple[CertificateId, ...]:
+        """The certificates that came of it, from their intents on."""
+        return tuple(item.certificate for item in self.requests if item.certificate is not None)
+
+
+class _Resident(msgspec.Struct, frozen=True):
+    """A resident as the store keeps one: the date of birth as YYYY-MM-DD, an unknown part zeros."""
+
+    name: str
+    name_substitutes: str
+    sex: Sex
+    birth_date: str
+    address: str
+    address_substitutes: str
+    municipality: MunicipalityCode
+
+    @classmethod
+    def of(cls, resident: Resident) -> _Resident:
+        fields = {name: getattr(resident, name) for name in cls.__struct_fields__}
+        return cls(**fields | {"birth_date": str(resident.birth_date)})
+
+    def resident(self) -> Resident:
+        fields = msgspec.structs.asdict(self)
+        return Resident(**fields | {"birth_date": BirthDate.parse(self.birth_date)})
 
 
 class _Particulars(msgspec.Struct, frozen=True, omit_defaults=True):
-    resident: Resident | None = None
+    resident: _Resident | None = None
     post: OfficialPost | None = None
+    local: LocalHolder | None = None
+    card_expires: date | None = None
+
+    @classmethod
+    def of(cls, application: Application) -> _Particulars:
+        applicant, card_expires = application.applicant, application.card_expires
+        match applicant:
+            case Resident():
+                return cls(resident=_Resident.of(applicant), card_expires=card_expires)
+            case OfficialPost():
+                return cls(post=applicant, card_expires=card_expires)
+            case LocalHolder():
+                return cls(local=applicant, card_expires=card_expires)
+
+    def applicant(self) -> Applicant:
+        applicant = self.resident.resident() if self.resident else self.post or self.local
+        assert applicant is not None, "an application is about somebody"
+        return applicant
 
 
 def next_id(connection: Connection, office: OfficeId) -> ApplicationId:
@@ -68,17 +122,13 @@ def next_id(connection: Connection, office: OfficeId) -> ApplicationId:
 def add(connection: Connection, application: Application) -> None:
     """Write down a new application."""
     case = application.case
-    applicant = application.applicant
-    particulars = (
-        _Particulars(resident=applicant) if isinstance(applicant, Resident) else _Particulars(post=applicant)
-    )
     connection.execute(
         insert(applications).values(
             application=case.id,
             office=case.office,
             state=case.state,
             holder=application.holder,
-            particulars=msgspec.json.encode(particulars).decode(),
+            particulars=msgspec.json.encode(_Particulars.of(application)).decode(),
         )
     )
     _add_steps(connection, case, 0)
@@ -101,14 +151,29 @@ def advance(connection: Connection, case: Case) -> None:
 
 
 def certified(
-    connection: Connection, application: ApplicationId, kind: CertificateKind, certificate: CertificateId
+    connection: Connection,
+    application: ApplicationId,
+    kind: CertificateKind,
+    certificate: CertificateId | None,
 ) -> None:
-    """Write down which certificate answers a request."""
+    """Write down which certificate answers a request, or that none does."""
     connection.execute(
         update(requests)
         .where(requests.c.application == application, requests.c.kind == kind)
-        .values(generation=str(certificate.generation), serial=certificate.serial.octets)
+        .values(
+            generation=None if certificate is None else str(certificate.generation),
+            serial=None if certificate is None else certificate.serial.octets,
+        )
     )
+
+
+def issuing(connection: Connection) -> list[ApplicationId]:
+    """The cases whose issuance has begun and not ended."""
+    query = select(applications.c.application).where(applications.c.state == State.ISSUING)
+    return [
+        ApplicationId(found)
+        for found in connection.execute(query.order_by(applications.c.application)).scalars()
+    ]
 
 
 def find(connection: Connection, wanted: str) -> Application:
@@ -127,16 +192,21 @@ def of_office(connection: Connection, office: OfficeId | None) -> list[Case]:
     return [_case(connection, row) for row in connection.execute(query).all()]
 
 
-def with_public_key(connection: Connection, public_key: bytes) -> ApplicationId | None:
-    """An application that asks for a certificate on this key and was not rejected, if there is one."""
-    query = (
-        select(requests.c.application)
-        .join(applications, applications.c.application == requests.c.application)
-        .where(requests.c.public_key == public_key, applications.c.state != State.REJECTED)
-        .limit(1)
-    )
-    found = connection.execute(query).scalar_one_or_none()
-    return None if found is None else ApplicationId(found)
+def with_public_keys(connection: Connection, public_keys: Sequence[bytes]) -> dict[bytes, ApplicationId]:
+    """For each of these keys an application that asks for it and was not rejected, if there is one."""
+    found: dict[bytes, ApplicationId] = {}
+    for start in range(0, len(public_keys), _AT_ONCE):
+        query = (
+            select(requests.c.public_key, requests.c.application)
+            .join(applications, applications.c.application == requests.c.application)
+            .where(
+                requests.c.public_key.in_(public_keys[start : start + _AT_ONCE]),
+                applications.c.state != State.REJECTED,
+            )
+        )
+        for row in connection.execute(query):
+            found[row.public_key] = ApplicationId(row.application)
+    return found
 
 
 def _add_steps(connection: Connection, case: Case, written: int) -> None:
@@ -157,13 +227,12 @@ def _add_steps(connection: Connection, case: Case, written: int) -> None:
 
 def _application(connection: Connection, row: Row[Any]) -> Application:
     particulars = msgspec.json.decode(row.particulars, type=_Particulars)
-    applicant = particulars.resident or particulars.post
-    assert applicant is not None, "an application is about somebody"
     query = select(requests).where(requests.c.application == row.application).order_by(requests.c.kind)
     return Application(
         case=_case(connection, row),
         holder=row.holder,
-        applicant=applicant,
+        applicant=particulars.applicant(),
+        card_expires=particulars.card_expires,
         requests=tuple(
             KeyRequest(CertificateKind(found.kind), found.public_key, _certificate(found))
             for found in connection.execute(query)

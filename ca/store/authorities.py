@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +12,7 @@ from sqlalchemy import Connection, Row, insert, select
 from ca.errors import NotFound
 from ca.keys.signer import key_identifier
 from ca.model import AuthorityId, CertificateId, CertificateKind, GenerationId, Period, Serial
-from ca.store.tables import cross_certificates, generations, service_certificates
+from ca.store.tables import certificates, cross_certificates, generations, service_certificates
 from ca.suites import Suite, suite
 
 
@@ -138,6 +140,21 @@ def services(connection: Connection) -> list[ServiceRecord]:
         )
         for row in connection.execute(query)
     ]
+
+
+def own_keys(connection: Connection, public_keys: Sequence[bytes]) -> set[bytes]:
+    """Which of these keys (encoded SubjectPublicKeyInfo) are an authority's or one of its services'."""
+    query = select(generations.c.public_key).where(generations.c.public_key.in_(public_keys))
+    found = set(connection.execute(query).scalars())
+    digests = {hashlib.sha256(key).digest(): key for key in public_keys}
+    services = select(certificates.c.subject_key).join(
+        service_certificates,
+        (service_certificates.c.generation == certificates.c.generation)
+        & (service_certificates.c.serial == certificates.c.serial),
+    )
+    for digest in connection.execute(services.where(certificates.c.subject_key.in_(digests))).scalars():
+        found.add(digests[digest])
+    return found
 
 
 def _generation(row: Row[Any]) -> GenerationRecord:

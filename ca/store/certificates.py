@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
 
 from ca.errors import NotFound
 from ca.model import ApplicationId, CertificateId, CertificateKind, GenerationId, Period, Scope, Serial
 from ca.store.tables import certificate_bytes, certificates
 
+_AT_ONCE = 500  # SQLite takes a limited number of values in one statement
+
 
 class CertificateState(StrEnum):
-    """Where a certificate's signing stands. An intent is never voided."""
+    """Where a certificate's signing stands. An intent is never voided.
+
+    An abandoned one was never signed, since its key may no longer sign; it counts as issued, and as revoked.
+    """
 
     INTENDED = "intended"
     ISSUED = "issued"
+    ABANDONED = "abandoned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +35,7 @@ class CertificateRecord:
     Attributes:
         scope: The list in which it would stand if it were revoked.
         subject_key: SHA-256 of the encoded SubjectPublicKeyInfo.
-        holder: The holder's keyed code, for residents.
-        decided_at: When the application was approved, for holders: events that took effect later end it.
-        encoded: The TBSCertificate while intended, the Certificate once issued.
+        encoded: The Certificate once issued, until then the TBSCertificate.
     """
 
     id: CertificateId
@@ -42,9 +46,7 @@ class CertificateRecord:
     intended_at: datetime
     subject_key: bytes
     application: ApplicationId | None
-    holder: bytes | None
     encoded: bytes
-    decided_at: datetime | None = None
 
 
 def intend(connection: Connection, records: Iterable[CertificateRecord]) -> None:
@@ -85,29 +87,76 @@ def complete(
     return standing
 
 
+def complete_group(connection: Connection, issued: Iterable[tuple[CertificateId, bytes]]) -> None:
+    """Write down many signed certificates at once; as ``complete`` does, but without giving them back.
+
+    Raises NotFound if one was never intended.
+    """
+    key = (certificates.c.generation, certificates.c.serial)
+    still_open = set(
+        connection.execute(select(*key).where(certificates.c.state == CertificateState.INTENDED)).tuples()
+    )
+    rows = []
+    for certificate, encoded in issued:
+        generation, serial = str(certificate.generation), certificate.serial.octets
+        if (generation, serial) in still_open:
+            rows.append({"of": generation, "number": serial, "bytes": encoded})
+        else:
+            find(connection, certificate)  # a recovery was quicker: what was written down first stays
+    if not rows:
+        return
+    for table, values in (
+        (certificates, {"state": CertificateState.ISSUED}),
+        (certificate_bytes, {"encoded": bindparam("bytes")}),
+    ):
+        mine = (table.c.generation == bindparam("of"), table.c.serial == bindparam("number"))
+        connection.execute(update(table).where(*mine).values(**values), rows)
+
+
+def abandon(connection: Connection, certificate: CertificateId) -> bool:
+    """Write down that an intent will never be signed; False if it is none any more."""
+    changed = connection.execute(
+        update(certificates)
+        .where(*_is(certificates.c, certificate))
+        .where(certificates.c.state == CertificateState.INTENDED)
+        .values(state=CertificateState.ABANDONED)
+    )
+    return changed.rowcount == 1
+
+
 def find(connection: Connection, certificate: CertificateId) -> CertificateRecord:
     """The certificate of this id, or NotFound."""
-    row = connection.execute(_select().where(*_is(certificates.c, certificate))).one_or_none()
-    if row is None:
+    record = known(connection, certificate)
+    if record is None:
         raise NotFound(f"certificate {certificate}", "is not one of this home's")
-    return _from_row(row)
+    return record
+
+
+def bodies(
+    connection: Connection, generation: GenerationId, wanted: Sequence[CertificateId]
+) -> dict[CertificateId, tuple[CertificateState, bytes]]:
+    """The states and bytes of these certificates of one generation."""
+    found: dict[CertificateId, tuple[CertificateState, bytes]] = {}
+    for start in range(0, len(wanted), _AT_ONCE):
+        serials = [certificate.serial.octets for certificate in wanted[start : start + _AT_ONCE]]
+        query = _select().where(
+            certificates.c.generation == str(generation), certificates.c.serial.in_(serials)
+        )
+        for row in connection.execute(query):
+            certificate = CertificateId(generation, Serial.of(row.serial))
+            found[certificate] = CertificateState(row.state), row.encoded
+    return found
+
+
+def known(connection: Connection, certificate: CertificateId) -> CertificateRecord | None:
+    """The certificate of this id, if there is one."""
+    row = connection.execute(_select().where(*_is(certificates.c, certificate))).one_or_none()
+    return None if row is None else _from_row(row)
 
 
 def intended(connection: Connection) -> list[CertificateRecord]:
     """Every intent that has no signature yet: what a restart has to sign."""
     query = _select().where(certificates.c.state == CertificateState.INTENDED)
-    return [_from_row(row) for row in connection.execute(query.order_by(*_KEY))]
-
-
-def with_subject_key(connection: Connection, digest: bytes) -> list[CertificateRecord]:
-    """The certificates for a public key, by SHA-256 of its encoded SubjectPublicKeyInfo."""
-    query = _select().where(certificates.c.subject_key == digest)
-    return [_from_row(row) for row in connection.execute(query.order_by(*_KEY))]
-
-
-def of_holder(connection: Connection, holder: bytes) -> list[CertificateRecord]:
-    """A resident's certificates, intended and issued, by the resident's keyed code."""
-    query = _select().where(certificates.c.holder == holder)
     return [_from_row(row) for row in connection.execute(query.order_by(*_KEY))]
 
 
@@ -140,10 +189,8 @@ def _to_row(record: CertificateRecord) -> dict[str, object]:
         "not_before": record.period.not_before,
         "not_after": record.period.not_after,
         "intended_at": record.intended_at,
-        "decided_at": record.decided_at,
         "subject_key": record.subject_key,
         "application": record.application,
-        "holder": record.holder,
     }
 
 
@@ -165,7 +212,5 @@ def _from_row(row: Row[Any]) -> CertificateRecord:
         intended_at=row.intended_at,
         subject_key=row.subject_key,
         application=None if row.application is None else ApplicationId(row.application),
-        holder=row.holder,
         encoded=row.encoded,
-        decided_at=row.decided_at,
     )

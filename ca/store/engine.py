@@ -14,7 +14,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from ca.errors import HomeBusy, HomeRefused, HomeTooNew, KakehashiError, StorageFailed
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 """The newest migration's number; migrations are numbered in order."""
 
 _WRITES = "kakehashi_writes"
@@ -97,7 +97,7 @@ class Store:
         """Raise HomeTooNew if the store's schema is one that this version does not know."""
         if (self.schema() or "") > SCHEMA:
             raise HomeTooNew(
-                self._place,
+                self.place,
                 f"has schema {self.schema()}, made by a newer version",
                 remedy="Update kakehashi",
             )
@@ -107,16 +107,17 @@ class Store:
         self.require_known_schema()
         current = self.schema()
         if current is None:
-            raise HomeRefused(self._place, "is not a store: it has no schema", remedy="Restore it")
+            raise HomeRefused(self.place, "is not a store: it has no schema", remedy="Restore it")
         if current < SCHEMA:
             raise HomeRefused(
-                self._place,
+                self.place,
                 f"has schema {current}, older than this version's {SCHEMA}",
                 remedy="Back the home up, then run `kakehashi upgrade`",
             )
 
     @property
-    def _place(self) -> str:
+    def place(self) -> str:
+        """What it is called in messages."""
         return f"store {self.engine.url.render_as_string(hide_password=True)}"
 
     def close(self) -> None:

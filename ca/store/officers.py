@@ -16,7 +16,12 @@ def add_offices(connection: Connection, new: Iterable[Office]) -> None:
     """Write down offices; those that are there already stay as they are."""
     there = set(connection.execute(select(offices.c.office)).scalars())
     rows = [
-        {"office": office.id, "kind": office.kind, "name": office.name, "authority": office.authority}
+        {
+            "office": office.id,
+            "kind": office.kind,
+            "name": office.name,
+            "authorities": " ".join(office.authorities),
+        }
         for office in new
         if office.id not in there
     ]
@@ -68,7 +73,7 @@ def _office(row: Row[Any]) -> Office:
         OfficeId(row.office),
         OfficeKind(row.kind),
         row.name,
-        None if row.authority is None else AuthorityId(row.authority),
+        tuple(AuthorityId(word) for word in row.authorities.split()),
     )
 
 

@@ -43,9 +43,17 @@ def known(connection: Connection, events: Sequence[str]) -> dict[str, Change]:
 
 def of_holder(connection: Connection, holder: bytes) -> list[Change]:
     """What the register has told of a resident, by effect and event."""
+    return of_holders(connection, [holder])
+
+
+def of_holders(connection: Connection, holders: Sequence[bytes]) -> list[Change]:
+    """What the register has told of several residents; of each of them by effect and event."""
     columns = register_events.c
-    query = select(register_events).where(columns.holder == holder)
-    return [_change(row) for row in connection.execute(query.order_by(columns.effective_at, columns.event))]
+    found: list[Change] = []
+    for start in range(0, len(holders), _AT_ONCE):
+        query = select(register_events).where(columns.holder.in_(holders[start : start + _AT_ONCE]))
+        found += map(_change, connection.execute(query.order_by(columns.effective_at, columns.event)))
+    return found
 
 
 def applied(connection: Connection) -> int:

@@ -48,8 +48,8 @@ def records(
         .where(certificates.c.generation == str(generation), certificates.c.serial.in_(_octets(serials)))
     )
     for row in connection.execute(query):
-        # The moment of the intent is the one that the certificate and every later step take as that of its issue.
-        issued_at = row.intended_at if row.state == CertificateState.ISSUED else None
+        # An abandoned one counts as issued. The moment of the intent is the one that the certificate and every later step take as that of its issue.
+        issued_at = None if row.state == CertificateState.INTENDED else row.intended_at
         serial = Serial.of(row.serial)
         found[serial] = StatusRecord(issued_at, _revocation(serial, row))
     missing = [serial for serial, record in found.items() if record is NOTHING]

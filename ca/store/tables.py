@@ -40,6 +40,9 @@ class Moment(TypeDecorator[datetime]):
 
 metadata = MetaData()
 
+# Every database of a world has every table. An authority's own hold its generations, certificates, revocations and
+# lists; the offices, cases, holdings, events, keys of clients and leases lie in the nation's alone.
+
 generations = Table(
     "generations",
     metadata,
@@ -56,7 +59,7 @@ generations = Table(
 )
 
 # The hot row: small, since a nation has hundreds of millions. The bytes lie apart in certificate_bytes:
-# the TBSCertificate while the state is "intended", the Certificate once it is "issued".
+# the TBSCertificate until the state is "issued", then the Certificate.
 certificates = Table(
     "certificates",
     metadata,
@@ -68,14 +71,12 @@ certificates = Table(
     Column("not_before", Moment, nullable=False),
     Column("not_after", Moment, nullable=False),
     Column("intended_at", Moment, nullable=False),
-    Column("decided_at", Moment, nullable=True),
     Column("subject_key", LargeBinary(32), nullable=False),
     Column("application", String(24), nullable=True),
-    Column("holder", LargeBinary(32), nullable=True),
+    sqlite_with_rowid=False,
 )
-Index("certificates_state", certificates.c.state, sqlite_where=certificates.c.state == "intended")
-Index("certificates_subject_key", certificates.c.subject_key)
-Index("certificates_holder", certificates.c.holder)
+_OPEN = certificates.c.state == "intended"
+Index("certificates_open", certificates.c.state, sqlite_where=_OPEN, postgresql_where=_OPEN)
 
 certificate_bytes = Table(
     "certificate_bytes",
@@ -83,8 +84,24 @@ certificate_bytes = Table(
     Column("generation", String(48), primary_key=True),
     Column("serial", LargeBinary(20), primary_key=True),
     Column("encoded", LargeBinary, nullable=False),
-    ForeignKeyConstraint(["generation", "serial"], ["certificates.generation", "certificates.serial"]),
 )
+
+# Which holder has which certificate on which key: the nation's own register, whatever database an authority has.
+holdings = Table(
+    "holdings",
+    metadata,
+    Column("subject_key", LargeBinary(32), primary_key=True),
+    Column("generation", String(48), nullable=False),
+    Column("serial", LargeBinary(20), nullable=False),
+    Column("kind", String(24), nullable=False),
+    Column("scope", String(40), nullable=False),
+    Column("holder", LargeBinary(32), nullable=True),
+    Column("decided_at", Moment, nullable=True),
+    Column("not_before", Moment, nullable=False),
+    Column("not_after", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("holdings_holder", holdings.c.holder)
 
 cross_certificates = Table(
     "cross_certificates",
@@ -160,7 +177,7 @@ offices = Table(
     Column("office", String(24), primary_key=True),
     Column("kind", String(12), nullable=False),
     Column("name", Text, nullable=False),
-    Column("authority", String(40), nullable=True),
+    Column("authorities", Text, nullable=False),
 )
 
 officers = Table(
@@ -234,6 +251,40 @@ client_keys = Table(
     Column("made_at", Moment, nullable=False),
     Column("revoked_at", Moment, nullable=True),
     ForeignKeyConstraint(["officer"], ["officers.officer"]),
+)
+
+# A batch is an order of many certificates at once, and its rows are answered one by one.
+batches = Table(
+    "batches",
+    metadata,
+    Column("batch", String(64), primary_key=True),
+    Column("rows", Integer, nullable=False),
+    Column("approver", String(64), nullable=False),
+    Column("operator", String(64), nullable=False),
+    Column("approved_at", Moment, nullable=False),
+    ForeignKeyConstraint(["approver"], ["officers.officer"]),
+    ForeignKeyConstraint(["operator"], ["officers.officer"]),
+)
+
+# An answer has a certificate, or the problem for which there is none.
+batch_answers = Table(
+    "batch_answers",
+    metadata,
+    Column("batch", String(64), primary_key=True),
+    Column("row", Integer, primary_key=True),
+    Column("kind", String(24), primary_key=True),
+    Column("generation", String(48), nullable=True),
+    Column("serial", LargeBinary(20), nullable=True),
+    Column("problem", Text, nullable=True),
+    sqlite_with_rowid=False,
+)
+
+# What a database says of itself: whose it is.
+marks = Table(
+    "marks",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", Text, nullable=False),
 )
 
 # One row a job: whoever holds it works, the others wait until it has run out.

@@ -17,7 +17,12 @@ _ID_SIGNED_DATA = der.oid("1.2.840.113549.1.7.2")
 _CONTENT_TYPE = der.oid("1.2.840.113549.1.9.3")
 _MESSAGE_DIGEST = der.oid("1.2.840.113549.1.9.4")
 _SIGNING_TIME = der.oid("1.2.840.113549.1.9.5")
-_DIGESTS = {Digest.SHA256: der.sequence(der.oid("2.16.840.1.101.3.4.2.1"))}
+# RFC 5754 2: without parameters.
+_DIGESTS = {
+    Digest.SHA256: der.sequence(der.oid("2.16.840.1.101.3.4.2.1")),
+    Digest.SHA384: der.sequence(der.oid("2.16.840.1.101.3.4.2.2")),
+}
+assert _DIGESTS.keys() == set(Digest), "each digest needs a row"
 
 
 def detached_signature(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache, singledispatch
 
 from ca.profiles.extensions import (
@@ -35,11 +36,18 @@ _ID_AD_OCSP = "1.3.6.1.5.5.7.48.1"
 @lru_cache(maxsize=8192)
 def encode_extension(extension: Extension, *, critical: bool) -> bytes:
     """An Extension (RFC 5280 4.1): what an authority repeats in every certificate is encoded once."""
-    return der.sequence(
-        der.oid(extension.oid),
-        der.BOOLEAN_TRUE if critical else b"",
-        der.octet_string(_value(extension)),
-    )
+    return extension_encoder(type(extension), critical=critical)(extension)
+
+
+def extension_encoder(kind: type[Extension], *, critical: bool) -> Callable[[Extension], bytes]:
+    """What encodes extensions of this type: for values that are one certificate's own, and so are not kept."""
+    head = der.oid(kind.oid) + (der.BOOLEAN_TRUE if critical else b"")
+    value = _value.dispatch(kind)
+
+    def encode(extension: Extension) -> bytes:
+        return der.sequence(head, der.octet_string(value(extension)))
+
+    return encode
 
 
 @singledispatch
@@ -109,10 +117,10 @@ def _issuer_directory_name(extension: IssuerDirectoryName) -> bytes:
 @_value.register
 def _subject_other_names(extension: SubjectOtherNames) -> bytes:
     return der.sequence(
-        *(
-            der.context(0, der.oid(identifier), der.context(0, der.utf8(text)))
+        *[
+            der.value(0xA0, der.oid(identifier) + der.value(0xA0, der.utf8(text)))  # both [0], explicit
             for identifier, text in extension.names
-        )
+        ]
     )
 
 

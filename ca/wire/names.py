@@ -20,20 +20,15 @@ _TYPES: Mapping[Attribute, str] = MappingProxyType(
 )
 
 
-@lru_cache(maxsize=8192)
 def encode_name(name: DirectoryName) -> bytes:
     """An RDNSequence of single-valued steps; country as PrintableString, all else as UTF8String."""
-    return der.sequence(
-        *(
-            der.set_of_one(
-                der.sequence(
-                    der.oid(_TYPES[attribute]),
-                    der.printable(value) if attribute is Attribute.C else der.utf8(value),
-                )
-            )
-            for attribute, value in name.steps
-        )
-    )
+    return der.sequence(*[_step(attribute, value) for attribute, value in name.steps])
+
+
+@lru_cache(maxsize=8192)  # names are many, yet most of their steps repeat
+def _step(attribute: Attribute, value: str) -> bytes:
+    text = der.printable(value) if attribute is Attribute.C else der.utf8(value)
+    return der.set_of_one(der.sequence(der.oid(_TYPES[attribute]), text))
 
 
 def directory_name(name: DirectoryName) -> bytes:

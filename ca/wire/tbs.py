@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from ca.profiles.drafting import CertificateDraft
-from ca.suites import Suite
+from ca.suites import KeyFamily, Suite
 from ca.wire import der
 from ca.wire.extensions import encode_extension
 from ca.wire.names import encode_name
 
-_VERSION_3 = der.context(0, der.integer(2))
+VERSION_3 = der.context(0, der.integer(2))
+"""The version field of every certificate that has extensions (RFC 5280 4.1.2.1)."""
 
 
 def algorithm_identifier(suite: Suite) -> bytes:
-    """AlgorithmIdentifier of a suite; RSA's has NULL parameters (RFC 4055 5)."""
-    return der.sequence(der.oid(suite.algorithm), der.NULL)
+    """AlgorithmIdentifier of a suite: RSA's has NULL parameters (RFC 4055 5), ECDSA's none (RFC 5758 3.2)."""
+    parameters = der.NULL if suite.family is KeyFamily.RSA else b""
+    return der.sequence(der.oid(suite.algorithm), parameters)
 
 
 def tbs_certificate(draft: CertificateDraft) -> bytes:
     """The TBSCertificate of a draft."""
     return der.sequence(
-        _VERSION_3,
+        VERSION_3,
         der.integer(draft.serial.value),
         algorithm_identifier(draft.suite),
         encode_name(draft.issuer),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from front.cli.batch import batch
 from front.cli.cases import case
 from front.cli.clients import client
 from front.cli.common import Group
@@ -27,5 +28,5 @@ def main() -> None:
     """
 
 
-for command in (init, upgrade, officer, client, case, revoke, events, list_, verify, serve, work):
+for command in (init, upgrade, officer, client, case, batch, revoke, events, list_, verify, serve, work):
     main.add_command(command)

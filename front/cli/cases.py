@@ -12,7 +12,7 @@ from ca.clock import utc_text
 from ca.errors import BadInput, NotFound, StorageFailed
 from ca.model import CertificateKind
 from ca.rules.registration import Case, next_steps
-from ca.store import applications, certificates, officers
+from ca.store import applications, officers
 from ca.store.certificates import CertificateState
 from front.applicants import read_post, read_resident
 from front.assembly import World
@@ -58,8 +58,15 @@ def file(
         raise BadInput("--csr", "names a kind twice")
     with settings.world() as world:
         if resident is not None:
-            applicant, code = read_resident(resident)
-            found = world.registration.file(officer, applicant, requests, code=code, at=world.clock())
+            filed = read_resident(resident)
+            found = world.registration.file(
+                officer,
+                filed.resident,
+                requests,
+                code=filed.code,
+                card_expires=filed.card_expires,
+                at=world.clock(),
+            )
         else:
             assert post is not None, "one of the two is given"
             found = world.registration.file(officer, read_post(post), requests, code=None, at=world.clock())
@@ -141,7 +148,7 @@ def show(settings: Settings, case_id: str, out: Path | None) -> None:
     if out is not None:
         _require_writable(out)
     with settings.world() as world:
-        with world.store.reading() as connection:
+        with world.stores.nation.reading() as connection:
             found = applications.find(connection, case_id)
         steps = [f"{taken.step} by {taken.officer} at {utc_text(taken.at)}" for taken in found.case.history]
         rows = _certificate_rows(world, case_id, out)
@@ -164,7 +171,7 @@ def list_cases(settings: Settings, office: str | None) -> None:
     Example:
       kakehashi case list --office 131016 --home world
     """
-    with settings.world() as world, world.store.reading() as connection:
+    with settings.world() as world, world.stores.nation.reading() as connection:
         wanted = None if office is None else officers.office(connection, office).id
         found = applications.of_office(connection, wanted)
     settings.show([_case_fields(item) for item in found])
@@ -220,12 +227,9 @@ def _case_fields(found: Case) -> dict[str, object]:
 
 def _certificate_rows(world: World, case_id: str, out: Path | None) -> list[dict[str, object]]:
     """A row a certificate of a case; with ``out``, each issued one is written there."""
-    with world.store.reading() as connection:
-        records = [
-            certificates.find(connection, request.certificate)
-            for request in applications.find(connection, case_id).requests
-            if request.certificate is not None
-        ]
+    with world.stores.nation.reading() as connection:
+        found = applications.find(connection, case_id)
+    records = world.stores.certificates(found.certificates)
     rows: list[dict[str, object]] = []
     for record in records:
         path = None

@@ -42,7 +42,7 @@ def add(settings: Settings, name: str, purpose: str) -> None:
         raise BadInput(
             "client name", "is not 1 to 64 lower-case letters, digits, dots, hyphens and underscores"
         )
-    with settings.world() as world, world.store.writing() as connection:
+    with settings.world() as world, world.stores.nation.writing() as connection:
         if name in {found.id for found in officers.all_officers(connection)}:
             raise Conflict(f"client {name}", "is an officer", remedy="Choose another name")
         key = new_key(connection, name=name, purpose=KeyPurpose(purpose), officer=None, at=world.clock())
@@ -59,7 +59,7 @@ def revoke(settings: Settings, name: str) -> None:
     Example:
       kakehashi client revoke sato --home world
     """
-    with settings.world() as world, world.store.writing() as connection:
+    with settings.world() as world, world.stores.nation.writing() as connection:
         clients.revoke_keys(connection, name, world.clock())
     settings.tell({"client": name, "key": "revoked"})
 
@@ -73,7 +73,7 @@ def list_clients(settings: Settings) -> None:
     Example:
       kakehashi client list --home world
     """
-    with settings.world() as world, world.store.reading() as connection:
+    with settings.world() as world, world.stores.nation.reading() as connection:
         rows = [
             {
                 "client": key.name,

@@ -42,7 +42,7 @@ def apply(settings: Settings, file: Path) -> None:
             feed = read_feed(stream, str(file), code_key)
         outcomes = world.events.apply(feed, at=world.clock())
         # Also what an earlier run was kept from publishing.
-        publish_changes(world.store, world.issuers, world.repository, at=world.clock())
+        publish_changes(world.issuers, world.repository, at=world.clock())
     settings.show([outcome_fields(outcome) if settings.json else _row(outcome) for outcome in outcomes])
 
 

@@ -36,14 +36,20 @@ def revoke(
         # The keys are opened first: a revocation that could not be published at once should not surprise later.
         issuer = world.issuers.of(wanted.generation)
         ended = revoke_certificate(
-            world.store,
+            world.stores,
             wanted,
             RevocationReason.parse(reason),
             officer,
             at=world.clock(),
             invalid_since=since,
         )
-        records = publish(world.store, issuer, ended.scopes, world.repository, at=world.clock())
+        records = publish(
+            world.stores.of(wanted.generation.authority),
+            issuer,
+            ended.scopes,
+            world.repository,
+            at=world.clock(),
+        )
     settings.tell(
         {
             "certificate": str(wanted),
@@ -73,15 +79,13 @@ def publish_due(settings: Settings) -> None:
         with world.repository.exclusive():
             world.repository.sweep()
         world.events.catch_up()
-        changed = publish_changes(world.store, world.issuers, world.repository, at=at)
-        with world.store.reading() as connection:
-            generations = [record.id for record in authorities.all_generations(connection)]
+        changed = publish_changes(world.issuers, world.repository, at=at)
         made = sum(
-            len(publish_lists(world.store, world.issuers, generation, world.repository, at=at))
-            for generation in generations
+            len(publish_lists(world.issuers, record.id, world.repository, at=at))
+            for record in world.stores.generations()
         )
-        files = publish_certificates(world.store, world.repository)
-        files += publish_manifest(world.store, world.issuers, world.plan, world.repository, at=at)
+        files = publish_certificates(world.stores, world.repository)
+        files += publish_manifest(world.issuers, world.plan, world.repository, at=at)
     settings.tell({"lists_made": made + len(changed), "other_files_written": files})
 
 
@@ -96,7 +100,7 @@ def show(settings: Settings, generation: str) -> None:
       kakehashi list show jpki-13.g1 --home world
     """
     wanted = GenerationId.parse(generation)
-    with settings.world() as world, world.store.reading() as connection:
+    with settings.world() as world, world.stores.of(wanted.authority).reading() as connection:
         authorities.generation(connection, wanted)
         newest = lists.newest(connection, wanted)
     settings.show(

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
 import click
+import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bridge.crossing.edition import edition_text, read_edition
+from ca.chance import SeededChance, SystemChance
 from ca.clock import system_clock
 from ca.errors import BadInput
+from ca.model import GenerationId, authority_id
 from ca.profiles.practice import AuthorityRole
 from ca.store import authorities, lists
-from ca.store.engine import SCHEMA, Store, sqlite_url
-from ca.store.schema import migrate
+from ca.store.engine import SCHEMA
 from front.assembly import World, open_world
 from front.cli.common import Settings, command_options
-from front.home import ClockSetting, Description, Home
+from front.databases import database_url, upgrade_stores
+from front.home import ClockSetting, Description, Home, TokenSetting
 from front.making import make_home
 from front.passphrase import passphrase
 
@@ -34,15 +38,30 @@ _SEEDED_START = datetime(2014, 9, 1, tzinfo=UTC)
 @click.option(
     "--test-keys", is_flag=True, help="Public test keys and a fixed clock: a repeatable test world."
 )
+@click.option(
+    "--token",
+    metavar="MODULE",
+    help="Make the keys in a PKCS#11 token, by its module; the passphrase is its PIN.",
+)
+@click.option("--token-label", metavar="LABEL", help="The label of the token.")
+@click.option("--database", metavar="URL", help="The world's database, if not a file in the home.")
+@click.option(
+    "--authority-database", "databases", multiple=True, metavar="ID=URL",
+    help="A database for one authority alone; may be given once an authority.",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Which repeatable world.  [default: 1]")
 @command_options
-def init(
+def init(  # noqa: PLR0913, PLR0917 - an option an argument
     settings: Settings,
     edition: str,
     url: str,
     production: bool,  # noqa: FBT001 - click calls by keyword
     test_keys: bool,  # noqa: FBT001
     seed: int | None,
+    token: str | None,
+    token_label: str | None,
+    database: str | None,
+    databases: tuple[str, ...],
 ) -> None:
     """Make the world that an edition describes; complete it if a making was interrupted.
 
@@ -51,8 +70,15 @@ def init(
       kakehashi init --edition japan-2014 --home world
       kakehashi init --home lab --clock 2014-09-01T00:00Z+60
       kakehashi init --home golden --test-keys --seed 7
+      kakehashi init --home safe --token /usr/lib/softhsm/libsofthsm2.so --token-label nation
+      kakehashi init --home big --database postgresql://kakehashi@db.example/nation
     """
-    wanted = _description(settings, edition, url.rstrip("/"), production, test_keys, seed)
+    wanted = msgspec.structs.replace(
+        _description(settings, edition, url.rstrip("/"), production, test_keys, seed),
+        token=_token(token, token_label, test_keys),
+        database=None if database is None else database_url(database, "--database"),
+        databases=dict(_own_database(text) for text in databases),
+    )
     console = settings.console(stderr=True)
     with Progress(
         TextColumn("{task.description:<24}"),
@@ -72,7 +98,7 @@ def init(
             settings.home,
             wanted,
             edition,
-            lambda: passphrase(settings.passphrase_file, confirm=True),
+            lambda: _secret(settings, wanted),
             progress,
         )
     with open_world(settings.home, settings.passphrase) as world:
@@ -95,14 +121,9 @@ def upgrade(settings: Settings) -> None:
     """
     home = Home(settings.home)
     with home.locked(alone=True):
-        home.require_complete()
-        store = Store.open(sqlite_url(home.store))
-        try:
-            before = store.schema()
-            migrate(store)
-        finally:
-            store.close()
-    settings.tell({"home": str(settings.home), "schema_before": before, "schema": SCHEMA})
+        before = upgrade_stores(home, home.require_complete())
+    oldest = min(schema or "none" for schema in before)
+    settings.tell({"home": str(settings.home), "schema_before": oldest, "schema": SCHEMA})
 
 
 def _description(
@@ -117,6 +138,8 @@ def _description(
         raise BadInput("--production", "a production world has neither test keys nor a clock of its own")
     if seed is not None and not test_keys:
         raise BadInput("--seed", "is for worlds with --test-keys")
+    if test_keys and seed is None:
+        seed = 1
     clock = None
     if settings.clock is not None:
         start, speed = settings.clock
@@ -131,21 +154,57 @@ def _description(
         marking="production" if production else "test",
         edition=read_edition(octets, place).name,
         url=url,
-        seed=(1 if seed is None else seed) if test_keys else None,
+        id=_home_id(seed),
+        seed=seed,
         clock=clock,
     )
 
 
+def _token(module: str | None, label: str | None, test_keys: bool) -> TokenSetting | None:  # noqa: FBT001
+    if module is None and label is None:
+        return None
+    if module is None or label is None:
+        raise BadInput("--token", "needs --token-label beside it, and the other way round")
+    if test_keys:
+        raise BadInput("--token", "public test keys do not lie in a token")
+    # A name without a path is the loader's to find; a path has to hold wherever the home is used from.
+    return TokenSetting(os.path.abspath(module) if os.sep in module else module, label)  # noqa: PTH100 - links stay
+
+
+def _secret(settings: Settings, wanted: Description) -> str:
+    if wanted.token is None:
+        return passphrase(settings.passphrase_file, prompt="Passphrase of the home's keys", confirm=True)
+    return passphrase(settings.passphrase_file, prompt=f"PIN of the token {wanted.token.label}")
+
+
+def _home_id(seed: int | None) -> str:
+    """What tells a new home from others; a repeatable world's is repeatable too."""
+    chance = SystemChance() if seed is None else SeededChance(seed)
+    return chance.octets("home id", 16).hex()
+
+
+def _own_database(text: str) -> tuple[str, str]:
+    authority, _, url = text.partition("=")
+    place = "--authority-database"
+    return authority_id(authority, place), database_url(url, f"{place} {authority}")
+
+
 def _summary(world: World) -> list[dict[str, object]]:
     """A row for each role: how many authorities, certificates between them, responders, lists."""
-    with world.store.reading() as connection:
-        generations = [record.id for record in authorities.all_generations(connection)]
-        crosses = [certificate.generation for _, certificate in authorities.crosses(connection)]
-        services = [record.certificate.generation for record in authorities.services(connection)]
-        made = {generation: len(lists.newest(connection, generation)) for generation in generations}
+    generations, crosses, services = [], [], []
+    made: dict[GenerationId, int] = {}
+    for store in world.stores.each():
+        with store.reading() as connection:
+            found = [record.id for record in authorities.all_generations(connection)]
+            generations += found
+            crosses += [certificate.generation for _, certificate in authorities.crosses(connection)]
+            services += [record.certificate.generation for record in authorities.services(connection)]
+            made |= {generation: len(lists.newest(connection, generation)) for generation in found}
     rows: list[dict[str, object]] = []
     for role in AuthorityRole:
         of_role = {item for item in generations if world.plan.practices[item.authority].role is role}
+        if not of_role:
+            continue
         rows.append(
             {
                 "role": role.value,

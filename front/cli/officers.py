@@ -46,7 +46,7 @@ def add(settings: Settings, officer_id: str, office: str, roles: tuple[str, ...]
         # A municipality without a window is better refused with the reason than as an unknown office.
         if office.isdigit():
             world.plan.municipalities.window(office)
-        with world.store.writing() as connection:
+        with world.stores.nation.writing() as connection:
             found = officers.office(connection, office)
             wanted = frozenset(Role(role) for role in roles)
             _require_fit(found.kind, wanted)
@@ -71,7 +71,7 @@ def key(settings: Settings, officer_id: str) -> None:
     Example:
       kakehashi officer key sato --home world
     """
-    with settings.world() as world, world.store.writing() as connection:
+    with settings.world() as world, world.stores.nation.writing() as connection:
         found, _ = officers.officer(connection, officer_id)
         made = new_key(
             connection, name=found.id, purpose=KeyPurpose.OFFICER, officer=found.id, at=world.clock()
@@ -88,7 +88,7 @@ def list_officers(settings: Settings) -> None:
     Example:
       kakehashi officer list --home world
     """
-    with settings.world() as world, world.store.reading() as connection:
+    with settings.world() as world, world.stores.nation.reading() as connection:
         rows = [
             {"officer": item.id, "office": item.office, "roles": " ".join(sorted(item.roles))}
             for item in officers.all_officers(connection)

@@ -50,15 +50,16 @@ def story(folder: Path, pause: float | None, as_json: bool, no_colour: bool) -> 
 
 
 @demo.command()
+@click.option("--edition", type=click.Choice(judged.EDITIONS), default=judged.EDITIONS[0], show_default=True)
 @click.option("--folder", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True)
 @click.option("--test-keys", is_flag=True, help="A repeatable world of public test keys.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--no-colour", is_flag=True, envvar="NO_COLOR")
-def nation(folder: Path, test_keys: bool, as_json: bool, no_colour: bool) -> None:  # noqa: FBT001 - click calls by keyword
+def nation(edition: str, folder: Path, test_keys: bool, as_json: bool, no_colour: bool) -> None:  # noqa: FBT001 - click calls by keyword
     """Certificates of every authority, judged before and after they are revoked."""
     stage = _stage(folder, as_json=as_json, no_colour=no_colour)
     started = time.monotonic()
-    rows = judged.judge_nation(stage, test_keys=test_keys)
+    rows = judged.judge_nation(stage, edition, test_keys=test_keys)
     agreed = sum(row.agreed for row in rows)
     seconds = round(time.monotonic() - started, 1)
     if not as_json:

@@ -11,7 +11,7 @@ import re
 import subprocess
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -84,6 +84,11 @@ class OpensslJudge:
         manifest = msgspec.json.decode(read(MANIFEST), type=Manifest)
         workspace.mkdir(parents=True, exist_ok=True)
         return cls(read, manifest, tuple(policies), workspace)
+
+    def trusting(self, anchor: GenerationId, policies: Iterable[str]) -> OpensslJudge:
+        """The same judge with another authority's self-signed certificate as its anchor, and policies of that one."""
+        manifest = msgspec.structs.replace(self.manifest, anchor=str(anchor))
+        return replace(self, manifest=manifest, policies=tuple(policies))
 
     def verify(
         self,

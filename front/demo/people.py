@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
-
+from ca.birth import BirthDate
 from ca.model import MunicipalityCode, Resident, ResidentCode, Sex, resident_code
 from ca.names import Municipality
 
@@ -27,7 +26,7 @@ def invented_resident(municipality: Municipality) -> Resident:
         name=name,
         name_substitutes="0" * len(name),
         sex=Sex.FEMALE,
-        birth_date=date(1985, 4, 1),
+        birth_date=BirthDate(1985, 4, 1),
         address=address,
         address_substitutes="0" * len(address),
         municipality=MunicipalityCode(municipality.code),

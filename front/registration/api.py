@@ -25,7 +25,7 @@ from ca.errors import BadInput, NotFound, NotPermitted
 from ca.model import CertificateId, CertificateKind, OfficeKind, OfficerId, RevocationReason
 from ca.revoking.orders import revoke
 from ca.rules.registration import next_steps
-from ca.store import applications, certificates, officers
+from ca.store import applications, officers
 from ca.store.applications import Application
 from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.clients import KeyPurpose
@@ -63,8 +63,15 @@ def api(world: World) -> Blueprint:
         if (filing.resident is None) == (filing.post is None):
             raise BadInput("body", "is for one applicant: resident or post")
         if filing.resident is not None:
-            applicant, code = resident_of(filing.resident, "resident")
-            found = world.registration.file(officer, applicant, csrs, code=code, at=world.clock())
+            filed = resident_of(filing.resident, "resident")
+            found = world.registration.file(
+                officer,
+                filed.resident,
+                csrs,
+                code=filed.code,
+                card_expires=filed.card_expires,
+                at=world.clock(),
+            )
         else:
             assert filing.post is not None, "one of the two is given"
             found = world.registration.file(officer, post_of(filing.post), csrs, code=None, at=world.clock())
@@ -97,7 +104,7 @@ def api(world: World) -> Blueprint:
         officer = _caller(world)
         wanted = _body(_Revocation)
         ended = revoke(
-            world.store,
+            world.stores,
             CertificateId.parse(certificate),
             RevocationReason.parse(wanted.reason),
             officer,
@@ -119,7 +126,7 @@ def api(world: World) -> Blueprint:
 
 def _caller(world: World) -> OfficerId:
     """The officer whose client key the request carries."""
-    with world.store.reading() as connection:
+    with world.stores.nation.reading() as connection:
         key = authenticate(connection, request.headers.get("Authorization"), KeyPurpose.OFFICER)
     assert key.officer is not None, "an officer's key names the officer"
     return key.officer
@@ -127,7 +134,7 @@ def _caller(world: World) -> OfficerId:
 
 def _require_own(world: World, case_id: str, officer: OfficerId) -> None:
     """Raise NotPermitted unless the case is one of the officer's office, or the officer is of the centre."""
-    with world.store.reading() as connection:
+    with world.stores.nation.reading() as connection:
         _, office = officers.officer(connection, officer)
         found = applications.find(connection, case_id)
     if office.kind is not OfficeKind.CENTRE and found.case.office != office.id:
@@ -151,13 +158,9 @@ def _json(status: int, fields: dict[str, Any]) -> Response:
 
 def _case(world: World, case_id: str) -> dict[str, Any]:
     """A case without the applicant's particulars: who asks knows them, and nobody else needs them here."""
-    with world.store.reading() as connection:
+    with world.stores.nation.reading() as connection:
         found: Application = applications.find(connection, case_id)
-        records = [
-            certificates.find(connection, wanted.certificate)
-            for wanted in found.requests
-            if wanted.certificate is not None
-        ]
+    records = world.stores.certificates(found.certificates)
     case = found.case
     return {
         "case": case.id,

@@ -21,7 +21,7 @@ def feeds(world: World) -> Blueprint:
     @blueprint.post("/events")
     def apply() -> Response:
         """Apply a feed file. When the answer comes, every event of it stands in the journal."""
-        with world.store.reading() as connection:
+        with world.stores.nation.reading() as connection:
             authenticate(connection, request.headers.get("Authorization"), KeyPurpose.FEED)
         feed = read_feed(BytesIO(request.get_data()), "body", world.issuers.vault.code_key())
         outcomes = world.events.apply(feed, at=world.clock())

@@ -1,0 +1,225 @@
+"""The authorities of an edition under one marking: what each is, issues and offers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bridge.crossing.edition import (
+    AuthorityTable,
+    BirthdayTable,
+    Edition,
+    HolderTable,
+    PrefectureTable,
+    YearsTable,
+)
+from bridge.crossing.policies import Policies
+from bridge.crossing.templates import fill, fill_name
+from ca.errors import BadInput, EditionRefused
+from ca.model import LOCAL_KINDS, RESIDENT_KINDS, AuthorityId, CertificateKind, authority_id
+from ca.names import Municipalities
+from ca.profiles.drafting import CertificateProfile
+from ca.profiles.extensions import AuthorityKeyForm, CertificatePolicies
+from ca.profiles.government import OFFICIAL_POST
+from ca.profiles.local import LG_ENCRYPTION, LG_POST, LG_USER
+from ca.profiles.practice import AuthorityRole, HolderPractice, Periods, Practice
+from ca.profiles.residents import SIGNATURE, USER_AUTHENTICATION
+from ca.rules.validity import BirthdayRule, CountedFrom, ValidityRule, YearsRule
+from ca.suites import RSA2048_KEYS, suite
+
+_PROFILES: Mapping[str, CertificateProfile] = {
+    profile.kind.value: profile
+    for profile in (SIGNATURE, USER_AUTHENTICATION, OFFICIAL_POST, LG_POST, LG_USER, LG_ENCRYPTION)
+}
+# Whom each role serves: residents come to windows, posts belong to the government, the rest to local governments.
+_HOLDERS: Mapping[AuthorityRole, frozenset[str]] = {
+    AuthorityRole.BRIDGE: frozenset(),
+    AuthorityRole.PREFECTURE: frozenset(RESIDENT_KINDS),
+    AuthorityRole.GOVERNMENT: frozenset({CertificateKind.OFFICIAL_POST}),
+    AuthorityRole.NATIONAL: frozenset(RESIDENT_KINDS),
+    AuthorityRole.ORGANISATION: frozenset(LOCAL_KINDS),
+}
+_OLD_KIND_YEARS = 3
+_URI = re.compile(r"[!-~]{1,200}")
+
+
+@dataclass(frozen=True, slots=True)
+class PracticePlanner:
+    """Resolves the tables of authorities, prefectures and holders. What does not fit is EditionRefused or BadInput."""
+
+    edition: Edition
+    policies: Policies
+    url: str
+    municipalities: Municipalities
+
+    def plan(self) -> dict[AuthorityId, Practice]:
+        """Every authority, in the order in which they are made: as the file has them, then the prefectures'."""
+        practices: dict[AuthorityId, Practice] = {}
+        names: dict[object, AuthorityId] = {}
+        for practice in [*self._authorities(), *self._prefectures()]:
+            if practice.authority in practices:
+                raise EditionRefused("authorities", f"{practice.authority} stands there twice")
+            other = names.setdefault(practice.name.folded(), practice.authority)
+            if other != practice.authority:
+                raise EditionRefused("authorities", f"{practice.authority} and {other} have one name")
+            practices[practice.authority] = practice
+        _require_within(practices.values())
+        return practices
+
+    def _authorities(self) -> list[Practice]:
+        return [
+            self._practice(f"authorities[{index}]", table, table.id, AuthorityRole(table.role), {})
+            for index, table in enumerate(self.edition.authorities)
+        ]
+
+    def _prefectures(self) -> list[Practice]:
+        template = self.edition.prefectures
+        if template is None:
+            return []
+        prefectures = {row.prefecture_code: row for row in self.municipalities}
+        if template.nation and (missing := sorted(prefectures.keys() - set(template.codes))):
+            raise EditionRefused("prefectures.codes", f"prefecture {', '.join(missing)} has no CA")
+        made = []
+        for code in template.codes:
+            if code not in prefectures:
+                raise EditionRefused(
+                    "prefectures.codes", f"{code!r} is not a prefecture of the municipalities"
+                )
+            words = {
+                "code": code,
+                "prefecture": prefectures[code].prefecture_romaji,
+                "prefecture_japanese": prefectures[code].prefecture,
+            }
+            name = fill(template.id, words, "prefectures.id")
+            made.append(self._practice("prefectures", template, name, AuthorityRole.PREFECTURE, words))
+        return made
+
+    def _practice(
+        self,
+        where: str,
+        table: AuthorityTable | PrefectureTable,
+        name: str,
+        role: AuthorityRole,
+        words: Mapping[str, str],
+    ) -> Practice:
+        edition = self.edition
+        words = {**words, **self._organisation(table.organisation, f"{where}.organisation")}
+        services = CertificatePolicies(
+            self.policies.read(table.service_policies, f"{where}.service_policies")
+        )
+        offered = table.services if isinstance(table, AuthorityTable) else ()
+        if len(set(offered)) < len(offered):
+            raise EditionRefused(f"{where}.services", "names one twice")
+        return Practice(
+            authority=authority_id(name, f"{where}.id"),
+            role=role,
+            prefecture_code=words.get("code"),
+            name=fill_name(table.name, words, f"{where}.name"),
+            japanese_name=fill_name(table.japanese_name, words, f"{where}.japanese_name"),
+            suite=suite(edition.suite, "suite"),
+            services=services,
+            holders=self._holders(table.holders, role, services, words, where),
+            periods=Periods(
+                self_signed_years=edition.periods.self_signed_years,
+                cross_years=edition.periods.cross_years,
+                responder_days=edition.periods.responder_days,
+                repository_days=edition.periods.repository_days,
+                next_update=timedelta(hours=edition.periods.next_update_hours),
+                answer=timedelta(seconds=edition.periods.answer_seconds),
+            ),
+            url=self.url,
+            offered=tuple(map(CertificateKind, offered)),
+        )
+
+    def _organisation(self, organisation: str, where: str) -> dict[str, str]:
+        """What ``{organisation}`` and ``{organisation_japanese}`` stand for under this marking."""
+        marking: Mapping[str, str] = getattr(self.edition.marking, self.policies.marking)
+        for word in (organisation, f"{organisation}_japanese"):
+            if word not in marking:
+                raise EditionRefused(where, f"{word!r} is not a word of the marking")
+        return {
+            "organisation": marking[organisation],
+            "organisation_japanese": marking[f"{organisation}_japanese"],
+        }
+
+    def _holders(
+        self,
+        kinds: tuple[str, ...],
+        role: AuthorityRole,
+        services: CertificatePolicies,
+        words: Mapping[str, str],
+        where: str,
+    ) -> dict[CertificateKind, HolderPractice]:
+        """The kinds that an authority of this role issues."""
+        if self.edition.old_kind and role is AuthorityRole.PREFECTURE:
+            kinds = tuple(kind for kind in kinds if kind == CertificateKind.SIGNATURE)
+        if wrong := [kind for kind in kinds if kind in _PROFILES and kind not in _HOLDERS[role]]:
+            raise EditionRefused(
+                f"{where}.holders", f"a CA of the role {role} does not issue the kind {wrong[0]}"
+            )
+        held: dict[CertificateKind, HolderPractice] = {}
+        for kind in kinds:
+            practice = self._holder(kind, words, f"{where}.holders")
+            _require_services(
+                services, practice.policies, f"{where}.service_policies", f"its {kind} certificates"
+            )
+            if any(practice.points.folded() == other.points.folded() for other in held.values()):
+                raise EditionRefused(
+                    f"holders.{kind}.points", "are another kind's too: two lists would have one name"
+                )
+            held[practice.profile.kind] = practice
+        return held
+
+    def _holder(self, kind: str, words: Mapping[str, str], where: str) -> HolderPractice:
+        if kind not in _PROFILES:
+            raise EditionRefused(where, f"{kind!r} is not a kind", remedy=f"One of: {', '.join(_PROFILES)}")
+        if kind not in self.edition.holders:
+            raise EditionRefused(where, f"{kind!r} has no table holders.{kind}")
+        table = self.edition.holders[kind]
+        place = f"holders.{kind}"
+        cps = None if table.cps is None else fill(table.cps, {"url": self.url}, f"{place}.cps")
+        if cps is not None and not _URI.fullmatch(cps):
+            raise EditionRefused(f"{place}.cps", f"{cps!r} is not a URI", clause="RFC 5280 4.2.1.4")
+        if table.within is not None and (table.within not in _PROFILES or table.within == kind):
+            raise EditionRefused(f"{place}.within", f"{table.within!r} is not another kind")
+        return HolderPractice(
+            profile=_PROFILES[kind],
+            policies=CertificatePolicies(self.policies.read((table.policy,), f"{place}.policy"), cps),
+            validity=self._validity(kind, table),
+            keys=RSA2048_KEYS,
+            points=fill_name(table.points, words, f"{place}.points"),
+            minimum_age=table.minimum_age,
+            authority_key=AuthorityKeyForm(table.authority_key),
+            within=None if table.within is None else CertificateKind(table.within),
+        )
+
+    def _validity(self, kind: str, table: HolderTable) -> ValidityRule:
+        if self.edition.old_kind and kind == CertificateKind.SIGNATURE:
+            return YearsRule(_OLD_KIND_YEARS)
+        try:
+            match table.validity:
+                case BirthdayTable() as rule:
+                    return BirthdayRule(rule.birthdays, rule.early_renewal_birthdays, rule.renewal_months)
+                case YearsTable() as rule:
+                    return YearsRule(rule.years, CountedFrom(rule.counted_from))
+        except BadInput as error:
+            raise EditionRefused(f"holders.{kind}.validity", error.problem) from None
+
+
+def _require_services(
+    services: CertificatePolicies, policies: CertificatePolicies, where: str, what: str
+) -> None:
+    """Raise unless the services carry these policies: else nobody who asks for one could believe their answers."""
+    if not set(policies.policies) <= set(services.policies):
+        raise EditionRefused(where, f"does not name every policy of {what}")
+
+
+def _require_within(practices: Iterable[Practice]) -> None:
+    """Raise if a kind ends with another that nobody issues."""
+    held = [holder for practice in practices for holder in practice.holders.values()]
+    issued = {holder.profile.kind for holder in held}
+    for holder in held:
+        if holder.within is not None and holder.within not in issued:
+            raise EditionRefused(f"holders.{holder.profile.kind}.within", f"no CA issues {holder.within}")

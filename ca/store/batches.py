@@ -1,0 +1,140 @@
+"""Batches: orders of many certificates at once, and the answer to each row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select
+
+from ca.errors import NotFound
+from ca.model import CertificateId, CertificateKind, GenerationId, OfficerId, Serial
+from ca.store.tables import batch_answers, batches
+
+_AT_ONCE = (
+    500  # SQLite takes a limited number of values in one statement; and answers are read so many at a time
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRecord:
+    """A batch that was approved.
+
+    Attributes:
+        id: SHA-256, in hexadecimal digits, of what was handed in.
+        rows: How many holders it has.
+        approver: Who approved it, and ``operator`` who issues it.
+    """
+
+    id: str
+    rows: int
+    approver: OfficerId
+    operator: OfficerId
+    approved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAnswer:
+    """The answer to one kind of one row: a certificate, from its intent on, or the problem for which there is none."""
+
+    row: int
+    kind: CertificateKind
+    certificate: CertificateId | None
+    problem: str | None
+
+
+def begin(connection: Connection, batch: BatchRecord) -> BatchRecord:
+    """Write down a batch; gives the one that was written down first."""
+    row = connection.execute(select(batches).where(batches.c.batch == batch.id)).one_or_none()
+    if row is not None:
+        return _batch(row)
+    connection.execute(
+        insert(batches).values(
+            batch=batch.id,
+            rows=batch.rows,
+            approver=batch.approver,
+            operator=batch.operator,
+            approved_at=batch.approved_at,
+        )
+    )
+    return batch
+
+
+def find(connection: Connection, batch: str) -> BatchRecord:
+    """The batch of this id, or NotFound."""
+    row = connection.execute(select(batches).where(batches.c.batch == batch)).one_or_none()
+    if row is None:
+        raise NotFound(f"batch {batch[:16]}", "was never approved here")
+    return _batch(row)
+
+
+def answer(connection: Connection, batch: str, answers: Iterable[BatchAnswer]) -> None:
+    """Write down answers to rows that have none."""
+    rows = [
+        {
+            "batch": batch,
+            "row": item.row,
+            "kind": item.kind,
+            "generation": None if item.certificate is None else str(item.certificate.generation),
+            "serial": None if item.certificate is None else item.certificate.serial.octets,
+            "problem": item.problem,
+        }
+        for item in answers
+    ]
+    if rows:
+        connection.execute(insert(batch_answers), rows)
+
+
+def answered(connection: Connection, batch: str, rows: Sequence[int]) -> set[int]:
+    """Which of these rows have their answers already."""
+    found: set[int] = set()
+    for start in range(0, len(rows), _AT_ONCE):
+        query = select(batch_answers.c.row).where(
+            batch_answers.c.batch == batch, batch_answers.c.row.in_(rows[start : start + _AT_ONCE])
+        )
+        found.update(connection.execute(query).scalars())
+    return found
+
+
+def take_back(connection: Connection, batch: str, wrong: Iterable[BatchAnswer]) -> None:
+    """Forget these answers; a row without any is answered again."""
+    columns = batch_answers.c
+    for item in wrong:
+        mine = (columns.batch == batch, columns.row == item.row, columns.kind == item.kind)
+        connection.execute(delete(batch_answers).where(*mine))
+
+
+def count(connection: Connection, batch: str) -> int:
+    """How many rows have their answers."""
+    query = select(func.count(batch_answers.c.row.distinct())).where(batch_answers.c.batch == batch)
+    return int(connection.execute(query).scalar_one())
+
+
+def answers(connection: Connection, batch: str) -> Iterator[BatchAnswer]:
+    """The answers of a batch by row and kind, read by key a piece at a time."""
+    columns = batch_answers.c
+    after = -1
+    while True:
+        # A row has at most a few kinds, so a piece that ends within a row is cut at its beginning.
+        query = select(batch_answers).where(columns.batch == batch, columns.row > after)
+        piece = connection.execute(query.order_by(columns.row, columns.kind).limit(_AT_ONCE)).all()
+        if not piece:
+            return
+        last = piece[-1].row
+        whole = [row for row in piece if row.row < last] if len(piece) == _AT_ONCE else piece
+        for row in whole:
+            yield _answer(row)
+        after = whole[-1].row
+
+
+def _batch(row: Row[Any]) -> BatchRecord:
+    return BatchRecord(row.batch, row.rows, OfficerId(row.approver), OfficerId(row.operator), row.approved_at)
+
+
+def _answer(row: Row[Any]) -> BatchAnswer:
+    certificate = None
+    if row.serial is not None:
+        certificate = CertificateId(GenerationId.parse(row.generation), Serial.of(row.serial))
+    return BatchAnswer(row.row, CertificateKind(row.kind), certificate, row.problem)

@@ -1,0 +1,109 @@
+"""``kakehashi batch``: the certificates of many holders at once."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ca.errors import HomeBusy
+from ca.issuing.batch import begin_batch, mend_batch
+from ca.store import batches
+from front.batches.pool import Job, issue_all
+from front.batches.results import write_results
+from front.batches.source import open_source, survey, table_rows
+from front.cli.common import Settings, command_options
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True))
+@click.option("--approver", required=True, help="The officer of the centre who approved the batch.")
+@click.option("--operator", required=True, help="Another officer of the centre, who issues it.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Where the results and certificates go."
+)
+@click.option(
+    "--processes", type=click.IntRange(1, 256), help="How many issue at once.  [default: one a processor]"
+)
+@command_options
+def batch(
+    settings: Settings, file: Path, approver: str, operator: str, out: Path, processes: int | None
+) -> None:
+    """Issue for every holder in a card factory's ZIP file or directory; the same command again goes on.
+
+    FILE has a table holders.csv and the PKCS#10 requests that it names. Each holder gets all the kinds asked for, or
+    none and the reason, which stands in OUT/results.csv.
+
+    \b
+    Example:
+      kakehashi batch cards.zip --approver tanaka --operator ito --out results --home world
+    """
+    source = open_source(file)
+    contents = survey(source, str(file))
+    console = settings.console(stderr=True)
+    with settings.world() as world, _alone(world.home.folder), Progress(
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[refused]} refused"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:  # fmt: skip
+        assert world.issuers, "what an earlier run intended is signed now"
+        record = begin_batch(
+            world.stores,
+            contents.digest,
+            contents.rows,
+            approver=approver,
+            operator=operator,
+            at=world.clock(),
+        )
+        mend_batch(world.stores, record.id)
+        job = Job(settings.home, file, record, world.secret(), settings.clock)
+        task = bar.add_task("holders", total=contents.rows, rate="", refused=0)
+        issued = refused = certificates = 0
+        with table_rows(source, str(file)) as rows:
+            for done in issue_all(job, rows, processes or os.cpu_count() or 1):
+                issued, refused = issued + done.issued, refused + done.refused
+                certificates += done.certificates
+                bar.update(task, advance=done.issued + done.refused + done.known, refused=refused)
+                speed = bar.tasks[task].speed
+                bar.update(task, rate="" if speed is None else f"{speed:,.0f}/s")
+        with world.stores.nation.reading() as connection:
+            answered = batches.count(connection, record.id)
+        results = bar.add_task("results", total=None, rate="", refused=refused)
+        table = write_results(
+            world.stores, record.id, source, str(file), out, lambda count: bar.advance(results, count)
+        )
+    settings.tell(
+        {
+            "batch": record.id,
+            "holders": contents.rows,
+            "answered": answered,
+            "issued_now": issued,
+            "refused_now": refused,
+            "certificates_now": certificates,
+            "results": str(table),
+        }
+    )
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Let one batch at a time be issued in a home."""
+    with (home / "batch.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HomeBusy(
+                f"home {home}", "is issuing another batch", remedy="Wait for it to end and try again"
+            ) from None
+        yield

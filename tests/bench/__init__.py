@@ -1,0 +1,7 @@
+"""The bench: how fast and how large, beside references that are measured in the same run.
+
+``make bench`` and ``make bench-full`` print a table and write ``bench.json``. A case is a function that gives rows;
+ours and its references are measured in turn, several rounds, and medians count. Read in this order: report (what a
+row says), measure (how it is measured), scale (how much), materials and homes (of what), then the cases: one_thread,
+durable, command, starting.
+"""
