@@ -7,7 +7,7 @@ READY := .venv/ready
 
 PYTEST_WORKERS ?= $(shell nproc)
 
-.PHONY: help demo nation test test-long check format clean
+.PHONY: help demo nation test test-long bench bench-full check format clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,12 @@ test-long: $(READY)  ## Run the long tests; sudden death and fuzzing at length
 	@echo "Running the long tests on $(PYTEST_WORKERS) processors ..."
 	@KAKEHASHI_KILLS=$${KAKEHASHI_KILLS:-200} KAKEHASHI_FUZZ=$${KAKEHASHI_FUZZ:-100000} \
 		$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -q -m 'long or deeper'
+
+bench: $(READY)  ## Measure the budgets beside references, in about five minutes
+	@$(BIN)/python -m tests.bench
+
+bench-full: $(READY)  ## Measure them at full scale, in less than an hour
+	@$(BIN)/python -m tests.bench --scale full
 
 check: $(READY)  ## Run ruff, mypy and the architecture test
 	@echo "Checking format and lint (ruff), types (mypy strict), architecture ..."

@@ -55,7 +55,7 @@ class DirectoryName:
                 )
             if attribute == "C" and not re.fullmatch(r"[A-Z]{2}", value):
                 raise BadInput(place, f"C={value!r} is not two letters", clause="RFC 5280 appendix A.1")
-            read.append((Attribute(attribute), value))
+            read.append((Attribute.__members__[attribute], value))
         if not read:
             raise BadInput(place, "an empty name")
         return cls(tuple(read))

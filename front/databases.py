@@ -5,6 +5,10 @@ A URL never holds a password: PostgreSQL's own files (``~/.pgpass``, ``PGPASSFIL
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
@@ -14,14 +18,17 @@ from ca.store import marks
 from ca.store.engine import Store, sqlite_url
 from ca.store.schema import migrate
 from ca.store.stores import Stores
-from front.home import Description, Home
+from front.home import Description, Home, storage_errors
 
 _DRIVERS = {
     "sqlite": "sqlite",
     "postgresql": "postgresql+psycopg",
     "postgresql+psycopg": "postgresql+psycopg",
 }
+_SECRETS = frozenset({"password", "sslpassword"})  # libpq takes them in the query too
+_IN_MEMORY = frozenset({None, "", ":memory:"})
 _HOME_MARK = "home"
+_MARKED = "0003"  # the first schema in which databases have marks
 
 
 def database_url(text: str, place: str) -> str:
@@ -39,28 +46,52 @@ def database_url(text: str, place: str) -> str:
             "is not the URL of a database",
             remedy="Write sqlite:////path/to/file.db or postgresql://user@host/database",
         ) from None
-    if url.password is not None:
+    if url.password is not None or _SECRETS & url.query.keys():
         raise BadInput(
             place, "holds a password", remedy="Keep it in ~/.pgpass, or in a file that PGPASSFILE names"
         )
-    if driver == "sqlite" and not url.database:
+    if driver == "sqlite" and url.database in _IN_MEMORY:
         raise BadInput(place, "names no file; a database in memory keeps nothing")
     return url.set(drivername=driver).render_as_string()
+
+
+def require_empty(home: Home, description: Description) -> None:
+    """Look at the databases that a new home is to have, before anything is written.
+
+    Raises:
+        Conflict: A database is not empty: another home's, or another program's.
+        HomeRefused: PostgreSQL's driver is not installed.
+        StorageFailed: A database's server cannot be reached.
+    """
+    for file in _files(home, description):
+        with storage_errors(f"database {file}"):
+            if file.is_file() and file.stat().st_size:
+                raise _taken(f"database {file}")
+    for url in _urls(home, description):
+        if make_url(url).drivername != "sqlite":
+            store = Store.open(url)
+            try:
+                with store.reading() as connection:
+                    if inspect(connection).get_table_names():
+                        raise _taken(store.place)
+            finally:
+                store.close()
 
 
 def make_stores(home: Home, description: Description) -> Stores:
     """The databases of a home in the making, each at this version's schema and marked as this home's.
 
     Raises:
-        Conflict: A database belongs to another home.
+        Conflict: A database belongs to another home, or two of this home's URLs name one database.
     """
-    if description.database is None:
-        home.store.touch(mode=0o600)  # residents' particulars lie there
+    for file in _files(home, description):
+        with storage_errors(f"database {file}"):
+            file.touch(mode=0o600)  # residents' particulars lie there
     stores = _stores(home, description)
     try:
         for store in stores.each():
             migrate(store)
-            _claim(store, description)
+            _claim(store, _mark(stores, store, description))
     except BaseException:
         stores.close()
         raise
@@ -73,11 +104,12 @@ def open_stores(home: Home, description: Description) -> Stores:
     Raises:
         HomeRefused, HomeTooNew: A database is missing, belongs to another home, or has another version's schema.
     """
+    _require_files(home, description)
     stores = _stores(home, description)
     try:
         for store in stores.each():
             store.require_schema()
-            _require_own(store, description)
+            _require_own(store, _mark(stores, store, description))
     except BaseException:
         stores.close()
         raise
@@ -86,9 +118,13 @@ def open_stores(home: Home, description: Description) -> Stores:
 
 def upgrade_stores(home: Home, description: Description) -> tuple[str | None, ...]:
     """Bring every database to this version's schema; gives the schemas that were there before."""
+    _require_files(home, description)
     stores = _stores(home, description)
     try:
         before = tuple(store.schema() for store in stores.each())
+        for store, schema in zip(stores.each(), before, strict=True):
+            if (schema or "") >= _MARKED:
+                _require_own(store, _mark(stores, store, description))
         for store in stores.each():
             migrate(store)
     finally:
@@ -96,19 +132,32 @@ def upgrade_stores(home: Home, description: Description) -> tuple[str | None, ..
     return before
 
 
+def _urls(home: Home, description: Description) -> tuple[str, ...]:
+    """Where the nation's database lies, then those of authorities."""
+    nation = sqlite_url(home.store) if description.database is None else _placed(home, description.database)
+    return (nation, *(_placed(home, text) for text in description.databases.values()))
+
+
+def _files(home: Home, description: Description) -> Iterator[Path]:
+    """Those of the databases that are files."""
+    for text in _urls(home, description):
+        url = make_url(text)
+        if url.drivername == "sqlite" and url.database is not None:
+            yield Path(url.database)
+
+
+def _require_files(home: Home, description: Description) -> None:
+    for file in _files(home, description):
+        if not file.is_file():
+            # SQLite would make an empty one.
+            raise HomeRefused(str(file), "is missing", remedy="Restore it from the backup")
+
+
 def _stores(home: Home, description: Description) -> Stores:
-    opened: dict[str, Store] = {}
-
-    def store(text: str) -> Store:
-        if text not in opened:
-            opened[text] = Store.open(text)
-        return opened[text]
-
-    nation = store(
-        sqlite_url(home.store) if description.database is None else _placed(home, description.database)
-    )
-    own = {authority_id(name): store(_placed(home, text)) for name, text in description.databases.items()}
-    return Stores(nation, own)
+    nation, *urls = _urls(home, description)
+    opened = {url: Store.open(url) for url in dict.fromkeys((nation, *urls))}
+    own = {authority_id(name): opened[url] for name, url in zip(description.databases, urls, strict=True)}
+    return Stores(opened[nation], own)
 
 
 def _placed(home: Home, text: str) -> str:
@@ -129,21 +178,38 @@ def _require_driver(url: URL) -> None:
         ) from None
 
 
-def _require_own(store: Store, description: Description) -> None:
+def _mark(stores: Stores, store: Store, description: Description) -> str | None:
+    """What this database says of itself: the home that it is of, and whose it is there.
+
+    So databases that were mixed up are found out, and so are two URLs that name one database.
+    """
+    if description.id is None:
+        return None  # made before there were databases to mix up
+    whose = (
+        "nation" if store is stores.nation else min(name for name, its in stores.own.items() if its is store)
+    )
+    return f"{description.id} {whose}"
+
+
+def _require_own(store: Store, mark: str | None) -> None:
     with store.reading() as connection:
         found = marks.find(connection, _HOME_MARK)
-    if found != description.id:
+    if found != mark:
         raise HomeRefused(
-            store.place, "belongs to another home", remedy="Mend home.toml, or restore the database"
+            store.place,
+            "belongs to another home, or to another authority",
+            remedy="Mend home.toml, or restore the database",
         )
 
 
-def _claim(store: Store, description: Description) -> None:
+def _claim(store: Store, mark: str | None) -> None:
     with store.writing() as connection:
         there = marks.find(connection, _HOME_MARK)
-        if there is None and description.id is not None:
-            marks.put(connection, _HOME_MARK, description.id)
-        elif there != description.id:
-            raise Conflict(
-                store.place, "belongs to another home", remedy="Give each home databases of its own"
-            )
+        if there is None and mark is not None:
+            marks.put(connection, _HOME_MARK, mark)
+        elif there != mark:
+            raise _taken(store.place)
+
+
+def _taken(place: str) -> Conflict:
+    return Conflict(place, "is in use already", remedy="Give each home databases of its own")

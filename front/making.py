@@ -21,7 +21,7 @@ from ca.keys.vault import KeyVault
 from ca.store.journal import Journal
 from ca.suites import Use
 from front.assembly import PassphraseSource, chance_of, plan_of
-from front.databases import make_stores
+from front.databases import make_stores, require_empty
 from front.home import Description, Home, clock_of, storage_errors
 from front.vaults import make_vault, wanted_secret
 
@@ -68,6 +68,8 @@ def make_home(
         suites.require(practice.suite, Use.SIGN, clock_of(wanted, None)())
         if wanted.seed is not None:
             pool.require_fit(practice.suite)
+    if not home.exists():
+        require_empty(home, wanted)
     secret = wanted_secret(wanted, passphrase)
     with storage_errors(f"home {folder}"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

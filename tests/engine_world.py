@@ -1,12 +1,16 @@
 """A small seeded nation to work the engine in: two bridges, the official-post CA, one or two prefectures.
 
-A world is made once a process and copied for each test. Its keys are PUBLIC TEST KEYS. ``in_process`` runs a
+A world is made once a process and copied for each test. Its keys are PUBLIC TEST KEYS. ``Running`` runs a
 function in a process of its own, for what only real processes show: locks, races, and sudden death.
+
+Where a world's databases lie, its folder says (``databases.json``), so that ``opened`` finds them in any process: in
+files beside it, or on a PostgreSQL server. ``layout`` says where those of new worlds go.
 """
 
 from __future__ import annotations
 
 import atexit
+import json
 import multiprocessing
 import os
 import shutil
@@ -23,7 +27,7 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bridge.crossing.edition import edition_text, municipalities_path, read_edition
 from bridge.crossing.plan import Plan, make_plan
@@ -59,6 +63,8 @@ from ca.store.applications import Application
 from ca.store.engine import Store, sqlite_url
 from ca.store.schema import migrate
 from ca.store.stores import Stores
+from ca.store.tables import metadata
+from tests.postgresql import server
 
 NOW = datetime(2014, 9, 1, 0, 30, 15, tzinfo=UTC)
 URL = "http://repository.example"
@@ -114,8 +120,19 @@ class EngineWorld:
 
     @property
     def store(self) -> Store:
-        """The one database of this world."""
+        """The nation's database: the one of this world, unless its layout says otherwise."""
         return self.stores.nation
+
+    def dump(self) -> dict[str, list[tuple[object, ...]]]:
+        """Every row of every table of each database; their order says nothing."""
+        found = {}
+        for number, store in enumerate(self.stores.each()):
+            with store.reading() as connection:
+                for table in metadata.sorted_tables:
+                    found[f"{number} {table}"] = sorted(
+                        map(tuple, connection.execute(table.select())), key=repr
+                    )
+        return found
 
     def issuer(self, authority: str) -> Issuer:
         return self.issuers.newest(AuthorityId(authority))
@@ -175,13 +192,23 @@ def plan_for(codes: tuple[str, ...], *, old_kind: bool = False) -> Plan:
     return make_plan(edition, Marking.TEST, URL, municipalities, place)
 
 
+FILES = {"nation": "store.db"}
+SERVER = {"nation": "postgresql"}
+OWN = {"nation": "store.db", "jpki-31": "jpki-31.db"}
+OWN_FILE = {"nation": "postgresql", "jpki-31": "jpki-31.db"}
+OWN_ON_SERVER = {"nation": "store.db", "jpki-31": "postgresql"}
+_PLACES = "databases.json"
+layout: Mapping[str, str] = FILES
+"""Where new worlds have their databases, by authority: a file's name, or "postgresql" for a database on the server."""
+
+
 @contextmanager
 def opened(
     folder: Path, codes: tuple[str, ...] = ("31",), *, old_kind: bool = False, chance: Chance | None = None
 ) -> Iterator[EngineWorld]:
     """Open the world that lies in this folder."""
     plan = plan_for(codes, old_kind=old_kind)
-    stores = Stores(Store.open(sqlite_url(folder / "store.db")))
+    stores = _stores(folder)
     vault = TestVault.open(folder / "keys")
     issuers = Issuers(stores, vault, plan.practices)
     repository = Repository(folder / "repository")
@@ -196,27 +223,54 @@ def engine_world(
     folder: Path, codes: tuple[str, ...] = ("31",), *, old_kind: bool = False, chance: Chance | None = None
 ) -> Iterator[EngineWorld]:
     """A fresh world in this folder."""
-    shutil.copytree(_template(codes, old_kind=old_kind), folder, dirs_exist_ok=True)
+    copy_world(_template(codes, tuple(layout.items()), old_kind=old_kind), folder)
     with opened(folder, codes, old_kind=old_kind, chance=chance) as world:
         yield world
 
 
+def new_database(folder: Path) -> str:
+    """The URL of an empty database: a file in the folder, or one on the server, as the layout says."""
+    where = layout["nation"]
+    return server().create() if where == "postgresql" else sqlite_url(folder / where)
+
+
+def copy_world(world: Path, folder: Path) -> None:
+    """Copy a world with its databases; nobody may have it open."""
+    shutil.copytree(world, folder, dirs_exist_ok=True)
+    copied = {
+        whose: server().create(template=where) if ":" in where else where
+        for whose, where in json.loads((world / _PLACES).read_text()).items()
+    }
+    (folder / _PLACES).write_text(json.dumps(copied))
+
+
+def _stores(folder: Path) -> Stores:
+    opened: dict[str, Store] = {}
+    for whose, where in json.loads((folder / _PLACES).read_text()).items():
+        opened[whose] = Store.open(where if ":" in where else sqlite_url(folder / where))
+    nation = opened.pop("nation")
+    return Stores(nation, {AuthorityId(whose): store for whose, store in opened.items()})
+
+
 @cache
-def _template(codes: tuple[str, ...], *, old_kind: bool) -> Path:
+def _template(codes: tuple[str, ...], places: tuple[tuple[str, str], ...], *, old_kind: bool) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="kakehashi-tests-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    store = Store.open(sqlite_url(folder / "store.db"))
-    migrate(store)
+    made = {whose: server().template() if where == "postgresql" else where for whose, where in places}
+    (folder / _PLACES).write_text(json.dumps(made))
+    stores = _stores(folder)
+    for store in stores.each():
+        migrate(store)
     plan = plan_for(codes, old_kind=old_kind)
     vault = TestVault.make(folder / "keys", SEED)
-    WorldMaker(plan, Stores(store), vault, SeededChance(SEED), NOW, lambda _: None).make()
+    WorldMaker(plan, stores, vault, SeededChance(SEED), NOW, lambda _: None).make()
     there = {office.id for office in plan.offices}
-    with store.writing() as connection:
+    with stores.nation.writing() as connection:
         for name, office, role in OFFICERS:
             if office in there:
                 officer = Officer(OfficerId(name), OfficeId(office), frozenset({role}))
                 officers.add_officer(connection, officer)
-    store.close()
+    stores.close()
     return folder
 
 
@@ -251,6 +305,12 @@ def csr_of(key: rsa.RSAPrivateKey, name: str) -> bytes:
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     request = x509.CertificateSigningRequestBuilder(subject).sign(key, hashes.SHA256())
     return request.public_bytes(Encoding.DER)
+
+
+def public_key_of(csr: bytes) -> bytes:
+    """The encoded SubjectPublicKeyInfo of a request."""
+    key = x509.load_der_x509_csr(csr).public_key()
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 _PROCESSES = multiprocessing.get_context("forkserver")

@@ -147,12 +147,26 @@ def small_home(folder: Path) -> Home:
     """A fresh home whose clock runs from START."""
     template = _template()
     shutil.copytree(template / "home", folder)
+    return _running(folder, json.loads((template / "keys.json").read_text()))
+
+
+def home_on(folder: Path, *databases: str) -> Home:
+    """The same, made with these options of ``init``: on databases elsewhere."""
+    making = ("--edition", _template() / "edition.toml", "--test-keys", "--seed", SEED)
+    commands.done(commands.run("init", *making, *databases, "--home", folder))
+    return _running(folder, staff(folder))
+
+
+def _running(folder: Path, keys: dict[str, str]) -> Home:
+    """A home whose clock runs from START on."""
     epoch = datetime.now(UTC)
     text = (folder / "home.toml").read_text(encoding="utf-8")
-    text, _, _ = text.partition("[clock]")
+    before, _, clock = text.partition("[clock]")
+    _, _, after = clock.partition("[databases]")
     clock = f"[clock]\nstart = {START.isoformat()}\nepoch = {epoch.isoformat()}\nspeed = 1.0\n"
-    (folder / "home.toml").write_text(text + clock, encoding="utf-8")
-    return Home(folder, json.loads((template / "keys.json").read_text()), epoch)
+    databases = f"\n[databases]{after}" if after else ""
+    (folder / "home.toml").write_text(before + clock + databases, encoding="utf-8")
+    return Home(folder, keys, epoch)
 
 
 # Servers

@@ -25,12 +25,16 @@ from ca.names import Attribute, DirectoryName
 from ca.profiles.extensions import NAMES, Holds, KeyUsage, KeyUse
 from ca.profiles.lists import ListPlace, draft_list
 from ca.revoking.feed import read_feed
+from ca.rules.registration import State
 from ca.rules.residents import LAPSES
 from ca.rules.revocation import REASONS_FOR
-from ca.suites import SHA256_RSA2048
+from ca.store.certificates import CertificateState
+from ca.suites import SHA256_RSA2048, SUITES
 from front import problems
 from front.app import create_app
+from front.applicants import PostParticulars, ResidentParticulars
 from front.assembly import open_world
+from front.batches.source import COLUMNS
 from front.cli import main
 from front.logs import LOGGER, Lines
 from tests.components import require
@@ -41,6 +45,7 @@ EDITIONS = ROOT / "docs" / "editions.md"
 PROFILE_PAGE = ROOT / "docs" / "profiles.md"
 API_PAGE = ROOT / "docs" / "api.md"
 FEED_PAGE = ROOT / "docs" / "event-feed.md"
+OPERATING = ROOT / "docs" / "operating.md"
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MARKED = re.compile(r"^<!-- (walk|prints) -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -254,6 +259,11 @@ def test_the_page_on_editions_names_every_key_and_no_other():
     assert {key for key, leaf in edition_keys() if leaf} - documented == set()
 
 
+def test_the_page_on_editions_names_every_suite():
+    (row,) = re.findall(r"^\| `suite` \|.*$", text_of(EDITIONS), re.MULTILINE)
+    assert set(SUITES) <= set(SPAN.findall(row))
+
+
 # docs/profiles.md
 
 ROW = re.compile(r"^\| (\d+) \| (\w+) \| (yes|no) \|(.*)\|$", re.MULTILINE)
@@ -370,6 +380,23 @@ def test_the_table_of_errors_is_the_one_that_decides():
     }
 
 
+def test_the_states_of_cases_and_certificates_are_all_named():
+    text = " ".join(text_of(API_PAGE).split())
+    ((cases, certificates),) = re.findall(r"A case is (.*?)\. Its certificates are (.*?), and only", text)
+    assert SPAN.findall(cases) == list(State)
+    assert SPAN.findall(certificates) == list(CertificateState)
+
+
+def test_the_fields_of_applicants_are_those_that_are_read():
+    rows = re.findall(r"^\| (`(?:resident|post)\.[^|]+) \|", text_of(API_PAGE), re.MULTILINE)
+    said = {name for row in rows for name in SPAN.findall(row)}
+    assert said == {
+        f"{prefix}.{field}"
+        for prefix, kind in (("resident", ResidentParticulars), ("post", PostParticulars))
+        for field in kind.__struct_fields__
+    }
+
+
 def test_the_fields_of_a_log_line_are_those_of_the_table(app):
     rows = re.findall(r"^\| (`[^|]*`) \| ([^|]+) \|", section(API_PAGE, "## Logs"), re.MULTILINE)
     fields = {where.strip("` "): SPAN.findall(names) for names, where in rows}
@@ -385,6 +412,25 @@ def test_the_fields_of_a_log_line_are_those_of_the_table(app):
         LOGGER.removeHandler(handler)
         LOGGER.setLevel(level)
     assert [list(line) for line in lines] == [fields["every line"] + fields["request"]]
+
+
+# docs/operating.md
+
+
+def columns_below(words):
+    """The first cells of the table that follows these words."""
+    table = text_of(OPERATING).partition(f"{words}\n\n")[2].partition("\n\n")[0]
+    _, _, *rows = table.splitlines()
+    return [SPAN.findall(row)[0] for row in rows]
+
+
+def test_the_columns_of_a_batch_are_those_that_are_read():
+    assert tuple(columns_below("in any order, and no others:")) == COLUMNS
+
+
+def test_the_columns_of_the_results_are_those_that_the_walk_printed():
+    printed = next(text for _, text in steps_of(OPERATING) if text and "results.csv" in text)
+    assert ",".join(columns_below("And `results.csv` has these:")) in printed.splitlines()
 
 
 # docs/event-feed.md

@@ -220,7 +220,7 @@ def test_a_bad_edition_is_refused_with_its_place(pattern, by, place, problem, re
 
 @pytest.mark.parametrize(
     ("octets", "problem"),
-    [(b"", "`format`"), (b"\xff\xfe", "is not TOML"), (b"#" * (1 << 20) + b"\n", "is longer than 1048576")],
+    [(b"", "`format`"), (b"\xff\xfe", "is not TOML"), (b"#" * (1 << 23) + b"\n", "is longer than 8388608")],
 )
 def test_a_file_that_is_no_edition_is_refused(octets, problem, refuse):
     refuse(octets, problem)

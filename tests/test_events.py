@@ -10,9 +10,7 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,7 +45,18 @@ from ca.store.tables import revocations as revocations_table
 from front.assembly import open_world
 from front.demo.people import invented_code
 from tests import commands
-from tests.engine_world import CODE, NOW, RESIDENT, TOWN, EngineWorld, Running, csr_for, engine_world, opened
+from tests.engine_world import (
+    CODE,
+    NOW,
+    RESIDENT,
+    TOWN,
+    EngineWorld,
+    Running,
+    copy_world,
+    csr_for,
+    engine_world,
+    opened,
+)
 from tests.feed_files import event, feed_file, feed_lines, moment, sealed
 from tests.small_edition import HANAKO
 
@@ -88,12 +97,6 @@ def revocation_of(world: EngineWorld, issued: cycle.IssuedCertificate):
 
 def ended(world: EngineWorld, issued: dict) -> set[CertificateKind]:
     return {kind for kind, certificate in issued.items() if revocation_of(world, certificate)}
-
-
-def dump(world: EngineWorld) -> str:
-    """Everything that the store holds, as SQL; the order in which a table keeps its rows says nothing."""
-    with closing(sqlite3.connect(world.folder / "store.db")) as connection:
-        return "\n".join(sorted(connection.iterdump()))
 
 
 def journal_octets(world: EngineWorld) -> bytes | None:
@@ -230,10 +233,10 @@ class TestTwiceLateAndOutOfOrder:
     def test_a_replay_changes_nothing(self, world):
         world.issued()
         applied(world, MOVE, DEATH)
-        before = dump(world), journal_octets(world)
+        before = world.dump(), journal_octets(world)
         made = applied(world, MOVE, DEATH, at=AT + DAY)
         assert [(outcome.outcome, outcome.orders) for outcome in made] == [(REPLAYED, ())] * 2
-        assert (dump(world), journal_octets(world)) == before
+        assert (world.dump(), journal_octets(world)) == before
 
     def test_a_file_that_repeats_some_events_applies_the_others(self, world):
         issued = world.issued()
@@ -265,21 +268,21 @@ class TestTwiceLateAndOutOfOrder:
     def test_a_known_id_for_another_event_is_refused_and_never_taken_for_a_replay(self, world, other):
         world.issued()
         applied(world, MOVE)
-        before = dump(world), journal_octets(world)
+        before = world.dump(), journal_octets(world)
         with pytest.raises(Conflict, match="feed line 3: event move-1 is known with another"):
             applied(world, DEATH, other, sequence=2)
-        assert (dump(world), journal_octets(world)) == before
+        assert (world.dump(), journal_octets(world)) == before
 
     def test_an_early_event_is_refused_with_its_file(self, world):
         world.issued()
-        before = dump(world)
+        before = world.dump()
         early = event("early", "moved-out", CODE, "2015-03-11")
         with pytest.raises(
             BadInput, match="feed line 3, effective: event early takes effect after"
         ) as refusal:
             applied(world, MOVE, early)
         assert refusal.value.remedy == "Send it when it has taken effect"
-        assert dump(world) == before
+        assert world.dump() == before
         assert not journal_octets(world)
         assert outcomes(world, MOVE, early, at=AT + DAY) == [ENDED, KEPT]
 
@@ -368,7 +371,7 @@ BAD_FILES = {
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory):
+def shared(tmp_path_factory, database):  # noqa: ARG001 - a world on each database
     with engine_world(tmp_path_factory.mktemp("shared") / "world") as made:
         made.issued()
         applied(made, event("first", "died", NOBODY, "2015-03-01"))
@@ -378,13 +381,13 @@ def shared(tmp_path_factory):
 class TestBadFiles:
     @pytest.mark.parametrize(("octets", "words"), BAD_FILES.values(), ids=BAD_FILES)
     def test_it_is_refused_whole_with_its_line(self, shared, octets, words):
-        before = dump(shared), journal_octets(shared)
+        before = shared.dump(), journal_octets(shared)
         with pytest.raises(BadInput, match=words) as refusal:
             desk_of(shared).apply(read(shared, octets), at=AT)
         assert refusal.value.clause == "docs/event-feed.md"
         assert str(CODE) not in str(refusal.value)
         assert str(refusal.value).isprintable()
-        assert (dump(shared), journal_octets(shared)) == before
+        assert (shared.dump(), journal_octets(shared)) == before
 
     def test_every_place_at_which_a_file_can_be_cut_shows(self, world):
         for length in range(len(WHOLE) - 1):  # the last octet is the trailer's end of line
@@ -485,12 +488,12 @@ class TestTheJournal:
         applied(world, *(event(f"e-{n}", "died", NOBODY, "2015-03-01") for n in range(5)))
         path = world.folder / "journal" / "journal.jsonl"
         path.write_bytes(b"".join(spoil(path.read_bytes().splitlines(keepends=True))))
-        before = dump(world)
+        before = world.dump()
         with pytest.raises(HomeRefused, match=words):
             applied(world, MOVE)
         with pytest.raises(HomeRefused, match=words):
             desk_of(world).catch_up()
-        assert dump(world) == before
+        assert world.dump() == before
 
     def test_it_may_not_shrink_under_a_process_that_has_read_it(self, world):
         desk = desk_of(world)
@@ -515,7 +518,7 @@ class TestTheJournal:
     def test_a_full_disk_leaves_neither_record_nor_revocation(self, world, monkeypatch):
         issued = world.issued()
         applied(world, event("first", "died", NOBODY, "2015-03-01"))
-        before = dump(world), journal_octets(world)
+        before = world.dump(), journal_octets(world)
 
         def full(_descriptor):
             raise OSError(28, "No space left on device")
@@ -526,32 +529,31 @@ class TestTheJournal:
             with pytest.raises(StorageFailed, match="No space left on device"):
                 desk.apply(read(world, WHOLE), at=AT)
         # The cut behind the last record could not be synced either, and yet the next one stands right.
-        assert (dump(world), journal_octets(world)) == before
+        assert (world.dump(), journal_octets(world)) == before
         assert [outcome.outcome for outcome in desk.apply(read(world, WHOLE), at=AT)] == [ENDED, ENDED]
         assert ended(world, issued) == set(RESIDENT_KINDS)
 
-    def test_a_store_behind_its_journal_follows(self, world):
+    def test_a_store_behind_its_journal_follows(self, world, tmp_path):
         issued = world.issued()
-        world.store.close()
-        old = (world.folder / "store.db").read_bytes()
+        world.stores.close()
+        copy_world(world.folder, tmp_path / "old")
         applied(world, MOVE, DEATH)
-        whole = dump(world)
-        world.store.close()
-        (world.folder / "store.db").write_bytes(old)
-        assert ended(world, issued) == set()
-        desk = desk_of(world)
-        assert desk.catch_up() == 2
-        assert dump(world) == whole
-        assert desk.catch_up() == 0
+        shutil.copytree(world.folder / "journal", tmp_path / "old" / "journal")
+        with opened(tmp_path / "old") as old:
+            assert ended(old, issued) == set()
+            desk = desk_of(old)
+            assert desk.catch_up() == 2
+            assert old.dump() == world.dump()
+            assert desk.catch_up() == 0
 
     def test_carrying_out_a_record_twice_changes_nothing(self, world):
         world.issued()
         applied(world, MOVE, DEATH)
-        whole = dump(world)
+        whole = world.dump()
         with world.store.writing() as connection:
             register.mark_applied(connection, 0)
         assert desk_of(world).catch_up() == 2
-        assert dump(world) == whole
+        assert world.dump() == whole
 
 
 def apply_file(folder: Path, path: Path) -> None:
@@ -604,12 +606,12 @@ class Scene:
     before: Path
     file: Path
     steps: list[str]
-    store: str
+    store: dict
     journal: bytes
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory):
+def scene(tmp_path_factory, database):  # noqa: ARG001 - a scene on each database
     """Three residents and ten events, in three groups."""
     folder = tmp_path_factory.mktemp("scene")
     people = [invented_code(n) for n in range(1, 4)]
@@ -623,11 +625,11 @@ def scene(tmp_path_factory):
     with engine_world(folder / "before") as made:
         for code in people:
             made.issued(code=code)
-    shutil.copytree(folder / "before", folder / "after")
+    copy_world(folder / "before", folder / "after")
     assert Running(apply_until, folder / "after", path, 0).wait() == 0
     with opened(folder / "after") as made:
         steps = (made.folder / "steps").read_text().split()
-        return Scene(folder / "before", path, steps, dump(made), journal_octets(made))
+        return Scene(folder / "before", path, steps, made.dump(), journal_octets(made))
 
 
 class TestSuddenDeath:
@@ -645,7 +647,7 @@ class TestSuddenDeath:
 
     def die_and_go_on(self, scene, folder, last):
         """How many records the journal was ahead of the store after the death."""
-        shutil.copytree(scene.before, folder)
+        copy_world(scene.before, folder)
         assert Running(apply_until, folder, scene.file, last).wait() == -signal.SIGKILL
         with opened(folder) as world:
             applied_before = applied_index(world)
@@ -660,7 +662,7 @@ class TestSuddenDeath:
             # The sender had no answer, and sends the file again.
             made = desk.apply(read(world, scene.file.read_bytes()), at=AT)
             assert {outcome.event for outcome in made if outcome.outcome is REPLAYED} == there
-            assert (dump(world), journal_octets(world)) == (scene.store, scene.journal)
+            assert (world.dump(), journal_octets(world)) == (scene.store, scene.journal)
         return ahead
 
     def test_processes_that_apply_at_once_take_turns(self, world, tmp_path):
@@ -795,17 +797,13 @@ class TestApprovedBeforeIssuedAfter:
 
 def test_a_store_that_forgot_the_certificate_still_learns_that_it_ended(tmp_path):
     """The journal is the truth: a store restored from before the issue is told by it, and stays usable."""
-    folder = tmp_path / "world"
-    with engine_world(folder) as world:
-        files = (folder / "store.db", tmp_path / "backup.db")
-        with closing(sqlite3.connect(files[0])) as store, closing(sqlite3.connect(files[1])) as backup:
-            store.backup(backup)
+    with engine_world(tmp_path / "before") as world:
+        world.stores.close()
+        copy_world(world.folder, tmp_path / "world")
         issued = world.issued()
         applied(world, event("end", "died", CODE, "2015-03-09"))
-    for file in folder.glob("store.db*"):
-        file.unlink()
-    shutil.copy(tmp_path / "backup.db", folder / "store.db")
-    with opened(folder) as world:
+        shutil.copytree(world.folder / "journal", tmp_path / "world" / "journal")
+    with opened(tmp_path / "world") as world:
         assert desk_of(world).catch_up() == 1
         assert ended(world, issued) == {SIGNATURE, AUTHENTICATION}
         publish_changes(world.issuers, world.repository, at=AT)

@@ -212,16 +212,17 @@ class TestWhatOpensslRefuses:
         """What a national root has issued, another one has not."""
         told = telling("japan-2016")
         row = told.row("jpki-signature", CertificateKind.SIGNATURE)
-        certificate = CertificateId.parse(row.certificate)
         other = CertificateId.parse(told.row("jpki-user-authentication", "ocsp-responder").certificate)
         judge = told.judge.trusting(other.generation, ("1.2.392.200149.8.5.1.0.30",))
         verdict = judge.verify(told.file(row), other.generation, Scope("full"), at=MOMENT)
         assert verdict.words == "error 20: unable to get local issuer certificate"
-        own = judge.trusting(certificate.generation, ("1.2.392.200149.8.5.1.0.30",))
-        scope = Scope("signature-011011")
-        assert own.verify(told.file(row), certificate.generation, scope, at=MOMENT).words == (
-            "error 43: no explicit policy"
-        )
+
+    def test_the_policy_of_another_authority(self, telling):
+        told = telling("japan-2016")
+        certificate, file = self.responder(told, "jpki-signature")
+        for policy, words in (("20", "OK"), ("30", "error 43: no explicit policy")):
+            judge = told.judge.trusting(certificate.generation, (f"1.2.392.200149.8.5.1.0.{policy}",))
+            assert judge.verify(file, certificate.generation, Scope("full"), at=MOMENT).words == words
 
 
 @each_edition

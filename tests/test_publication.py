@@ -72,6 +72,7 @@ from tests.engine_world import (
     EngineWorld,
     Running,
     append,
+    copy_world,
     engine_world,
     lines,
     opened,
@@ -718,7 +719,7 @@ def test_death_at_any_step_leaves_whole_lists_only(tmp_path: Path) -> None:
     outcomes = set()
     for crossing in itertools.count():
         folder = tmp_path / "world"
-        subprocess.run(["cp", "-r", template, folder], check=True)
+        copy_world(template, folder)
         code = Running(publish_and_die, folder, crossing, done).wait()
         with opened(folder) as world:
             seen = []

@@ -13,6 +13,7 @@ import pytest
 from asn1crypto import x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from ca.birth import BirthDate
 from ca.errors import BadInput, Conflict, CsrRefused, KakehashiError, NotFound, NotPermitted
@@ -32,6 +33,7 @@ from ca.model import (
 )
 from ca.rules.registration import Case, State, Step
 from ca.store import applications, holdings, officers
+from ca.store.tables import certificates
 from tests.engine_world import (
     CODE,
     NOW,
@@ -73,11 +75,6 @@ def step(world: EngineWorld, case: str, name: Step, officer: str) -> None:
         Step.ISSUE: world.registration.issue,
     }
     deeds[name](case, officer, at=NOW)
-
-
-def dump(world: EngineWorld) -> list[str]:
-    with world.store.reading() as connection:
-        return list(connection.connection.driver_connection.iterdump())
 
 
 # The straight line.
@@ -207,10 +204,10 @@ def test_a_step_that_is_not_this_officers_changes_nothing(
     for taken in so_far:
         rejecter = "centre-1" if Step.EXAMINE in so_far else "window-2"
         step(world, case, taken, takers.get(taken, rejecter))
-    before = dump(world)
+    before = world.dump()
     with pytest.raises(error):
         step(world, case, name, officer)
-    assert dump(world) == before
+    assert world.dump() == before
 
 
 @pytest.mark.parametrize("name", [Step.EXAMINE, Step.APPROVE, Step.REJECT, Step.ISSUE])
@@ -346,9 +343,8 @@ def test_two_operators_at_once_issue_one_set_of_certificates(world: EngineWorld,
         assert found.state is State.ISSUED
         assert [taken.step for taken in found.history].count(Step.ISSUE) == 1
         with world.store.reading() as connection:
-            rows = connection.exec_driver_sql(
-                "SELECT kind, state FROM certificates WHERE application = ?", (case,)
-            ).all()
+            table = certificates.c
+            rows = connection.execute(select(table.kind, table.state).where(table.application == case)).all()
         assert sorted(map(tuple, rows)) == [(kind, "issued") for kind in sorted(RESIDENT_KINDS)]
     assert lines(told).count(b"done") >= 3
     assert set(lines(told)) <= {b"done", b"Conflict"}
@@ -457,11 +453,11 @@ REFUSED: dict[str, tuple[Callable[[EngineWorld], object], type[KakehashiError], 
 def test_what_is_not_received_leaves_nothing(
     world: EngineWorld, attempt: Callable[[EngineWorld], object], error: type[KakehashiError], said: str
 ) -> None:
-    before = dump(world)
+    before = world.dump()
     with pytest.raises(error) as refused:
         attempt(world)
     assert said in str(refused.value)
-    assert dump(world) == before
+    assert world.dump() == before
     for personal in (RESIDENT.name, RESIDENT.address, CODE, "2000"):
         assert personal not in str(refused.value)
 

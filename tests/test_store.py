@@ -53,6 +53,7 @@ from tests.engine_world import (
     csr_for,
     engine_world,
     lines,
+    new_database,
     opened,
 )
 
@@ -62,7 +63,7 @@ PARTITION = Scope("signature-312011")
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store.open(sqlite_url(tmp_path / "store.db"))
+    made = Store.open(new_database(tmp_path))
     migrate(made)
     yield made
     made.close()
@@ -177,13 +178,17 @@ def test_another_schema_is_refused(store: Store, version: str, error: type[Excep
 
 
 def test_a_store_without_a_schema_is_refused(tmp_path: Path) -> None:
-    store = Store.open(sqlite_url(tmp_path / "store.db"))
+    store = Store.open(new_database(tmp_path))
     with pytest.raises(HomeRefused, match="no schema"):
         store.require_schema()
     store.close()
 
 
 # Transactions.
+
+
+def url_of(store: Store) -> str:
+    return store.engine.url.render_as_string(hide_password=False)
 
 
 def count_to(store: Store, name: str) -> int | None:
@@ -236,8 +241,8 @@ def test_closing_leaves_one_file(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["store.db"]
 
 
-def add_up(path: Path, times: int) -> None:
-    store = Store.open(sqlite_url(path))
+def add_up(url: str, times: int) -> None:
+    store = Store.open(url)
     for _ in range(times):
         with store.writing() as connection:
             value = connection.execute(select(counters.c.value).where(counters.c.name == "a")).scalar_one()
@@ -245,10 +250,10 @@ def add_up(path: Path, times: int) -> None:
     store.close()
 
 
-def test_processes_that_read_and_then_update_lose_nothing(store: Store, tmp_path: Path) -> None:
+def test_processes_that_read_and_then_update_lose_nothing(store: Store) -> None:
     with store.writing() as connection:
         connection.execute(insert(counters).values(name="a", value=0))
-    running = [Running(add_up, tmp_path / "store.db", 50) for _ in range(4)]
+    running = [Running(add_up, url_of(store), 50) for _ in range(4)]
     assert [process.wait() for process in running] == [0, 0, 0, 0]
     assert count_to(store, "a") == 200
 
@@ -256,8 +261,8 @@ def test_processes_that_read_and_then_update_lose_nothing(store: Store, tmp_path
 # The revocation sequence.
 
 
-def revoke_some(path: Path, first: int, count: int) -> None:
-    store = Store.open(sqlite_url(path))
+def revoke_some(url: str, first: int, count: int) -> None:
+    store = Store.open(url)
     for number in range(first, first + count):
         with store.writing() as connection:
             write_revocation(connection, number)
@@ -276,9 +281,9 @@ def write_revocation(connection, number: int, *, reason=RevocationReason.SUPERSE
     )
 
 
-def test_the_revocation_sequence_has_commit_order(store: Store, tmp_path: Path) -> None:
+def test_the_revocation_sequence_has_commit_order(store: Store) -> None:
     """Who has seen number n has seen every number below it: nothing commits later with a lower one."""
-    running = [Running(revoke_some, tmp_path / "store.db", 1000 * n, 40) for n in range(3)]
+    running = [Running(revoke_some, url_of(store), 1000 * n, 40) for n in range(3)]
     seen: list[tuple[int, int, int]] = []
     done = threading.Event()
 
@@ -493,8 +498,8 @@ def test_no_moment_stays_none() -> None:
 # Errors of the database become ours.
 
 
-def test_a_store_that_another_keeps_locked_is_busy(store: Store, tmp_path: Path) -> None:
-    impatient = Store.open(sqlite_url(tmp_path / "store.db"), busy_timeout_ms=20)
+def test_a_store_that_another_keeps_locked_is_busy(store: Store) -> None:
+    impatient = Store.open(url_of(store), busy_timeout_ms=20)
     with store.writing() as connection:
         connection.execute(insert(counters).values(name="a", value=1))
         with pytest.raises(HomeBusy) as raised, impatient.writing():

@@ -27,7 +27,7 @@ from ca.profiles.local import LG_ENCRYPTION, LG_POST, LG_USER
 from ca.profiles.practice import AuthorityRole, HolderPractice, Periods, Practice
 from ca.profiles.residents import SIGNATURE, USER_AUTHENTICATION
 from ca.rules.validity import BirthdayRule, CountedFrom, ValidityRule, YearsRule
-from ca.suites import RSA2048_KEYS, suite
+from ca.suites import P256_KEYS, P384_KEYS, RSA2048_KEYS, SubjectKeyRule, suite
 
 _PROFILES: Mapping[str, CertificateProfile] = {
     profile.kind.value: profile
@@ -42,6 +42,7 @@ _HOLDERS: Mapping[AuthorityRole, frozenset[str]] = {
     AuthorityRole.ORGANISATION: frozenset(LOCAL_KINDS),
 }
 _OLD_KIND_YEARS = 3
+_KEYS: Mapping[str, SubjectKeyRule] = {"rsa-2048": RSA2048_KEYS, "p-256": P256_KEYS, "p-384": P384_KEYS}
 _URI = re.compile(r"[!-~]{1,200}")
 
 
@@ -188,7 +189,7 @@ class PracticePlanner:
             profile=_PROFILES[kind],
             policies=CertificatePolicies(self.policies.read((table.policy,), f"{place}.policy"), cps),
             validity=self._validity(kind, table),
-            keys=RSA2048_KEYS,
+            keys=_KEYS[table.keys],
             points=fill_name(table.points, words, f"{place}.points"),
             minimum_age=table.minimum_age,
             authority_key=AuthorityKeyForm(table.authority_key),

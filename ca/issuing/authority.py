@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from ca.chance import Chance
-from ca.errors import BadInput, Conflict, CsrRefused, KakehashiError
+from ca.errors import BadInput, Conflict, CsrRefused, KakehashiError, SuiteRetired
 from ca.issuing import cycle
 from ca.issuing.claims import Claim, Claims
 from ca.issuing.cycle import IssuedCertificate, Prepared
 from ca.issuing.intake import read_csr
 from ca.issuing.issuer import Issuers
-from ca.issuing.standing import Standing, own_keys, standing_of
+from ca.issuing.standing import AskedKey, Standing, own_keys, standing_of
 from ca.keys.codes import keyed_code
 from ca.model import (
     Applicant,
@@ -186,17 +186,17 @@ class Registration:
 
     def _require_new_keys(self, writing: Writing, application: Application) -> None:
         """Raise CsrRefused unless every key asked for is in no other certificate or application."""
-        keys = [request.public_key for request in application.requests]
-        if len(set(keys)) < len(keys):
+        keys = _asked(application)
+        if len({key.digest for key in keys}) < len(keys):
             raise CsrRefused(
                 "application", "asks for two kinds with one key; each kind has a key pair of its own"
             )
-        standing, own = _standing(writing, application), own_keys(self.stores, keys)
-        for request in application.requests:
-            place = f"{request.kind} request"
-            if request.public_key in own:
+        standing, own = _standing(writing, application), own_keys(self.stores)
+        for key in keys:
+            place = f"{key.kind} request"
+            if key.digest in own:
                 raise CsrRefused(place, "its key is in another certificate or application")
-            standing.require_new_key(request.public_key, place, application.case.office)
+            standing.require_new_key(key, place, application.case.office)
 
     def _prepared(
         self, writing: Writing, application: Application, requests: Iterable[KeyRequest], at: datetime
@@ -209,7 +209,7 @@ class Registration:
             applicant=application.applicant,
             holder=application.holder,
             card_expires=application.card_expires,
-            keys=tuple((request.kind, request.public_key) for request in requests),
+            keys=tuple(AskedKey.of(request.kind, request.public_key) for request in requests),
             decided_at=case.moment_of(Step.APPROVE),
             application=case.id,
         )
@@ -235,12 +235,13 @@ class Registration:
                 # The process ended between the two databases: nothing was intended, so nothing was signed.
                 lost.append(request)
             elif record.state is CertificateState.INTENDED:
-                prepared.append(Prepared(self.issuers.of(generation), record))
+                prepared.append(cycle.resumed(self.issuers, record))
         for request in lost:
             holdings.forget(writing.nation, [hashlib.sha256(request.public_key).digest()])
             applications.certified(writing.nation, application.case.id, request.kind, None)
         if lost:
-            with suppress(Conflict):  # the register has told meanwhile what would end them
+            # The register has told meanwhile what would end them, a limit has passed, or the key's time is over.
+            with suppress(Conflict, BadInput, SuiteRetired):
                 prepared += self._prepared(writing, application, lost, at)
         return prepared
 
@@ -271,4 +272,8 @@ class Registration:
 
 def _standing(writing: Writing, application: Application) -> Standing:
     holders = [] if application.holder is None else [application.holder]
-    return standing_of(writing, holders, [request.public_key for request in application.requests])
+    return standing_of(writing, holders, _asked(application))
+
+
+def _asked(application: Application) -> list[AskedKey]:
+    return [AskedKey.of(request.kind, request.public_key) for request in application.requests]

@@ -11,20 +11,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from ca.chance import Chance
-from ca.errors import Conflict, CsrRefused, KakehashiError
+from ca.errors import BadInput, Conflict, CsrRefused, KakehashiError, LintRefused, NotFound
 from ca.issuing import cycle
 from ca.issuing.claims import Claim, Claims, Granted
 from ca.issuing.cycle import IssuedCertificate, Prepared
 from ca.issuing.intake import read_csr
 from ca.issuing.issuer import Issuers
-from ca.issuing.standing import Standing, own_keys, standing_of
+from ca.issuing.standing import NOBODY, AskedKey, Standing, own_keys, standing_of
 from ca.model import AuthorityId, CertificateKind, MunicipalityCode, Office, Resident
 from ca.names import Municipalities
-from ca.rules import registration
 from ca.store import batches, certificates, holdings, officers
 from ca.store.batches import BatchAnswer, BatchRecord
 from ca.store.stores import KeptFirst, Stores, Writing
@@ -32,9 +31,10 @@ from ca.store.stores import KeptFirst, Stores, Writing
 GROUP = 512
 """Rows that share their two commits; a sync of the disk costs about as much as signing fifteen certificates."""
 
+# What is wrong with a row, and is its answer; a key or a store that fails is none, and ends the batch for now.
+_REFUSALS = (BadInput, Conflict, LintRefused, NotFound)
 # Rounds in which nothing could be written; far more often than a holder's standing changes while it is looked at.
 _PATIENCE = 8
-_LOST = "was lost by a crash before it was signed. Send the holder again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,53 +73,6 @@ class GroupDone:
     certificates: int
 
 
-def mend_batch(stores: Stores, batch: str) -> int:
-    """Take back the answers whose certificates never reached their authority's own database; gives how many rows.
-
-    Only a crash between the commits of two databases leaves any: what was not intended there was not signed. A row
-    that has another certificate already keeps that one, and a problem in the place of the one that it lacks.
-    """
-    if not stores.own:
-        return 0
-    lost: dict[int, list[BatchAnswer]] = defaultdict(list)
-    whole: set[int] = set()
-    with stores.reading() as reading:
-        for answer in batches.answers(reading.nation, batch):
-            made = answer.certificate
-            if made is None:
-                continue
-            if certificates.known(reading.of(made.generation.authority), made) is None:
-                lost[answer.row].append(answer)
-            else:
-                whole.add(answer.row)
-    with stores.nation.writing() as connection:
-        for row, answers in lost.items():
-            batches.take_back(connection, batch, answers)
-            holdings.forget_certificates(
-                connection, [answer.certificate for answer in answers if answer.certificate is not None]
-            )
-            if row in whole:
-                batches.answer(
-                    connection, batch, [replace(item, certificate=None, problem=_LOST) for item in answers]
-                )
-    return len(lost)
-
-
-def begin_batch(
-    stores: Stores, batch: str, rows: int, *, approver: str, operator: str, at: datetime
-) -> BatchRecord:
-    """Write down that a batch is approved and issued; a batch that was begun goes on as it was approved.
-
-    Raises:
-        NotFound: An officer is unknown.
-        NotPermitted: The two are not an approver and an operator of the centre, or one and the same.
-    """
-    with stores.nation.writing() as connection:
-        approving, issuing = officers.officer(connection, approver), officers.officer(connection, operator)
-        registration.require_batch(approving, issuing)
-        return batches.begin(connection, BatchRecord(batch, rows, approving[0].id, issuing[0].id, at))
-
-
 class BatchIssuer:
     """Issues groups of one batch's rows.
 
@@ -143,6 +96,8 @@ class BatchIssuer:
         self._batch = batch
         self._turn = nullcontext() if turn is None else turn
         self._offices: dict[MunicipalityCode, Office] = {}
+        self._own_keys = own_keys(issuers.stores)
+        self._most_are_known = False
 
     def issue(self, rows: Sequence[BatchRow | BadRow], at: datetime) -> GroupDone:
         """Answer a group of rows, and sign what it comes to.
@@ -161,24 +116,28 @@ class BatchIssuer:
             if row.number not in known:
                 try:
                     waiting.append(self._read(row, at))
-                except KakehashiError as error:
+                except _REFUSALS as error:
                     kinds = row.kinds if isinstance(row, BadRow) else tuple(kind for kind, _ in row.csrs)
                     refusals.append(_Refusal(row.number, kinds, error))
         refused = len(refusals)
         granted: list[_Ready] = []
         patience = _PATIENCE
+        # Whether to look before anything is prepared, or only under the lock, which does for new holders.
+        look = self._most_are_known
         while waiting or refusals:
-            ready, later = self._prepare(waiting, refusals, at)
+            ready, later = self._prepare(waiting, refusals, at, look=look)
             refused = refused + len(waiting) - len(ready) - len(later)
             kept, again = self._write(ready, refusals)
-            patience = patience if kept or refusals else patience - 1
+            look = True  # whoever is left is known, or comes after somebody of this group
+            patience = _PATIENCE if kept or refusals else patience - 1
             if not patience:
                 raise Conflict(
                     "batch", "its holders' standing changes again and again", remedy="Run it again"
                 )
             granted += kept
             waiting, refusals = [*later, *again], []
-        self._sign([item.prepared for one in granted for item in one.granted], at)
+        self._most_are_known = 2 * sum(one.standing is not NOBODY for one in granted) > len(granted)
+        self._sign(granted, at)
         made = sum(len(one.granted) for one in granted)
         return GroupDone(len(granted), refused, len(known), made)
 
@@ -190,9 +149,9 @@ class BatchIssuer:
         office = self._office(self._municipalities.window(row.resident.municipality).code)
         keys = []
         for kind, csr in row.csrs:
-            practice = self._claims.require(office, row.resident, kind, row.card_expires, at)
-            keys.append((kind, read_csr(csr, practice.keys, f"{place}, {kind} request")))
-        if len({key for _, key in keys}) < len(keys):
+            practice = self._claims.require_age(office, row.resident, kind, at)
+            keys.append(AskedKey.of(kind, read_csr(csr, practice.keys, f"{place}, {kind} request")))
+        if len({key.digest for key in keys}) < len(keys):
             raise CsrRefused(place, "asks for two kinds with one key; each kind has a key pair of its own")
         claim = Claim(
             name=f"batch {self._batch.id[:16]} {place}",
@@ -212,35 +171,35 @@ class BatchIssuer:
         return self._offices[town]
 
     def _prepare(
-        self, waiting: Sequence[_Asked], refusals: list[_Refusal], at: datetime
+        self, waiting: Sequence[_Asked], refusals: list[_Refusal], at: datetime, *, look: bool
     ) -> tuple[list[_Ready], list[_Asked]]:
         """Prepare what can be; gives it, and the rows of holders or keys that came twice, which have to wait.
 
         This costs most of the time, so it is done before the writers' lock is taken; ``_write`` looks again.
         """
-        keys = [key for asked in waiting for _, key in asked.claim.keys]
-        own = own_keys(self._stores, keys)
-        with self._stores.reading() as reading:
-            standing = standing_of(reading, _holders(waiting), keys)
+        standing = NOBODY
+        if look:
+            with self._stores.reading() as reading:
+                standing = standing_of(reading, _holders(waiting), _keys(waiting))
         ready: list[_Ready] = []
         later: list[_Asked] = []
         seen: set[bytes] = set()
         for asked in waiting:
             claim = asked.claim
-            mine = {key for _, key in claim.keys} | ({claim.holder} if claim.holder else set())
+            mine = {key.digest for key in claim.keys} | ({claim.holder} if claim.holder else set())
             if mine & seen:
                 later.append(asked)
                 continue
             seen |= mine
             try:
-                for kind, key in claim.keys:
-                    place = f"row {asked.number}, {kind} request"
-                    if key in own:
+                for key in claim.keys:
+                    place = f"row {asked.number}, {key.kind} request"
+                    if key.digest in self._own_keys:
                         raise CsrRefused(place, "its key is in another certificate or application")
                     standing.require_new_key(key, place)
                 granted = self._claims.prepare(claim, standing, at)
-            except KakehashiError as error:
-                refusals.append(_Refusal(asked.number, tuple(kind for kind, _ in claim.keys), error))
+            except _REFUSALS as error:
+                refusals.append(_Refusal(asked.number, tuple(key.kind for key in claim.keys), error))
                 continue
             ready.append(_Ready(asked, tuple(granted), standing.part(claim.holder, claim.keys)))
         return ready, later
@@ -253,11 +212,13 @@ class BatchIssuer:
         again: list[_Asked] = []
         with self._turn, self._stores.writing(KeptFirst.NATION) as writing:
             asked = [one.asked for one in ready]
-            now = standing_of(writing, _holders(asked), [key for one in asked for _, key in one.claim.keys])
-            known = batches.answered(writing.nation, self._batch.id, [one.number for one in asked])
+            now = standing_of(writing, _holders(asked), _keys(asked))
+            numbers = [*(one.number for one in asked), *(refusal.number for refusal in refusals)]
+            # Answered by the end of a run that was thought dead.
+            known = batches.answered(writing.nation, self._batch.id, numbers)
             for one in ready:
                 claim = one.asked.claim
-                if one.asked.number in known:  # by the end of a run that was thought dead
+                if one.asked.number in known:
                     continue
                 if now.part(claim.holder, claim.keys) == one.standing:
                     kept.append(one)
@@ -268,17 +229,25 @@ class BatchIssuer:
                 writing.nation,
                 self._batch.id,
                 [
-                    *(answer for one in kept for answer in one.answers()),
-                    *(answer for refusal in refusals for answer in refusal.answers()),
+                    *(answer for one in kept for answer in one.answers(self._stores)),
+                    *(
+                        answer
+                        for refusal in refusals
+                        if refusal.number not in known
+                        for answer in refusal.answers()
+                    ),
                 ],
             )
             _intend(writing, [item.prepared for one in kept for item in one.granted])
         return kept, again
 
-    def _sign(self, prepared: Sequence[Prepared], at: datetime) -> None:
-        issued = [cycle.sign(item, at) for item in prepared]
+    def _sign(self, granted: Sequence[_Ready], at: datetime) -> None:
+        issued = [cycle.sign(item.prepared, at) for one in granted for item in one.granted]
         if not issued:
             return
+        unconfirmed = [
+            answer for one in granted for answer in one.answers(self._stores) if not answer.confirmed
+        ]
         with self._turn, self._stores.writing(KeptFirst.AUTHORITIES) as writing:
             by_authority: dict[AuthorityId, list[IssuedCertificate]] = defaultdict(list)
             for item in issued:
@@ -287,6 +256,7 @@ class BatchIssuer:
                 certificates.complete_group(
                     writing.of(authority), [(item.id, item.encoded) for item in group]
                 )
+            batches.confirm(writing.nation, self._batch.id, unconfirmed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,15 +287,26 @@ class _Ready:
     granted: tuple[Granted, ...]
     standing: Standing
 
-    def answers(self) -> list[BatchAnswer]:
+    def answers(self, stores: Stores) -> list[BatchAnswer]:
+        """The row's answers; in one database with their intents, they need no confirming."""
         return [
-            BatchAnswer(self.asked.number, item.holding.kind, item.holding.certificate, None)
+            BatchAnswer(
+                self.asked.number,
+                item.holding.kind,
+                item.holding.certificate,
+                None,
+                confirmed=stores.of(item.holding.certificate.generation.authority) is stores.nation,
+            )
             for item in self.granted
         ]
 
 
 def _holders(asked: Iterable[_Asked]) -> list[bytes]:
     return [one.claim.holder for one in asked if one.claim.holder is not None]
+
+
+def _keys(asked: Iterable[_Asked]) -> list[AskedKey]:
+    return [key for one in asked for key in one.claim.keys]
 
 
 def _intend(writing: Writing, prepared: Iterable[Prepared]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -13,7 +12,7 @@ from ca.issuing import cycle
 from ca.issuing.cycle import Prepared
 from ca.issuing.holders import HolderCertificates, HolderRequest
 from ca.issuing.issuer import Issuer, Issuers
-from ca.issuing.standing import Standing
+from ca.issuing.standing import AskedKey, Standing
 from ca.model import Applicant, ApplicationId, AuthorityId, CertificateKind, Office, Period, Resident
 from ca.names import Municipalities
 from ca.profiles.practice import HolderPractice
@@ -29,7 +28,6 @@ class Claim:
         name: The case's number, or the batch's row: what messages call it, and what tells it from all others.
         office: Where it was filed, or whose window the holder belongs to.
         holder: The resident's keyed code; None for whoever is no resident.
-        keys: Each kind with its key, as encoded SubjectPublicKeyInfo.
         decided_at: When it was approved: what takes effect later ends the certificates.
     """
 
@@ -38,7 +36,7 @@ class Claim:
     applicant: Applicant = field(repr=False)
     holder: bytes | None = field(repr=False)
     card_expires: date | None = field(repr=False)
-    keys: tuple[tuple[CertificateKind, bytes], ...] = field(repr=False)
+    keys: tuple[AskedKey, ...] = field(repr=False)
     decided_at: datetime | None
     application: ApplicationId | None = None
 
@@ -81,10 +79,17 @@ class Claims:
             NotFound: The kind is not issued for this office.
             BadInput: The applicant is too young, or a limit of the certificate's life is over.
         """
+        practice = self.require_age(office, applicant, kind, at)
+        _period(practice, applicant, card_expires, at)
+        return practice
+
+    def require_age(
+        self, office: Office, applicant: Applicant, kind: CertificateKind, at: datetime
+    ) -> HolderPractice:
+        """The same for what is prepared at once: the period is looked at then."""
         practice = self.practice(office, kind)
         if isinstance(applicant, Resident) and practice.minimum_age is not None:
             require_age(applicant.birth_date, at, practice.minimum_age)
-        _period(practice, applicant, card_expires, at)
         return practice
 
     def prepare(self, claim: Claim, standing: Standing, at: datetime) -> list[Granted]:
@@ -97,30 +102,32 @@ class Claims:
         """
         held = standing.live(claim.holder, at)
         granted: list[Granted] = []
-        # What is bounded by another certificate of the same claim comes after it.
-        for kind, key in sorted(
-            claim.keys, key=lambda item: self.practice(claim.office, item[0]).within is not None
-        ):
-            if hashlib.sha256(key).digest() in standing.taken:
+        for key in self._in_order(claim):
+            if key.digest in standing.taken:
                 raise Conflict(
                     claim.name,
-                    f"the key of its {kind} request has been certified meanwhile",
+                    f"the key of its {key.kind} request has been certified meanwhile",
                     remedy="Reject it",
                 )
-            one = self._one(claim, kind, key, held, at)
+            one = self._one(claim, key, held, at)
             standing.require_still_true(one.holding, at, claim.name)
             held.append(one.holding)
             granted.append(one)
         return granted
 
-    def _one(
-        self, claim: Claim, kind: CertificateKind, key: bytes, held: Sequence[HoldingRecord], at: datetime
-    ) -> Granted:
+    def _in_order(self, claim: Claim) -> Sequence[AskedKey]:
+        """The keys of a claim, what is bounded by another certificate of it behind that one."""
+        if len(claim.keys) == 1:
+            return claim.keys
+        return sorted(claim.keys, key=lambda item: self.practice(claim.office, item.kind).within is not None)
+
+    def _one(self, claim: Claim, key: AskedKey, held: Sequence[HoldingRecord], at: datetime) -> Granted:
+        kind = key.kind
         issuer = self._issuer(self._authority(claim.office, kind))
         practice = issuer.practice.holder(kind)
         limits = (issuer.record.period.not_after,)
         period = _period(practice, claim.applicant, claim.card_expires, at, held=held, limits=limits)
-        request = HolderRequest(claim.applicant, kind, key, f"{claim.name} {kind}")
+        request = HolderRequest(claim.applicant, kind, key.info, f"{claim.name} {kind}")
         place, linted = self._certificates.make(issuer, request, period)
         prepared = cycle.prepare_linted(
             issuer, linted, scope=place.scope, at=at, application=claim.application

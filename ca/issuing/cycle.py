@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from ca import suites
 from ca.errors import KakehashiError, SuiteRetired
 from ca.issuing.issuer import Issuer, Issuers
+from ca.issuing.relint import check_intent
 from ca.issuing.series import Linted
 from ca.keys.signer import verify
 from ca.lint.certificates import check_certificate
@@ -34,7 +35,7 @@ _ABANDONED_BY = OfficerId("signing cycle")
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A certificate that was linted and encoded. Made by the two functions below, or again of a written intent."""
+    """A certificate that was linted and encoded. Made by the three functions below alone."""
 
     issuer: Issuer
     record: CertificateRecord
@@ -87,6 +88,17 @@ def prepare_linted(
     )
 
 
+def resumed(issuers: Issuers, record: CertificateRecord) -> Prepared:
+    """What an intent of the store's comes to, looked at again: it may have been altered there.
+
+    Raises:
+        LintRefused: Its bytes are not the certificate that it is the record of.
+        KeyRefused: Its issuer's key cannot be opened.
+    """
+    check_intent(record, issuers)
+    return Prepared(issuers.of(record.id.generation), record)
+
+
 def intend(connection: Connection, prepared: Iterable[Prepared]) -> None:
     """First transaction: serial and bytes are written down, before anything is signed."""
     certificates.intend(connection, [item.record for item in prepared])
@@ -123,8 +135,8 @@ def recover(issuers: Issuers, at: datetime) -> list[IssuedCertificate]:
     """Sign what was intended when a process ended, over the same bytes. Harmless beside a process that does so.
 
     What may no longer be signed, since the suite's life is over, is abandoned: it counts as issued and revoked. Each
-    intent for itself: any other failure (a key that cannot be opened) leaves the intent as it is, and the first one
-    is raised once all the others are signed.
+    intent for itself: any other failure (a key that cannot be opened, bytes that were altered) leaves the intent as it
+    is, and the first one is raised once all the others are signed.
     """
     recovered: list[IssuedCertificate] = []
     failures: list[KakehashiError] = []
@@ -135,7 +147,7 @@ def recover(issuers: Issuers, at: datetime) -> list[IssuedCertificate]:
         too_late: list[CertificateRecord] = []
         for record in records:
             try:
-                issued.append(sign(Prepared(issuers.of(record.id.generation), record), at))
+                issued.append(sign(resumed(issuers, record), at))
             except SuiteRetired:
                 too_late.append(record)
             except KakehashiError as error:

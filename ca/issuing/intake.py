@@ -9,9 +9,10 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ca.errors import CsrRefused
-from ca.issuing.subject_keys import require_key
+from ca.issuing.subject_keys import require_key, require_rsa
 from ca.suites import SubjectKeyRule
 from ca.wire import walk
 
@@ -36,19 +37,33 @@ def read_csr(data: bytes, rule: SubjectKeyRule, place: str) -> bytes:
     encoded = _bounded_der(data, place)
     try:
         request = x509.load_der_x509_csr(encoded)
-        info = _public_key_info(encoded)
-        require_key(info, rule, place)
     except x509.InvalidVersion as error:
         raise CsrRefused(place, str(error), clause="RFC 2986 4.1") from None
     except (ValueError, TypeError):
         raise _not_a_request(place) from None
     try:
         key = request.public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if isinstance(key, rsa.RSAPublicKey):
+        info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        if (
+            info in encoded
+        ):  # in the one form that a certificate carries, as nearly always: the octets need no reading
+            numbers = key.public_numbers()
+            require_rsa(numbers.n, numbers.e, rule, place)
+            _require_possession(request, key, place)
+            return info
+    try:
+        info = _public_key_info(encoded)
+        require_key(info, rule, place)
+    except (ValueError, TypeError):
+        raise _not_a_request(place) from None
+    if key is None:
         # The form was judged above; what is left is a point beside its curve.
         raise CsrRefused(
             place, "its key is not a point of its curve, or cannot be used", clause="SP 800-56A 5.6.2.3.3"
-        ) from None
+        )
     _require_possession(request, key, place)
     return info
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ca.errors import Conflict, CsrRefused
@@ -14,6 +14,24 @@ from ca.rules.residents import Change, Holding, lapses
 from ca.store import applications, authorities, holdings, register, revocations
 from ca.store.holdings import HoldingRecord
 from ca.store.stores import Connections, Stores
+
+
+@dataclass(frozen=True, slots=True)
+class AskedKey:
+    """A key that is to be certified, as one kind.
+
+    Attributes:
+        info: Encoded SubjectPublicKeyInfo, and ``digest`` its SHA-256.
+    """
+
+    kind: CertificateKind
+    info: bytes = field(repr=False)
+    digest: bytes
+
+    @classmethod
+    def of(cls, kind: CertificateKind, info: bytes) -> AskedKey:
+        """The key with its digest."""
+        return cls(kind, info, hashlib.sha256(info).digest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +52,22 @@ class Standing:
     ended: Mapping[CertificateId, Revocation]
     told: Mapping[bytes, tuple[Change, ...]]
 
-    def part(self, holder: bytes | None, keys: Iterable[tuple[CertificateKind, bytes]]) -> Standing:
+    def part(self, holder: bytes | None, keys: Iterable[AskedKey]) -> Standing:
         """What of this concerns one holder and these keys; equal if nothing that concerns them has changed."""
         held = () if holder is None else self.held.get(holder, ())
         told = () if holder is None else self.told.get(holder, ())
-        digests = {key: hashlib.sha256(key).digest() for _, key in keys}
-        taken = {digest: self.taken[digest] for digest in digests.values() if digest in self.taken}
+        taken = {key.digest: self.taken[key.digest] for key in keys if key.digest in self.taken}
+        asked = {key.info: self.asked[key.info] for key in keys if key.info in self.asked}
+        if not (held or told or taken or asked):
+            return NOBODY
+        assert holder is not None or not (held or told), "nobody holds nothing"
         mine = {record.certificate for record in (*held, *taken.values())}
         return Standing(
-            held={holder: held} if holder is not None and held else {},
+            held={holder: held} if holder and held else {},
             taken=taken,
-            asked={key: self.asked[key] for key in digests if key in self.asked},
-            ended={certificate: end for certificate, end in self.ended.items() if certificate in mine}
-            if mine
-            else {},
-            told={holder: told} if holder is not None and told else {},
+            asked=asked,
+            ended={certificate: end for certificate, end in self.ended.items() if certificate in mine},
+            told={holder: told} if holder and told else {},
         )
 
     def live(self, holder: bytes | None, at: datetime) -> list[HoldingRecord]:
@@ -60,9 +79,9 @@ class Standing:
             if record.period.not_after >= at and record.certificate not in self.ended
         ]
 
-    def require_new_key(self, public_key: bytes, place: str, office: OfficeId | None = None) -> None:
+    def require_new_key(self, key: AskedKey, place: str, office: OfficeId | None = None) -> None:
         """Raise CsrRefused if the key is in a certificate or a case; of the own office's case it tells the number."""
-        holding = self.taken.get(hashlib.sha256(public_key).digest())
+        holding = self.taken.get(key.digest)
         ended = None if holding is None else self.ended.get(holding.certificate)
         if ended is not None and ended.reason is RevocationReason.KEY_COMPROMISE:
             raise CsrRefused(
@@ -71,7 +90,7 @@ class Standing:
                 clause="RFC 5280 5.3.1, keyCompromise",
                 remedy="Make a new key pair; this one is never certified again",
             )
-        there = self.asked.get(public_key)
+        there = self.asked.get(key.info)
         if holding is None and there is None:
             return
         # The case that has it may be this very application, filed before its answer was lost; another office's
@@ -97,18 +116,19 @@ class Standing:
                 )
 
 
-def standing_of(
-    connections: Connections, holders: Collection[bytes], public_keys: Collection[bytes]
-) -> Standing:
+NOBODY = Standing({}, {}, {}, {}, {})
+"""How most stand who apply for the first time."""
+
+
+def standing_of(connections: Connections, holders: Collection[bytes], keys: Collection[AskedKey]) -> Standing:
     """How these holders and keys stand.
 
     Read in the transaction that writes a holding down: an event is either seen here, or finds the holding.
     """
     nation = connections.nation
-    digests = [hashlib.sha256(key).digest() for key in public_keys]
     held: dict[bytes, list[HoldingRecord]] = defaultdict(list)
     ended: dict[CertificateId, Revocation] = {}
-    taken = holdings.with_keys(nation, digests)
+    taken = holdings.with_keys(nation, [key.digest for key in keys])
     found = holdings.of_holders(nation, list(holders))
     for record in found:
         assert record.holder is not None, "asked for by holder"
@@ -124,16 +144,16 @@ def standing_of(
     return Standing(
         held={holder: tuple(records) for holder, records in held.items()},
         taken=taken,
-        asked=applications.with_public_keys(nation, list(public_keys)),
+        asked=applications.with_public_keys(nation, [key.info for key in keys]),
         ended=ended,
         told={holder: tuple(changes) for holder, changes in told.items()},
     )
 
 
-def own_keys(stores: Stores, public_keys: Collection[bytes]) -> frozenset[bytes]:
-    """Which of these keys are an authority's, or one of its services'."""
+def own_keys(stores: Stores) -> frozenset[bytes]:
+    """The digests of the keys of every authority and of its services: holders have others."""
     found: set[bytes] = set()
     for store in stores.each():
         with store.reading() as connection:
-            found |= authorities.own_keys(connection, list(public_keys))
+            found |= authorities.own_keys(connection)
     return frozenset(found)

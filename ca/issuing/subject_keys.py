@@ -46,8 +46,6 @@ def require_key(info: bytes, rule: SubjectKeyRule, place: str) -> None:
 
 
 def _require_rsa(key: bytes, rule: SubjectKeyRule, place: str) -> None:
-    if rule.rsa is None:
-        raise CsrRefused(place, f"holds an RSA key; certified is {rule}", clause=_ALGORITHM)
     try:
         outside = walk.only(key, 0x30)
         modulus, exponent = (
@@ -57,6 +55,13 @@ def _require_rsa(key: bytes, rule: SubjectKeyRule, place: str) -> None:
         raise CsrRefused(
             place, "its RSA key is not a modulus and an exponent in DER", clause="RFC 8017 A.1.1"
         ) from None
+    require_rsa(modulus, exponent, rule, place)
+
+
+def require_rsa(modulus: int, exponent: int, rule: SubjectKeyRule, place: str) -> None:
+    """Raise CsrRefused unless the rule allows an RSA key of these numbers, and nobody can factor it with ease."""
+    if rule.rsa is None:
+        raise CsrRefused(place, f"holds an RSA key; certified is {rule}", clause=_ALGORITHM)
     if modulus <= 0 or exponent <= 0:
         raise CsrRefused(place, "its RSA key holds a number that is not positive", clause="RFC 8017 3.1")
     bits = modulus.bit_length()

@@ -24,9 +24,10 @@ _ROCA_PRIMES_UPTO = 353
 
 def require_strong(modulus: int, place: str) -> None:
     """Raise CsrRefused for a modulus with a small factor, with two primes close together, or of the ROCA family."""
-    _require_no_small_factor(modulus, place)
+    residue = modulus % _PRODUCT  # says of each small prime what the modulus says, in half the octets
+    _require_no_small_factor(residue, place)
     _require_distant_primes(modulus, place)
-    _require_not_roca(modulus, place)
+    _require_not_roca(residue, place)
 
 
 def _primes(below: int) -> list[int]:
@@ -42,8 +43,8 @@ _PRIMES = _primes(_SMALL_FACTORS_BELOW)
 _PRODUCT = math.prod(_PRIMES)
 
 
-def _require_no_small_factor(modulus: int, place: str) -> None:
-    common = math.gcd(_PRODUCT, modulus)
+def _require_no_small_factor(residue: int, place: str) -> None:
+    common = math.gcd(_PRODUCT, residue)
     if common > 1:
         factor = next(prime for prime in _PRIMES if common % prime == 0)
         raise CsrRefused(place, f"its RSA modulus has the factor {factor}", clause="SP 800-89 5.3.3")
@@ -91,7 +92,6 @@ def _powers(generator: int, prime: int) -> Iterator[int]:
 # The flawed library's primes are k M + (65537^a mod M), M being a product of small primes (Nemec and others, "The
 # Return of Coppersmith's Attack", 2017). So the modulus, too, is a power of 65537 modulo each of them; a number taken
 # by chance is that once in 10^25 times. A mask holds the powers that there are, the rarest first.
-_ROCA_MODULUS = math.prod(_primes(_ROCA_PRIMES_UPTO + 1))
 _ROCA_MASKS = sorted(
     (
         (prime, sum(1 << power for power in _powers(65537 % prime, prime)))
@@ -102,8 +102,7 @@ _ROCA_MASKS = sorted(
 )
 
 
-def _require_not_roca(modulus: int, place: str) -> None:
-    residue = modulus % _ROCA_MODULUS
+def _require_not_roca(residue: int, place: str) -> None:
     if all(mask >> residue % prime & 1 for prime, mask in _ROCA_MASKS):
         raise CsrRefused(
             place,

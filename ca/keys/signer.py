@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -86,9 +86,9 @@ class SoftwareSigner:
         """The raw signature value over the message; KeyRefused if the suite does not fit the key."""
         self.require(suite)
         digest = _HASHES[suite.digest]
-        if isinstance(self._private, rsa.RSAPrivateKey):
-            return self._private.sign(message, _PKCS1, digest)
-        return self._private.sign(message, ec.ECDSA(digest))
+        if suite.family is KeyFamily.RSA:
+            return self._private.sign(message, _PKCS1, digest)  # type: ignore[call-arg,arg-type]  # the key fits
+        return self._private.sign(message, ec.ECDSA(digest))  # type: ignore[call-arg,arg-type]
 
 
 class TokenKey(Protocol):
@@ -130,13 +130,8 @@ def verify(public_key: bytes, suite: Suite, message: bytes, signature: bytes) ->
         message: The octets that were signed.
         signature: The raw signature value.
     """
-    key = _fitting_key(public_key, suite)
-    digest = _HASHES[suite.digest]
     try:
-        if isinstance(key, rsa.RSAPublicKey):
-            key.verify(signature, message, _PKCS1, digest)
-        else:
-            key.verify(signature, message, ec.ECDSA(digest))
+        _check(public_key, suite)(signature, message)
     except InvalidSignature:
         raise KeyRefused(
             f"key {key_identifier(public_key).hex()}", f"made a wrong {suite.id} signature"
@@ -200,11 +195,15 @@ def read_public_key(public_key: bytes) -> PublicKey:
     return key
 
 
-@lru_cache(maxsize=1024)
-def _fitting_key(public_key: bytes, suite: Suite) -> PublicKey:
+@lru_cache(maxsize=1024)  # verifying follows every signature, and reading the key costs as much as the check
+def _check(public_key: bytes, suite: Suite) -> Callable[[bytes, bytes], None]:
+    """What checks (signature, message) by this key, once it was found to fit the suite."""
     key = read_public_key(public_key)
     require_fit("public key", key, suite)
-    return key
+    digest = _HASHES[suite.digest]
+    if isinstance(key, rsa.RSAPublicKey):
+        return lambda signature, message: key.verify(signature, message, _PKCS1, digest)
+    return lambda signature, message: key.verify(signature, message, ec.ECDSA(digest))
 
 
 def require_fit(place: str, key: PrivateKey | PublicKey, suite: Suite) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeAlias
 
 from ca.birth import BirthDate
@@ -180,15 +181,18 @@ def _second(moment: datetime) -> datetime:
 def _last_birthday(
     rule: BirthdayRule, issued_at: datetime, birth_date: BirthDate | None, predecessor: datetime | None
 ) -> date:
-    today = japanese_day(issued_at)
     if birth_date is None:
         raise BadInput("validity", "the birthday rule needs a date of birth")
     birthdays = rule.birthdays
     if predecessor is not None and _is_early_renewal(rule, issued_at, predecessor):
         birthdays = rule.early_renewal_birthdays
-    ends = [
-        _birthday_after(today, birthdays, born, rule.leap_birthday) for born in _may_be(birth_date, today)
-    ]
+    return _earliest_birthday(japanese_day(issued_at), birthdays, birth_date, rule.leap_birthday)
+
+
+@lru_cache(maxsize=1 << 16)  # within a day of issue there are no more answers than days in people's lives
+def _earliest_birthday(today: date, count: int, birth_date: BirthDate, leap: LeapBirthday) -> date:
+    """The birthday of this number after today, the earliest of those that the known parts allow."""
+    ends = [_birthday_after(today, count, born, leap) for born in _may_be(birth_date, today)]
     if not ends:
         raise BadInput("date of birth", "lies after the day of issue")
     return min(ends)

@@ -28,9 +28,8 @@ from ca.model import (
     Sex,
 )
 from ca.rules.registration import Case, State, Step, StepTaken
+from ca.store.bulk import AT_ONCE, among
 from ca.store.tables import application_steps, applications, requests
-
-_AT_ONCE = 500  # SQLite takes a limited number of values in one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +177,9 @@ def issuing(connection: Connection) -> list[ApplicationId]:
 
 def find(connection: Connection, wanted: str) -> Application:
     """The application of this number, or NotFound."""
-    row = connection.execute(select(applications).where(applications.c.application == wanted)).one_or_none()
+    query = select(applications).where(applications.c.application == wanted)
+    # Not every database takes every character, even in a question.
+    row = connection.execute(query).one_or_none() if wanted.isprintable() else None
     if row is None:
         raise NotFound(f"case {wanted!r}", "is not one of this home's")
     return _application(connection, row)
@@ -195,12 +196,12 @@ def of_office(connection: Connection, office: OfficeId | None) -> list[Case]:
 def with_public_keys(connection: Connection, public_keys: Sequence[bytes]) -> dict[bytes, ApplicationId]:
     """For each of these keys an application that asks for it and was not rejected, if there is one."""
     found: dict[bytes, ApplicationId] = {}
-    for start in range(0, len(public_keys), _AT_ONCE):
+    for start in range(0, len(public_keys), AT_ONCE):
         query = (
             select(requests.c.public_key, requests.c.application)
             .join(applications, applications.c.application == requests.c.application)
             .where(
-                requests.c.public_key.in_(public_keys[start : start + _AT_ONCE]),
+                among(connection, requests.c.public_key, public_keys[start : start + AT_ONCE]),
                 applications.c.state != State.REJECTED,
             )
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,19 +141,17 @@ def services(connection: Connection) -> list[ServiceRecord]:
     ]
 
 
-def own_keys(connection: Connection, public_keys: Sequence[bytes]) -> set[bytes]:
-    """Which of these keys (encoded SubjectPublicKeyInfo) are an authority's or one of its services'."""
-    query = select(generations.c.public_key).where(generations.c.public_key.in_(public_keys))
-    found = set(connection.execute(query).scalars())
-    digests = {hashlib.sha256(key).digest(): key for key in public_keys}
+def own_keys(connection: Connection) -> set[bytes]:
+    """The keys of the authorities and of their services, as SHA-256 of the encoded SubjectPublicKeyInfo."""
+    found = {
+        hashlib.sha256(key).digest() for key in connection.execute(select(generations.c.public_key)).scalars()
+    }
     services = select(certificates.c.subject_key).join(
         service_certificates,
         (service_certificates.c.generation == certificates.c.generation)
         & (service_certificates.c.serial == certificates.c.serial),
     )
-    for digest in connection.execute(services.where(certificates.c.subject_key.in_(digests))).scalars():
-        found.add(digests[digest])
-    return found
+    return found | set(connection.execute(services).scalars())
 
 
 def _generation(row: Row[Any]) -> GenerationRecord:

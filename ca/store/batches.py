@@ -7,15 +7,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, text, update
 
 from ca.errors import NotFound
 from ca.model import CertificateId, CertificateKind, GenerationId, OfficerId, Serial
+from ca.store.bulk import AT_ONCE, among, insert_rows, update_rows
 from ca.store.tables import batch_answers, batches
 
-_AT_ONCE = (
-    500  # SQLite takes a limited number of values in one statement; and answers are read so many at a time
+_ANSWER = insert(batch_answers)
+_CONFIRM = (
+    update(batch_answers)
+    .where(
+        batch_answers.c.batch == bindparam("of"),
+        batch_answers.c.row == bindparam("number"),
+        batch_answers.c.kind == bindparam("what"),
+    )
+    .values(confirmed=text("1"))
 )
+_COLUMNS = ("batch", "row", "kind", "generation", "serial", "problem", "confirmed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +46,17 @@ class BatchRecord:
 
 @dataclass(frozen=True, slots=True)
 class BatchAnswer:
-    """The answer to one kind of one row: a certificate, from its intent on, or the problem for which there is none."""
+    """The answer to one kind of one row: a certificate, from its intent on, or the problem for which there is none.
+
+    Attributes:
+        confirmed: Whether the certificate is known to be in its authority's database.
+    """
 
     row: int
     kind: CertificateKind
     certificate: CertificateId | None
     problem: str | None
+    confirmed: bool = True
 
 
 def begin(connection: Connection, batch: BatchRecord) -> BatchRecord:
@@ -73,26 +87,34 @@ def find(connection: Connection, batch: str) -> BatchRecord:
 def answer(connection: Connection, batch: str, answers: Iterable[BatchAnswer]) -> None:
     """Write down answers to rows that have none."""
     rows = [
-        {
-            "batch": batch,
-            "row": item.row,
-            "kind": item.kind,
-            "generation": None if item.certificate is None else str(item.certificate.generation),
-            "serial": None if item.certificate is None else item.certificate.serial.octets,
-            "problem": item.problem,
-        }
+        (
+            batch,
+            item.row,
+            item.kind,
+            None if item.certificate is None else str(item.certificate.generation),
+            None if item.certificate is None else item.certificate.serial.octets,
+            item.problem,
+            int(item.confirmed),
+        )
         for item in answers
     ]
-    if rows:
-        connection.execute(insert(batch_answers), rows)
+    insert_rows(connection, _ANSWER, _COLUMNS, rows)
+
+
+def confirm(connection: Connection, batch: str, answers: Iterable[BatchAnswer]) -> None:
+    """Write down that the certificates of these answers are in their authorities' databases."""
+    update_rows(
+        connection, _CONFIRM, ("of", "number", "what"), [(batch, item.row, item.kind) for item in answers]
+    )
 
 
 def answered(connection: Connection, batch: str, rows: Sequence[int]) -> set[int]:
     """Which of these rows have their answers already."""
     found: set[int] = set()
-    for start in range(0, len(rows), _AT_ONCE):
+    for start in range(0, len(rows), AT_ONCE):
         query = select(batch_answers.c.row).where(
-            batch_answers.c.batch == batch, batch_answers.c.row.in_(rows[start : start + _AT_ONCE])
+            batch_answers.c.batch == batch,
+            among(connection, batch_answers.c.row, rows[start : start + AT_ONCE]),
         )
         found.update(connection.execute(query).scalars())
     return found
@@ -119,11 +141,11 @@ def answers(connection: Connection, batch: str) -> Iterator[BatchAnswer]:
     while True:
         # A row has at most a few kinds, so a piece that ends within a row is cut at its beginning.
         query = select(batch_answers).where(columns.batch == batch, columns.row > after)
-        piece = connection.execute(query.order_by(columns.row, columns.kind).limit(_AT_ONCE)).all()
+        piece = connection.execute(query.order_by(columns.row, columns.kind).limit(AT_ONCE)).all()
         if not piece:
             return
         last = piece[-1].row
-        whole = [row for row in piece if row.row < last] if len(piece) == _AT_ONCE else piece
+        whole = [row for row in piece if row.row < last] if len(piece) == AT_ONCE else piece
         for row in whole:
             yield _answer(row)
         after = whole[-1].row
@@ -137,4 +159,4 @@ def _answer(row: Row[Any]) -> BatchAnswer:
     certificate = None
     if row.serial is not None:
         certificate = CertificateId(GenerationId.parse(row.generation), Serial.of(row.serial))
-    return BatchAnswer(row.row, CertificateKind(row.kind), certificate, row.problem)
+    return BatchAnswer(row.row, CertificateKind(row.kind), certificate, row.problem, bool(row.confirmed))

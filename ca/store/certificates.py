@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
 
 from ca.errors import NotFound
 from ca.model import ApplicationId, CertificateId, CertificateKind, GenerationId, Period, Scope, Serial
-from ca.store.tables import certificate_bytes, certificates
+from ca.store.bulk import AT_ONCE, among, insert_rows, update_rows
+from ca.store.tables import certificate_bytes, certificates, microseconds
 
-_AT_ONCE = 500  # SQLite takes a limited number of values in one statement
+_COLUMNS = (
+    "generation",
+    "serial",
+    "kind",
+    "scope",
+    "state",
+    "not_before",
+    "not_after",
+    "intended_at",
+    "subject_key",
+    "application",
+)
+_INSERT, _INSERT_BYTES = insert(certificates), insert(certificate_bytes)
+
+
+_ISSUED_BYTES = (
+    update(certificate_bytes)
+    .where(
+        certificate_bytes.c.generation == bindparam("of"), certificate_bytes.c.serial == bindparam("number")
+    )
+    .values(encoded=bindparam("octets"))
+)
 
 
 class CertificateState(StrEnum):
@@ -57,8 +80,28 @@ def intend(connection: Connection, records: Iterable[CertificateRecord]) -> None
     )
     if not intents:
         return
-    connection.execute(insert(certificates), [_to_row(record) for record in intents])
-    connection.execute(insert(certificate_bytes), [_to_bytes_row(record) for record in intents])
+    keys = [(str(record.id.generation), record.id.serial.octets) for record in intents]
+    insert_rows(
+        connection,
+        _INSERT,
+        _COLUMNS,
+        [
+            (
+                *key,
+                record.kind,
+                record.scope,
+                record.state,
+                microseconds(record.period.not_before),
+                microseconds(record.period.not_after),
+                microseconds(record.intended_at),
+                record.subject_key,
+                record.application,
+            )
+            for key, record in zip(keys, intents, strict=True)
+        ],
+    )
+    octets = [(*key, record.encoded) for key, record in zip(keys, intents, strict=True)]
+    insert_rows(connection, _INSERT_BYTES, ("generation", "serial", "encoded"), octets)
 
 
 def complete(
@@ -93,24 +136,39 @@ def complete_group(connection: Connection, issued: Iterable[tuple[CertificateId,
     Raises NotFound if one was never intended.
     """
     key = (certificates.c.generation, certificates.c.serial)
-    still_open = set(
-        connection.execute(select(*key).where(certificates.c.state == CertificateState.INTENDED)).tuples()
-    )
-    rows = []
+    query = select(*key).where(certificates.c.state == CertificateState.INTENDED)
+    still_open = {(row.generation, row.serial) for row in connection.execute(query)}
+    rows: dict[str, list[tuple[str, bytes, bytes]]] = defaultdict(list)
     for certificate, encoded in issued:
         generation, serial = str(certificate.generation), certificate.serial.octets
         if (generation, serial) in still_open:
-            rows.append({"of": generation, "number": serial, "bytes": encoded})
+            rows[generation].append((generation, serial, encoded))
         else:
             find(connection, certificate)  # a recovery was quicker: what was written down first stays
-    if not rows:
-        return
-    for table, values in (
-        (certificates, {"state": CertificateState.ISSUED}),
-        (certificate_bytes, {"encoded": bindparam("bytes")}),
-    ):
-        mine = (table.c.generation == bindparam("of"), table.c.serial == bindparam("number"))
-        connection.execute(update(table).where(*mine).values(**values), rows)
+    for generation, group in rows.items():
+        _complete(connection, generation, group)
+
+
+def _complete(connection: Connection, generation: str, rows: Sequence[tuple[str, bytes, bytes]]) -> None:
+    """Write down what is known to be open, all of one generation."""
+    serials = [serial for _, serial, _ in rows]
+    in_one_go = (
+        connection.dialect.name == "postgresql"
+    )  # where an update writes the whole row again in any case
+    for start in range(0, len(serials), AT_ONCE):
+        some = serials[start : start + AT_ONCE]
+        mine = among(connection, certificates.c.serial, some)
+        issued = update(certificates).where(certificates.c.generation == generation, mine)
+        connection.execute(issued.values(state=CertificateState.ISSUED))
+        if in_one_go:
+            mine = among(connection, certificate_bytes.c.serial, some)
+            connection.execute(
+                delete(certificate_bytes).where(certificate_bytes.c.generation == generation, mine)
+            )
+    if in_one_go:
+        insert_rows(connection, _INSERT_BYTES, ("generation", "serial", "encoded"), rows)
+    else:
+        update_rows(connection, _ISSUED_BYTES, ("of", "number", "octets"), rows)
 
 
 def abandon(connection: Connection, certificate: CertificateId) -> bool:
@@ -137,10 +195,10 @@ def bodies(
 ) -> dict[CertificateId, tuple[CertificateState, bytes]]:
     """The states and bytes of these certificates of one generation."""
     found: dict[CertificateId, tuple[CertificateState, bytes]] = {}
-    for start in range(0, len(wanted), _AT_ONCE):
-        serials = [certificate.serial.octets for certificate in wanted[start : start + _AT_ONCE]]
+    for start in range(0, len(wanted), AT_ONCE):
+        serials = [certificate.serial.octets for certificate in wanted[start : start + AT_ONCE]]
         query = _select().where(
-            certificates.c.generation == str(generation), certificates.c.serial.in_(serials)
+            certificates.c.generation == str(generation), among(connection, certificates.c.serial, serials)
         )
         for row in connection.execute(query):
             certificate = CertificateId(generation, Serial.of(row.serial))
@@ -177,29 +235,6 @@ def _is(columns: Any, certificate: CertificateId) -> tuple[Any, Any]:
         columns.generation == str(certificate.generation),
         columns.serial == certificate.serial.octets,
     )
-
-
-def _to_row(record: CertificateRecord) -> dict[str, object]:
-    return {
-        "generation": str(record.id.generation),
-        "serial": record.id.serial.octets,
-        "kind": record.kind,
-        "scope": record.scope,
-        "state": record.state,
-        "not_before": record.period.not_before,
-        "not_after": record.period.not_after,
-        "intended_at": record.intended_at,
-        "subject_key": record.subject_key,
-        "application": record.application,
-    }
-
-
-def _to_bytes_row(record: CertificateRecord) -> dict[str, object]:
-    return {
-        "generation": str(record.id.generation),
-        "serial": record.id.serial.octets,
-        "encoded": record.encoded,
-    }
 
 
 def _from_row(row: Row[Any]) -> CertificateRecord:

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,19 @@ def _sqlite_engine(url: str, busy_timeout_ms: int) -> Engine:
     return engine
 
 
+def _postgresql_engine(url: str, busy_timeout_ms: int) -> Engine:
+    # A writer sees what the last one kept: it waits for the lock in one statement and looks in the next.
+    engine = create_engine(url, hide_parameters=True, isolation_level="READ COMMITTED")
+
+    @event.listens_for(engine, "connect")
+    def _settings(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET lock_timeout = {busy_timeout_ms}")
+        connection.commit()
+
+    return engine
+
+
 @dataclass(frozen=True, slots=True)
 class Store:
     """A database that can be read from and written to in transactions."""
@@ -58,7 +72,7 @@ class Store:
         """Connect; nothing is read or made yet. ``busy_timeout_ms``: how long a writer waits for another."""
         if url.startswith("sqlite:"):
             return cls(_sqlite_engine(url, busy_timeout_ms))
-        return cls(create_engine(url, hide_parameters=True))
+        return cls(_postgresql_engine(url, busy_timeout_ms))
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -81,8 +95,11 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that reads one state of the store."""
-        with _clear_errors(self.engine), self.engine.connect() as connection, connection.begin():
-            yield connection
+        with _clear_errors(self.engine), self.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
 
     def schema(self) -> str | None:
         """The number of the store's schema; None if nothing was made in it yet."""
@@ -134,13 +151,37 @@ def _clear_errors(engine: Engine) -> Iterator[None]:
     except KakehashiError:
         raise
     except DatabaseError as error:
-        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
-        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-            raise HomeBusy(
-                place, "is locked by another process", remedy="Wait for it to end and try again"
-            ) from None
-        if isinstance(error, OperationalError) or code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-            raise StorageFailed(
-                place, str(error.orig), remedy="Nothing of this step was kept; mend the storage and try again"
-            ) from None
-        raise
+        match _trouble(error):
+            case _Trouble.BUSY:
+                raise HomeBusy(
+                    place, "is locked by another process", remedy="Wait for it to end and try again"
+                ) from None
+            case _Trouble.STORAGE:
+                problem = " ".join(str(error.orig).split())  # PostgreSQL's may have several lines
+                remedy = "Nothing of this step was kept; mend the storage and try again"
+                raise StorageFailed(place, problem, remedy=remedy) from None
+            case _Trouble.SLIP:
+                raise
+
+
+class _Trouble(Enum):
+    BUSY = "another process keeps the lock"
+    STORAGE = "the disk, the server or its settings"
+    SLIP = "the code's own"
+
+
+_BUSY_STATES = frozenset({"55P03", "40P01", "40001"})  # lock_not_available, deadlock and serialization
+_FORBIDDEN_STATE = "42501"  # insufficient_privilege
+
+
+def _trouble(error: DatabaseError) -> _Trouble:
+    """What a driver's error comes from."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    state = getattr(error.orig, "sqlstate", None)  # PostgreSQL, appendix A
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} or state in _BUSY_STATES:
+        return _Trouble.BUSY
+    if isinstance(error, OperationalError) or state == _FORBIDDEN_STATE:
+        return _Trouble.STORAGE
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return _Trouble.STORAGE
+    return _Trouble.SLIP

@@ -10,9 +10,21 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select
 
 from ca.model import CertificateId, CertificateKind, GenerationId, Period, Scope, Serial
-from ca.store.tables import holdings
+from ca.store.bulk import AT_ONCE, among, insert_rows
+from ca.store.tables import holdings, microseconds
 
-_AT_ONCE = 500  # SQLite takes a limited number of values in one statement
+_COLUMNS = (
+    "subject_key",
+    "generation",
+    "serial",
+    "kind",
+    "scope",
+    "holder",
+    "decided_at",
+    "not_before",
+    "not_after",
+)
+_INSERT = insert(holdings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +50,20 @@ class HoldingRecord:
 def add(connection: Connection, records: Iterable[HoldingRecord]) -> None:
     """Write down new holdings, in the transaction that looked whether their keys are new."""
     rows = [
-        {
-            "subject_key": record.subject_key,
-            "generation": str(record.certificate.generation),
-            "serial": record.certificate.serial.octets,
-            "kind": record.kind,
-            "scope": record.scope,
-            "holder": record.holder,
-            "decided_at": record.decided_at,
-            "not_before": record.period.not_before,
-            "not_after": record.period.not_after,
-        }
+        (
+            record.subject_key,
+            str(record.certificate.generation),
+            record.certificate.serial.octets,
+            record.kind,
+            record.scope,
+            record.holder,
+            None if record.decided_at is None else microseconds(record.decided_at),
+            microseconds(record.period.not_before),
+            microseconds(record.period.not_after),
+        )
         for record in records
     ]
-    if rows:
-        connection.execute(insert(holdings), rows)
+    insert_rows(connection, _INSERT, _COLUMNS, rows)
 
 
 def forget(connection: Connection, subject_keys: Iterable[bytes]) -> None:
@@ -76,8 +87,8 @@ def of_holders(connection: Connection, holders: Sequence[bytes]) -> list[Holding
     """The certificates of several residents, by generation and serial."""
     columns = holdings.c
     found: list[HoldingRecord] = []
-    for start in range(0, len(holders), _AT_ONCE):
-        query = select(holdings).where(columns.holder.in_(holders[start : start + _AT_ONCE]))
+    for start in range(0, len(holders), AT_ONCE):
+        query = select(holdings).where(among(connection, columns.holder, holders[start : start + AT_ONCE]))
         found += map(_record, connection.execute(query.order_by(columns.generation, columns.serial)))
     return found
 
@@ -90,8 +101,8 @@ def of_holder(connection: Connection, holder: bytes) -> list[HoldingRecord]:
 def with_keys(connection: Connection, digests: Sequence[bytes]) -> dict[bytes, HoldingRecord]:
     """The holdings on these keys, by SHA-256 of the encoded SubjectPublicKeyInfo."""
     found: dict[bytes, HoldingRecord] = {}
-    for start in range(0, len(digests), _AT_ONCE):
-        wanted = holdings.c.subject_key.in_(digests[start : start + _AT_ONCE])
+    for start in range(0, len(digests), AT_ONCE):
+        wanted = among(connection, holdings.c.subject_key, digests[start : start + AT_ONCE])
         for row in connection.execute(select(holdings).where(wanted)):
             found[row.subject_key] = _record(row)
     return found

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from ca.rules.residents import Change, ChangeKind
+from ca.store.bulk import AT_ONCE, among
 from ca.store.tables import counters, register_events
 
 _APPLIED = "journal-applied"
-_AT_ONCE = 500  # SQLite takes a limited number of values in one statement
 
 
 def add(connection: Connection, change: Change, *, received_at: datetime, journal_index: int) -> None:
@@ -34,8 +34,10 @@ def add(connection: Connection, change: Change, *, received_at: datetime, journa
 def known(connection: Connection, events: Sequence[str]) -> dict[str, Change]:
     """Those of these events that were acknowledged before."""
     found: dict[str, Change] = {}
-    for start in range(0, len(events), _AT_ONCE):
-        query = select(register_events).where(register_events.c.event.in_(events[start : start + _AT_ONCE]))
+    for start in range(0, len(events), AT_ONCE):
+        query = select(register_events).where(
+            among(connection, register_events.c.event, events[start : start + AT_ONCE])
+        )
         for row in connection.execute(query):
             found[row.event] = _change(row)
     return found
@@ -50,8 +52,10 @@ def of_holders(connection: Connection, holders: Sequence[bytes]) -> list[Change]
     """What the register has told of several residents; of each of them by effect and event."""
     columns = register_events.c
     found: list[Change] = []
-    for start in range(0, len(holders), _AT_ONCE):
-        query = select(register_events).where(columns.holder.in_(holders[start : start + _AT_ONCE]))
+    for start in range(0, len(holders), AT_ONCE):
+        query = select(register_events).where(
+            among(connection, columns.holder, holders[start : start + AT_ONCE])
+        )
         found += map(_change, connection.execute(query.order_by(columns.effective_at, columns.event)))
     return found
 

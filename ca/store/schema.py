@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import alembic.command
-import alembic.config
-
 from ca.store.engine import Store
 
 
 def migrate(store: Store) -> None:
     """Apply, in one transaction, the migrations that the store does not have yet; HomeTooNew if it is ahead."""
+    import alembic.command  # noqa: PLC0415 - some ten megabytes that only a migration needs
+    import alembic.config  # noqa: PLC0415
+
     store.require_known_schema()
     config = alembic.config.Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))

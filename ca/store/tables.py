@@ -21,6 +21,12 @@ from sqlalchemy import (
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def microseconds(moment: datetime) -> int:
+    """A moment as the databases keep it: whole microseconds since 1970."""
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 class Moment(TypeDecorator[datetime]):
@@ -31,11 +37,23 @@ class Moment(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Any) -> int | None:  # noqa: ARG002
         """To microseconds."""
-        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+        return None if value is None else microseconds(value)
 
     def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:  # noqa: ARG002
         """To a moment in UTC."""
         return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+class Octets(LargeBinary):
+    """Octets, handed to the driver as they are; SQLAlchemy would wrap and copy each value."""
+
+    cache_ok = True
+
+    def bind_processor(self, dialect: Any) -> None:
+        """None: bytes go in as they are."""
+
+    def result_processor(self, dialect: Any, coltype: Any) -> None:
+        """None: bytes come out as they are."""
 
 
 metadata = MetaData()
@@ -51,8 +69,8 @@ generations = Table(
     Column("number", Integer, nullable=False),
     Column("suite", String(40), nullable=False),
     Column("key", String(60), nullable=False),
-    Column("public_key", LargeBinary, nullable=False),
-    Column("serial", LargeBinary(20), nullable=False),
+    Column("public_key", Octets, nullable=False),
+    Column("serial", Octets(20), nullable=False),
     Column("not_before", Moment, nullable=False),
     Column("not_after", Moment, nullable=False),
     UniqueConstraint("authority", "number"),
@@ -64,14 +82,14 @@ certificates = Table(
     "certificates",
     metadata,
     Column("generation", String(48), primary_key=True),
-    Column("serial", LargeBinary(20), primary_key=True),
+    Column("serial", Octets(20), primary_key=True),
     Column("kind", String(24), nullable=False),
     Column("scope", String(40), nullable=False),
     Column("state", String(10), nullable=False),
     Column("not_before", Moment, nullable=False),
     Column("not_after", Moment, nullable=False),
     Column("intended_at", Moment, nullable=False),
-    Column("subject_key", LargeBinary(32), nullable=False),
+    Column("subject_key", Octets(32), nullable=False),
     Column("application", String(24), nullable=True),
     sqlite_with_rowid=False,
 )
@@ -82,20 +100,20 @@ certificate_bytes = Table(
     "certificate_bytes",
     metadata,
     Column("generation", String(48), primary_key=True),
-    Column("serial", LargeBinary(20), primary_key=True),
-    Column("encoded", LargeBinary, nullable=False),
+    Column("serial", Octets(20), primary_key=True),
+    Column("encoded", Octets, nullable=False),
 )
 
 # Which holder has which certificate on which key: the nation's own register, whatever database an authority has.
 holdings = Table(
     "holdings",
     metadata,
-    Column("subject_key", LargeBinary(32), primary_key=True),
+    Column("subject_key", Octets(32), primary_key=True),
     Column("generation", String(48), nullable=False),
-    Column("serial", LargeBinary(20), nullable=False),
+    Column("serial", Octets(20), nullable=False),
     Column("kind", String(24), nullable=False),
     Column("scope", String(40), nullable=False),
-    Column("holder", LargeBinary(32), nullable=True),
+    Column("holder", Octets(32), nullable=True),
     Column("decided_at", Moment, nullable=True),
     Column("not_before", Moment, nullable=False),
     Column("not_after", Moment, nullable=False),
@@ -108,7 +126,7 @@ cross_certificates = Table(
     metadata,
     Column("issuer", String(48), primary_key=True),
     Column("subject", String(48), primary_key=True),
-    Column("serial", LargeBinary(20), nullable=False),
+    Column("serial", Octets(20), nullable=False),
 )
 
 service_certificates = Table(
@@ -116,8 +134,8 @@ service_certificates = Table(
     metadata,
     Column("generation", String(48), primary_key=True),
     Column("kind", String(24), primary_key=True),
-    Column("serial", LargeBinary(20), primary_key=True),
-    Column("key", String(60), nullable=False),
+    Column("serial", Octets(20), primary_key=True),
+    Column("key", String(80), nullable=False),
 )
 
 # The primary key is the order in which a partition's list is written.
@@ -126,11 +144,11 @@ revocations = Table(
     metadata,
     Column("generation", String(48), primary_key=True),
     Column("scope", String(40), primary_key=True),
-    Column("serial", LargeBinary(20), primary_key=True),
+    Column("serial", Octets(20), primary_key=True),
     Column("revoked_at", Moment, nullable=False),
     Column("reason", Integer, nullable=False),
     Column("invalid_since", Moment, nullable=True),
-    Column("entry", LargeBinary, nullable=False),
+    Column("entry", Octets, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("officer", String(64), nullable=False),
     Column("recorded_at", Moment, nullable=False),
@@ -166,8 +184,8 @@ lists = Table(
     Column("next_update", Moment, nullable=False),
     Column("entries", BigInteger, nullable=False),
     Column("sequence", BigInteger, nullable=False),
-    Column("tbs_digest", LargeBinary(32), nullable=False),
-    Column("digest", LargeBinary(32), nullable=True),
+    Column("tbs_digest", Octets(32), nullable=False),
+    Column("digest", Octets(32), nullable=True),
     ForeignKeyConstraint(["generation", "scope"], ["list_places.generation", "list_places.scope"]),
 )
 
@@ -175,7 +193,7 @@ offices = Table(
     "offices",
     metadata,
     Column("office", String(24), primary_key=True),
-    Column("kind", String(12), nullable=False),
+    Column("kind", String(24), nullable=False),
     Column("name", Text, nullable=False),
     Column("authorities", Text, nullable=False),
 )
@@ -195,7 +213,7 @@ applications = Table(
     Column("application", String(24), primary_key=True),
     Column("office", String(24), nullable=False),
     Column("state", String(10), nullable=False),
-    Column("holder", LargeBinary(32), nullable=True),
+    Column("holder", Octets(32), nullable=True),
     Column("particulars", Text, nullable=False),
     ForeignKeyConstraint(["office"], ["offices.office"]),
 )
@@ -218,9 +236,9 @@ requests = Table(
     metadata,
     Column("application", String(24), primary_key=True),
     Column("kind", String(24), primary_key=True),
-    Column("public_key", LargeBinary, nullable=False),
+    Column("public_key", Octets, nullable=False),
     Column("generation", String(48), nullable=True),
-    Column("serial", LargeBinary(20), nullable=True),
+    Column("serial", Octets(20), nullable=True),
     ForeignKeyConstraint(["application"], ["applications.application"]),
 )
 Index("requests_public_key", requests.c.public_key)
@@ -231,7 +249,7 @@ register_events = Table(
     metadata,
     Column("event", String(80), primary_key=True),
     Column("kind", String(40), nullable=False),
-    Column("holder", LargeBinary(32), nullable=False),
+    Column("holder", Octets(32), nullable=False),
     Column("occurred_at", Moment, nullable=False),
     Column("notified_at", Moment, nullable=False),
     Column("effective_at", Moment, nullable=False),
@@ -244,7 +262,7 @@ Index("register_events_holder", register_events.c.holder)
 client_keys = Table(
     "client_keys",
     metadata,
-    Column("digest", LargeBinary(32), primary_key=True),
+    Column("digest", Octets(32), primary_key=True),
     Column("name", String(64), nullable=False),
     Column("officer", String(64), nullable=True),
     Column("purpose", String(16), nullable=False),
@@ -266,7 +284,8 @@ batches = Table(
     ForeignKeyConstraint(["operator"], ["officers.officer"]),
 )
 
-# An answer has a certificate, or the problem for which there is none.
+# An answer has a certificate, or the problem for which there is none. It is confirmed (1) once the certificate is known
+# to be in its authority's database, which may be another one.
 batch_answers = Table(
     "batch_answers",
     metadata,
@@ -274,8 +293,9 @@ batch_answers = Table(
     Column("row", Integer, primary_key=True),
     Column("kind", String(24), primary_key=True),
     Column("generation", String(48), nullable=True),
-    Column("serial", LargeBinary(20), nullable=True),
+    Column("serial", Octets(20), nullable=True),
     Column("problem", Text, nullable=True),
+    Column("confirmed", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -58,30 +58,42 @@ def issue_all(job: Job, rows: Iterator[Row], processes: int) -> Iterator[GroupDo
         groups = iter(lambda: list(islice(rows, GROUP)), [])
         for worker, connection in workers:
             if group := next(groups, None):
-                connection.send(group)
+                _send(connection, worker, group)
                 busy[connection] = worker
         while busy:
             for ready in wait(list(busy)):
                 assert isinstance(ready, Connection), "only connections are waited for"
-                yield _answer(ready, busy.pop(ready))
+                worker = busy.pop(ready)
+                yield _answer(ready, worker)
                 if group := next(groups, None):
-                    ready.send(group)
-                    busy[ready] = next(worker for worker, connection in workers if connection is ready)
+                    _send(ready, worker, group)
+                    busy[ready] = worker
+
+
+def _send(connection: Connection, worker: BaseProcess, group: list[Row]) -> None:
+    try:
+        connection.send(group)
+    except OSError:
+        raise _died(worker) from None
 
 
 def _answer(connection: Connection, worker: BaseProcess) -> GroupDone:
     try:
         answer: GroupDone | KakehashiError = connection.recv()
-    except EOFError:
-        worker.join()
-        raise StorageFailed(
-            "batch",
-            f"one of its processes died (exit status {worker.exitcode})",
-            remedy="Run the same command again; it goes on where this one ended",
-        ) from None
+    except (EOFError, OSError):  # the second if there was something left that it had not read
+        raise _died(worker) from None
     if isinstance(answer, KakehashiError):
         raise answer
     return answer
+
+
+def _died(worker: BaseProcess) -> StorageFailed:
+    worker.join()
+    return StorageFailed(
+        "batch",
+        f"one of its processes died (exit status {worker.exitcode})",
+        remedy="Run the same command again; it goes on where this one ended",
+    )
 
 
 @contextmanager
@@ -103,7 +115,9 @@ def _worker(job: Job) -> Iterator[tuple[BaseProcess, Connection]]:
 def _work(job: Job, connection: Connection) -> None:
     """A process: open the home, then answer a group at a time until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal interrupts all; the parent decides
-    with suppress(EOFError, BrokenPipeError):
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "it is started by the command"
+    with suppress(EOFError, ConnectionError):
         try:
             with open_world(job.home, lambda: job.secret, job.clock) as world:
                 source = open_source(job.source)
@@ -120,6 +134,8 @@ def _work(job: Job, connection: Connection) -> None:
                     rows = [
                         read_row(number, fields, source, code_key) for number, fields in connection.recv()
                     ]
+                    if not parent.is_alive():
+                        return  # what it laid out may be gone: a request that was not found says nothing
                     connection.send(batch.issue(rows, world.clock()))
         except KakehashiError as error:
             connection.send(error)

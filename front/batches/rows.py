@@ -14,6 +14,8 @@ from ca.model import CertificateKind
 from front.applicants import ResidentParticulars, resident_of
 from front.batches.source import FORM, REQUESTS, Source
 
+_REQUIRED = tuple(item.name for item in msgspec.structs.fields(ResidentParticulars) if item.required)
+
 
 def read_row(number: int, fields: Mapping[str, str], source: Source, code_key: bytes) -> BatchRow | BadRow:
     """The holder that a row describes, with the requests that it names."""
@@ -33,6 +35,9 @@ def read_row(number: int, fields: Mapping[str, str], source: Source, code_key: b
 
 def _particulars(number: int, fields: Mapping[str, str]) -> ResidentParticulars:
     """The same fields, of the same types, as an office's own file of a resident has; an empty one is left out."""
+    for name in _REQUIRED:
+        if not fields[name]:
+            raise BadInput(f"row {number}, {name}", "is missing", clause=FORM)
     given: dict[str, object] = {
         name: text for name, text in fields.items() if text and name in ResidentParticulars.__struct_fields__
     }
@@ -44,9 +49,7 @@ def _particulars(number: int, fields: Mapping[str, str]) -> ResidentParticulars:
         # What stands there is a person's; only the field is named.
         _, _, where = str(error).partition(" - at ")
         field = where.strip("`").removeprefix("$.") or "the holder"
-        raise BadInput(
-            f"row {number}, {field}", "is missing or is not as it should be", clause=FORM
-        ) from None
+        raise BadInput(f"row {number}, {field}", "is not as it should be", clause=FORM) from None
     except ValueError:
         raise BadInput(
             f"row {number}, card_expires", "is not a day, such as 2024-05-05", clause=FORM

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Protocol
+
+import msgspec
 
 from ca.errors import BadInput
 from ca.issuing.intake import MAXIMUM_SIZE
 
 TABLE = "holders.csv"
+PROBLEMS = ".problems.json"
 FORM = "docs/operating.md, batches"
 
 REQUESTS: Mapping[str, str] = {
@@ -41,6 +45,10 @@ COLUMNS = (
 """The table's columns, in any order. ``reference`` is the sender's own name for the row."""
 
 _LONGEST_FIELD = 4096
+_LONGEST_LINE = 64 * 1024
+# Others are unpacked without a bound on what comes out.
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_DAMAGED = (OSError, EOFError, zipfile.BadZipFile, zlib.error)
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 
 
@@ -77,7 +85,16 @@ class Folder:
             with (self._path / _plain(name)).open("rb") as file:
                 return file.read(MAXIMUM_SIZE + 1)
         except OSError as error:
-            raise BadInput(f"request {name}", f"cannot be read: {error.strerror}") from None
+            problem = self._problems.get(name, f"cannot be read: {error.strerror}")
+            raise BadInput(f"request {name}", problem) from None
+
+    @cached_property
+    def _problems(self) -> dict[str, str]:
+        """What was wrong with requests that are not here, if these are unpacked from a ZIP file."""
+        try:
+            return msgspec.json.decode((self._path / PROBLEMS).read_bytes(), type=dict[str, str])
+        except FileNotFoundError:
+            return {}
 
 
 class Zip:
@@ -93,25 +110,27 @@ class Zip:
 
     def table(self) -> BinaryIO:
         """The octets of the table."""
-        return self._open(TABLE)
+        return self._open(TABLE, f"{self._path}, {TABLE}")
 
     def request(self, name: str) -> bytes:
         """The octets of a request."""
         try:
-            with self._open(_plain(name)) as file:
+            with self._open(_plain(name), f"request {name}") as file:
                 return file.read(MAXIMUM_SIZE + 1)
-        except (zipfile.BadZipFile, EOFError, OSError):
+        except _DAMAGED:
             raise BadInput(f"request {name}", "is damaged in the ZIP file") from None
 
-    def _open(self, name: str) -> BinaryIO:
+    def _open(self, name: str, place: str) -> BinaryIO:
         try:
-            return self._archive.open(name)  # type: ignore[return-value]
+            packed = self._archive.getinfo(name)
         except KeyError:
-            raise BadInput(f"{self._path}, {name}", "is not in the ZIP file", clause=FORM) from None
-        except (RuntimeError, NotImplementedError, zipfile.BadZipFile):
-            raise BadInput(
-                f"{self._path}, {name}", "is encrypted, damaged, or packed in a way not known"
-            ) from None
+            raise BadInput(place, "is not in the ZIP file", clause=FORM) from None
+        if packed.compress_type not in _PACKED:
+            raise BadInput(place, "is packed in another way than by deflating", clause=FORM)
+        try:
+            return self._archive.open(packed)  # type: ignore[return-value]
+        except (RuntimeError, NotImplementedError, ValueError, *_DAMAGED):
+            raise BadInput(place, "is encrypted or damaged", clause=FORM) from None
 
 
 def open_source(path: Path) -> Source:
@@ -134,11 +153,15 @@ def survey(source: Source, place: str) -> Contents:
         BadInput: It is not a table of the known columns in UTF-8, or a row has another number of fields; says where.
     """
     digest = hashlib.sha256()
+
+    def hashed(found: Iterable[bytes]) -> Iterator[bytes]:
+        for line in found:
+            digest.update(line)
+            yield line
+
+    place = f"{place}, {TABLE}"
     with source.table() as octets:
-        while piece := octets.read(1 << 20):
-            digest.update(piece)
-    with table_rows(source, place) as rows:
-        count = sum(1 for _ in rows)
+        count = sum(1 for _ in _rows(hashed(lines(octets, place)), place))
     if count == 0:
         raise BadInput(place, "has no rows", clause=FORM)
     return Contents(count, digest.hexdigest())
@@ -147,31 +170,58 @@ def survey(source: Source, place: str) -> Contents:
 @contextmanager
 def table_rows(source: Source, place: str) -> Iterator[Iterator[tuple[int, dict[str, str]]]]:
     """The rows of the table with their numbers, from 1; raises as ``survey``."""
-    with source.table() as octets, io.TextIOWrapper(octets, encoding="utf-8-sig", newline="") as text:
-        yield _rows(text, f"{place}, {TABLE}")
+    place = f"{place}, {TABLE}"
+    with source.table() as octets:
+        yield _rows(lines(octets, place), place)
 
 
-def _rows(text: io.TextIOWrapper, place: str) -> Iterator[tuple[int, dict[str, str]]]:
+def lines(octets: BinaryIO, place: str) -> Iterator[bytes]:
+    """The lines of the table; BadInput if one is too long to be read."""
+    number = 0
+    while True:
+        number += 1
+        try:
+            line = octets.readline(_LONGEST_LINE + 1)
+        except _DAMAGED:
+            raise BadInput(f"{place} line {number}", "cannot be read: it is damaged") from None
+        if not line:
+            return
+        if len(line) > _LONGEST_LINE:
+            raise BadInput(f"{place} line {number}", f"is longer than {_LONGEST_LINE} octets", clause=FORM)
+        yield line
+
+
+def _rows(found: Iterable[bytes], place: str) -> Iterator[tuple[int, dict[str, str]]]:
     csv.field_size_limit(_LONGEST_FIELD)
-    reader = csv.reader(text, strict=True)
     header: list[str] | None = None
     number = 0
+    for at, line in enumerate(found, 1):
+        fields = _fields(line, "utf-8" if at > 1 else "utf-8-sig", f"{place} line {at}")
+        if header is None:
+            header = _header(fields, place)
+        elif fields:  # a line with nothing on it is none
+            number += 1
+            if len(fields) != len(header):
+                raise BadInput(
+                    f"{place} line {at}",
+                    f"has {len(fields)} fields for {len(header)} columns",
+                    clause=FORM,
+                )
+            yield number, dict(zip(header, fields, strict=True))
+
+
+def _fields(line: bytes, encoding: str, place: str) -> list[str]:
+    """The fields of one line: a row is a line, so that no open quotation mark swallows what follows."""
     try:
-        for fields in reader:
-            if header is None:
-                header = _header(fields, place)
-            elif fields:  # a line with nothing on it is none
-                number += 1
-                if len(fields) != len(header):
-                    raise BadInput(
-                        f"{place} line {reader.line_num}",
-                        f"has {len(fields)} fields for {len(header)} columns",
-                        clause=FORM,
-                    )
-                yield number, dict(zip(header, fields, strict=True))
-    except (csv.Error, UnicodeDecodeError, zipfile.BadZipFile, OSError) as error:
-        problem = "is not UTF-8" if isinstance(error, UnicodeDecodeError) else f"cannot be read: {error}"
-        raise BadInput(f"{place} line {reader.line_num + 1}", problem, clause=FORM) from None
+        text = line.decode(encoding).rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise BadInput(place, "is not UTF-8", clause=FORM) from None
+    if "\0" in text or "\r" in text:
+        raise BadInput(place, "has a NUL or a carriage return in it", clause=FORM)
+    try:
+        return next(csv.reader((text,), strict=True))
+    except csv.Error as error:
+        raise BadInput(place, f"is not CSV: {error}", clause=FORM) from None
 
 
 def _header(fields: list[str], place: str) -> list[str]:
@@ -188,10 +238,10 @@ def _header(fields: list[str], place: str) -> list[str]:
 
 def _plain(name: str) -> str:
     """The name, if it is a plain file's: nothing that leads out of the directory."""
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or name == TABLE:
         raise BadInput(
             "request",
-            "its file's name is not 1 to 100 letters, digits, dots, hyphens and underlines",
+            f"its file's name is not 1 to 100 letters, digits, dots, hyphens and underlines, or is {TABLE}",
             clause=FORM,
         )
     return name

@@ -12,11 +12,12 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ca.errors import HomeBusy
-from ca.issuing.batch import begin_batch, mend_batch
+from ca.issuing.approval import begin_batch, mend_batch
 from ca.store import batches
 from front.batches.pool import Job, issue_all
 from front.batches.results import write_results
 from front.batches.source import open_source, survey, table_rows
+from front.batches.unpacking import laid_out
 from front.cli.common import Settings, command_options
 
 
@@ -43,10 +44,8 @@ def batch(
     Example:
       kakehashi batch cards.zip --approver tanaka --operator ito --out results --home world
     """
-    source = open_source(file)
-    contents = survey(source, str(file))
     console = settings.console(stderr=True)
-    with settings.world() as world, _alone(world.home.folder), Progress(
+    with settings.world() as world, _alone(world.home.folder), laid_out(file, world.home.folder) as folder, Progress(
         TextColumn("{task.description:<12}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -57,6 +56,8 @@ def batch(
         transient=True,
         disable=not console.is_terminal,
     ) as bar:  # fmt: skip
+        source = open_source(folder)
+        contents = survey(source, str(file))
         assert world.issuers, "what an earlier run intended is signed now"
         record = begin_batch(
             world.stores,
@@ -67,7 +68,7 @@ def batch(
             at=world.clock(),
         )
         mend_batch(world.stores, record.id)
-        job = Job(settings.home, file, record, world.secret(), settings.clock)
+        job = Job(settings.home, folder, record, world.secret(), settings.clock)
         task = bar.add_task("holders", total=contents.rows, rate="", refused=0)
         issued = refused = certificates = 0
         with table_rows(source, str(file)) as rows:
@@ -99,11 +100,14 @@ def batch(
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
     """Let one batch at a time be issued in a home."""
-    with (home / "batch.lock").open("a") as lock:
+    folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
+    try:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise HomeBusy(
                 f"home {home}", "is issuing another batch", remedy="Wait for it to end and try again"
             ) from None
         yield
+    finally:
+        os.close(folder)

@@ -71,14 +71,17 @@ def init(  # noqa: PLR0913, PLR0917 - an option an argument
       kakehashi init --home lab --clock 2014-09-01T00:00Z+60
       kakehashi init --home golden --test-keys --seed 7
       kakehashi init --home safe --token /usr/lib/softhsm/libsofthsm2.so --token-label nation
-      kakehashi init --home big --database postgresql://kakehashi@db.example/nation
+      kakehashi init --home big --database postgresql://kakehashi@db.example/nation --authority-database jpki-13=sqlite:///tokyo.db
     """
     wanted = msgspec.structs.replace(
         _description(settings, edition, url.rstrip("/"), production, test_keys, seed),
         token=_token(token, token_label, test_keys),
         database=None if database is None else database_url(database, "--database"),
-        databases=dict(_own_database(text) for text in databases),
+        databases=_own_databases(databases),
     )
+    if wanted.database or wanted.databases:
+        # Repeatable worlds would take each other's databases for their own.
+        wanted = msgspec.structs.replace(wanted, id=_home_id(None))
     console = settings.console(stderr=True)
     with Progress(
         TextColumn("{task.description:<24}"),
@@ -183,10 +186,16 @@ def _home_id(seed: int | None) -> str:
     return chance.octets("home id", 16).hex()
 
 
-def _own_database(text: str) -> tuple[str, str]:
-    authority, _, url = text.partition("=")
+def _own_databases(texts: tuple[str, ...]) -> dict[str, str]:
     place = "--authority-database"
-    return authority_id(authority, place), database_url(url, f"{place} {authority}")
+    found: dict[str, str] = {}
+    for text in texts:
+        name, _, url = text.partition("=")
+        authority = authority_id(name, place)
+        if authority in found:
+            raise BadInput(f"{place} {authority}", "is given twice")
+        found[authority] = database_url(url, f"{place} {authority}")
+    return found
 
 
 def _summary(world: World) -> list[dict[str, object]]:

@@ -5,3 +5,17 @@ ours and its references are measured in turn, several rounds, and medians count.
 row says), measure (how it is measured), scale (how much), materials and homes (of what), then the cases: one_thread,
 durable, command, starting.
 """
+
+from tests.bench import command, durable, one_thread, starting
+from tests.bench.bench import Case
+
+CASES: dict[str, Case] = {
+    "one-thread": one_thread.rows,
+    "sqlite": durable.sqlite,
+    "p256": durable.sqlite_p256,
+    "postgresql": durable.on_postgresql,
+    "batch": command.rows,
+    "start": starting.start,
+    "init": starting.making,
+}
+"""By the name under which one of them can be measured alone."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -87,4 +87,5 @@ def _work(opening: Opening, connection: Connection) -> None:
     except EOFError:
         return
     except Exception as error:  # noqa: BLE001 - whatever it was, the parent raises it
-        connection.send(error)
+        with suppress(BrokenPipeError):  # unless another's error has ended it
+            connection.send(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,11 @@ from tests import commands
 from tests.small_edition import JAPAN_2014, replaced
 
 PASSPHRASE = "a bench keeps no secrets"  # noqa: S105 - nor do its homes
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("KAKEHASHI_")} | {
+    "KAKEHASHI_PASSPHRASE": PASSPHRASE
+}
+"""For the command in a process of its own."""
+
 APPROVER, OPERATOR = "tanaka", "ito"
 PREFECTURE = AuthorityId("jpki-31")
 SUITES = {KeyFamily.RSA: SHA256_RSA2048, KeyFamily.EC: SHA256_P256}
@@ -32,7 +38,7 @@ def edition_text(suite: Suite = SHA256_RSA2048) -> str:
 
 def make_home(folder: Path, *, family: KeyFamily = KeyFamily.RSA, database: str | None = None) -> Path:
     """A home in this folder, with the two officers that a batch needs."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     edition = folder / "bench.toml"
     edition.write_text(edition_text(SUITES[family]), encoding="utf-8")
     home = folder / "home"

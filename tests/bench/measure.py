@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-_PAGE = 0.1  # seconds between two looks at a command's memory
+_LOOK = 0.1  # seconds between two looks at a command's memory
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,17 @@ def rate(count: int, work: Callable[[], object], clock: Callable[[], float] = ti
     return count / (clock() - begun)
 
 
-def seconds(command: Sequence[object]) -> float:
+def seconds(command: Sequence[object], **options: object) -> float:
     """How long a command takes that must succeed."""
     begun = time.perf_counter()
-    run(command)
+    run(command, **options)
     return time.perf_counter() - begun
+
+
+def spent_by_commands() -> float:
+    """Seconds of the processor that all commands so far have taken."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def run(command: Sequence[object], **options: object) -> str:
@@ -63,7 +70,7 @@ class Spent:
     peak: int
 
 
-def watched(command: Sequence[object], log: Path) -> Spent:
+def watched(command: Sequence[object], log: Path, environment: Mapping[str, str]) -> Spent:
     """Run a command that must succeed, and look at its memory all the while.
 
     Memory is the proportional set size: what processes share counts once.
@@ -71,12 +78,14 @@ def watched(command: Sequence[object], log: Path) -> Spent:
     begun = time.perf_counter()
     peak = 0
     with log.open("w") as output:
-        process = subprocess.Popen([str(word) for word in command], stdout=output, stderr=output)
+        process = subprocess.Popen(
+            [str(word) for word in command], stdout=output, stderr=output, env=environment
+        )
         try:
             while process.poll() is None:
                 peak = max(peak, sum(map(_proportional, _family(process.pid))))
                 with suppress(subprocess.TimeoutExpired):
-                    process.wait(_PAGE)
+                    process.wait(_LOOK)
         finally:
             if process.poll() is None:
                 process.kill()

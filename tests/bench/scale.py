@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ca.issuing.batch import GROUP
+
 
 @dataclass(frozen=True)
 class Scale:
     """Amounts.
 
     Attributes:
-        rounds: How often everyone has a turn; starts and makings of a world, ``slow_rounds``.
+        rounds: How often everyone has a turn, where a turn takes a second or so.
+        starts: The same of starts.
+        makings: The same of a nation's making.
         one_thread: Certificates a round in the row of one thread.
-        groups: Groups of holders a round where certificates are durable; of P-256 keys four times as many.
+        groups: Groups of holders a round where certificates are durable; with P-256 keys twice as many.
+        group: Holders in a group.
         others: Certificates a round of the tools that start a process for each.
         batch: Certificates of the batch whose memory is looked at; ``batch_scale`` says which share that is.
         authorities: How many a start is measured with.
@@ -21,9 +26,11 @@ class Scale:
 
     name: str
     rounds: int
-    slow_rounds: int
+    starts: int
+    makings: int
     one_thread: int
     groups: int
+    group: int
     others: int
     batch: int
     batch_scale: str
@@ -31,9 +38,9 @@ class Scale:
     edition: str | None
 
 
-FULL = Scale("1", 9, 5, 1000, 12, 400, 100_000, "1", 10_000, "japan-2014")
-QUICK = Scale("1/100", 5, 3, 500, 6, 120, 1000, "1/100", 10_000, "japan-2014")
-TINY = Scale("next to nothing", 1, 1, 4, 1, 2, 8, "1/12500", 12, None)
+FULL = Scale("1", 9, 9, 3, 1000, 12, GROUP, 400, 100_000, "1", 10_000, "japan-2014")
+QUICK = Scale("1/100", 5, 5, 1, 500, 6, GROUP, 120, 1000, "1/100", 10_000, "japan-2014")
+TINY = Scale("next to nothing", 1, 1, 1, 4, 2, 4, 2, 8, "1/12500", 12, None)
 """For the tests: every path is run, and no figure means anything."""
 
 SCALES = {"full": FULL, "quick": QUICK, "tiny": TINY}

@@ -63,6 +63,7 @@ def upgrade() -> None:
         sa.Column("generation", sa.String(length=48), nullable=True),
         sa.Column("serial", sa.LargeBinary(length=20), nullable=True),
         sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("confirmed", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("batch", "row", "kind"),
         sqlite_with_rowid=False,
     )
@@ -75,6 +76,9 @@ def upgrade() -> None:
     op.add_column("offices", sa.Column("authorities", sa.Text(), nullable=False, server_default=""))
     op.execute("UPDATE offices SET authorities = authority WHERE authority IS NOT NULL")
     op.drop_column("offices", "authority")
+    # SQLite heeds no lengths, PostgreSQL does: "local-government" has more than twelve characters.
+    _widen("offices", "kind", 24)
+    _widen("service_certificates", "key", 80)
 
 
 def _move(name: str, columns: tuple[sa.Column[object], ...], kept: str, **options: bool) -> None:
@@ -83,6 +87,18 @@ def _move(name: str, columns: tuple[sa.Column[object], ...], kept: str, **option
     op.create_table(name, *columns, **options)
     op.execute(f"INSERT INTO {name} ({kept}) SELECT {kept} FROM {name}_before")  # noqa: S608 - names of columns
     op.drop_table(f"{name}_before")
+
+
+def _widen(table: str, column: str, length: int) -> None:
+    """Let a column of words that is no key hold longer ones."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.alter_column(table, column, type_=sa.String(length=length))
+        return
+    wider = sa.Column("wider", sa.String(length=length), nullable=False, server_default="")
+    op.add_column(table, wider)
+    op.execute(f"UPDATE {table} SET wider = {column}")  # noqa: S608 - names of tables and columns
+    op.drop_column(table, column)
+    op.alter_column(table, "wider", new_column_name=column)
 
 
 _BYTES: tuple[sa.Column[object], ...] = (

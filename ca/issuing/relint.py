@@ -1,0 +1,169 @@
+"""Intents are looked at again before they are signed: between their lint and now they lay in a database.
+
+Whoever can write there could else have anything signed. The octets have to be what the kind's profile makes, of this
+issuer, for what the record says; and whoever is no holder has a key of the vault's. So nobody becomes a CA, or a
+responder, by way of the database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+
+from ca.errors import BadInput, LintRefused
+from ca.issuing.issuer import Issuer, Issuers
+from ca.keys.signer import key_identifier
+from ca.keys.vault import KeyId
+from ca.lint.candidate import PROFILES
+from ca.model import CA_KINDS, HOLDER_KINDS, CertificateKind
+from ca.profiles.drafting import Slot
+from ca.profiles.extensions import (
+    NAMES,
+    CertificateExtension,
+    DistributionPoint,
+    IssuerDirectoryName,
+    SubjectDirectoryName,
+    SubjectKey,
+)
+from ca.store import authorities
+from ca.store.certificates import CertificateRecord
+from ca.wire import der, walk
+from ca.wire.extensions import encode_extension
+from ca.wire.facts import CERTIFICATE_LIMIT, read_extensions, read_name
+from ca.wire.names import encode_name
+from ca.wire.tbs import VERSION_3, algorithm_identifier
+
+_TAGS = [0xA0, 0x02, 0x30, 0x30, 0x30, 0x30, 0x30, 0xA3]
+_FIELDS = "RFC 5280 4.1"
+_SELF_ISSUED = {CertificateKind.SELF_SIGNED, CertificateKind.LINK}
+
+
+def check_intent(record: CertificateRecord, issuers: Issuers) -> None:
+    """Look at the bytes of an intent that was written down earlier, and maybe by another process.
+
+    Raises:
+        LintRefused: They are not the certificate that the record, its issuer and the kind's profile speak of.
+        NotFound, KeyRefused: The issuer is unknown, or its key cannot be opened.
+    """
+    issuer = issuers.of(record.id.generation)
+    place = f"intent of {record.id}"
+    try:
+        found = list(_problems(record, issuer))
+    except BadInput:
+        found = ["is not a TBSCertificate in DER"]
+    if not found and record.kind not in HOLDER_KINDS and not _is_ours(record, issuers):
+        found = ["the key is no authority's or service's of this home"]
+    if found:
+        raise LintRefused(
+            place,
+            "; ".join(found),
+            clause=_FIELDS,
+            remedy="What lies in the database was altered. It is not signed; find out by whom",
+        )
+
+
+def _problems(record: CertificateRecord, issuer: Issuer) -> Iterator[str]:
+    """What is wrong with an intent, each as a short sentence; BadInput if it cannot even be read."""
+    octets = record.encoded
+    walk.require_size(octets, "intent", CERTIFICATE_LIMIT)
+    with walk.reading("intent", "the frame"):
+        walk.check_nesting(octets, 0, len(octets))
+        frame = walk.only(octets, 0x30)
+        fields = list(walk.elements(octets, frame.start, frame.end))
+    if [field.tag for field in fields] != _TAGS:
+        yield "has other fields than version, serial, suite, issuer, validity, subject, key and extensions"
+        return
+    version, serial, suite, name, validity, subject, key = (field.whole(octets) for field in fields[:-1])
+    own_name = encode_name(issuer.practice.name)
+    period = der.sequence(der.time(record.period.not_before), der.time(record.period.not_after))
+    for what, found, wanted in (
+        ("the version", version, VERSION_3),
+        ("the serial", serial, der.integer(record.id.serial.value)),
+        ("the suite", suite, algorithm_identifier(issuer.record.suite)),
+        ("the issuer", name, own_name),
+        ("the validity", validity, period),
+        ("the key", hashlib.sha256(key).digest(), record.subject_key),
+    ):
+        if found != wanted:
+            yield f"{what} is another one"
+    read_name(subject, "intent")
+    if (subject == own_name) != (record.kind in _SELF_ISSUED):
+        yield f"the subject is {'' if subject == own_name else 'not '}the issuer"
+    if (key == issuer.signer.public_key) != (record.kind is CertificateKind.SELF_SIGNED):
+        yield f"the key is {'' if key == issuer.signer.public_key else 'not '}the issuer's own"
+    if record.kind not in issuer.facts.kinds:
+        yield f"the kind {record.kind} is not issued by this authority"
+        return
+    yield from _extension_problems(
+        fields[-1].contents(octets), PROFILES[record.kind].slots, _known(record, issuer, key)
+    )
+
+
+def _extension_problems(
+    octets: bytes, slots: Sequence[Slot], known: Mapping[type[CertificateExtension], CertificateExtension]
+) -> Iterator[str]:
+    """What is wrong with the extensions: each must be the next that the profile has, with the value that is known."""
+    with walk.reading("intent", "the extensions"):
+        read_extensions(octets)
+        frame = walk.only(octets, 0x30)
+        encoded = [element.whole(octets) for element in walk.elements(octets, frame.start, frame.end)]
+    position = 0
+    for slot in slots:
+        name = NAMES[slot.extension.oid]
+        head = der.oid(slot.extension.oid) + (der.BOOLEAN_TRUE if slot.critical else b"")
+        there = encoded[position] if position < len(encoded) else b""
+        if not _begins(there, head):
+            if not slot.optional:
+                yield f"{name} is not in its place, or not as critical as the profile says"
+                return
+            continue
+        position += 1
+        wanted = slot.fixed or known.get(slot.extension)
+        if wanted is not None and there != encode_extension(wanted, critical=slot.critical):
+            yield f"{name} has another value"
+    if position < len(encoded):
+        yield "an extension stands there that has no place in the profile"
+
+
+def _begins(extension: bytes, head: bytes) -> bool:
+    """Whether this Extension has this identifier and mark, and the value right behind them."""
+    if not extension:
+        return False
+    start = walk.only(extension, 0x30).start
+    return extension[start:].startswith(head) and extension[start + len(head)] == 0x04
+
+
+def _known(
+    record: CertificateRecord, issuer: Issuer, key: bytes
+) -> dict[type[CertificateExtension], CertificateExtension]:
+    """The values, besides those that the profile fixes, that this issuer's certificates of this kind always have."""
+    kind, practice = record.kind, issuer.practice
+    values: list[CertificateExtension] = [
+        SubjectKey(key_identifier(key)),
+        IssuerDirectoryName(practice.japanese_name),
+        practice.status_service(issuer.id),
+    ]
+    if kind in HOLDER_KINDS:
+        holder = practice.holder(kind)
+        values += [holder.policies, issuer.authority_key(holder.authority_key)]
+    else:
+        values += [issuer.authority_key(), DistributionPoint(practice.name)]
+        if kind is not CertificateKind.CROSS:  # its policies are those of an agreement
+            values += [practice.services, SubjectDirectoryName(practice.japanese_name)]
+    return {type(value): value for value in values}
+
+
+def _is_ours(record: CertificateRecord, issuers: Issuers) -> bool:
+    """Whether the vault holds the private key: of an authority, or of the service whose certificate this is."""
+    if record.kind in CA_KINDS:
+        names = [
+            generation.key
+            for generation in issuers.stores.generations()
+            if hashlib.sha256(generation.public_key).digest() == record.subject_key
+        ]
+    else:
+        with issuers.store(record.id.generation.authority).reading() as connection:
+            services = authorities.services(connection)
+        names = [service.key for service in services if service.certificate == record.id]
+    signers = [issuers.vault.signer(KeyId(name)) for name in names]
+    return any(hashlib.sha256(signer.public_key).digest() == record.subject_key for signer in signers)

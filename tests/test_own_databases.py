@@ -1,0 +1,521 @@
+"""An authority with a database of its own: one life through both, and no death between the two leaves a half thing.
+
+Nothing is written in two databases at one stroke. So processes die here before and after every commit of either, and
+(in the long ring) at every statement; what starts afterwards has to make a whole of it.
+"""
+
+import hashlib
+import itertools
+import os
+import signal
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from asn1crypto import x509
+from sqlalchemy import event as engine_event
+from sqlalchemy import select
+
+from ca.chance import SystemChance
+from ca.errors import KakehashiError, RevocationRefused
+from ca.issuing import cycle
+from ca.model import RESIDENT_KINDS, CertificateId, CertificateKind, GenerationId, RevocationReason, Serial
+from ca.revoking.events import EventDesk
+from ca.revoking.orders import revoke
+from ca.revoking.publication import publish_changes
+from ca.rules.registration import State
+from ca.rules.revocation import CertificateStatus, status_of
+from ca.store import certificates, holdings, register, revocations, status
+from ca.store import tables as table
+from ca.store.certificates import CertificateState
+from ca.store.journal import Journal
+from tests import commands, postgresql
+from tests import engine_world as worlds
+from tests.engine_world import CODE, NOW, EngineWorld, Running, append, copy_world, csr_for, lines, opened
+from tests.feed_files import event, feed_file
+from tests.served_world import (
+    BOTH,
+    Judge,
+    change,
+    home_on,
+    issued,
+    new_person,
+    served,
+    told,
+    wait_until,
+)
+from tests.test_cycle import Watched, tbs_of
+from tests.test_events import read
+
+TOTTORI = GenerationId.parse("jpki-31.g1")
+LATER = NOW + timedelta(days=10)
+TOO_LATE = datetime(2031, 1, 1, tzinfo=UTC)
+DEATH = event("death", "died", CODE, "2014-09-03")
+LAYOUTS = {
+    "two files": worlds.OWN,
+    "a server and a file": worlds.OWN_FILE,
+    "a file and a server": worlds.OWN_ON_SERVER,
+}
+
+
+@pytest.fixture(params=LAYOUTS.values(), ids=LAYOUTS)
+def anywhere(request, monkeypatch):
+    monkeypatch.setattr(worlds, "layout", request.param)
+
+
+@pytest.fixture
+def two_files(monkeypatch):
+    monkeypatch.setattr(worlds, "layout", worlds.OWN)
+
+
+def desk_of(world: EngineWorld) -> EventDesk:
+    return EventDesk(world.stores, Journal(world.folder / "journal"))
+
+
+def apply(world: EngineWorld, *changes, **header):
+    return desk_of(world).apply(read(world, feed_file(*changes, **header)), at=LATER)
+
+
+def restart(world: EngineWorld, at: datetime = LATER) -> None:
+    """What a process does when it opens a world."""
+    desk_of(world).catch_up()
+    cycle.recover(world.issuers, at)
+    world.registration.recover(at)
+
+
+def known(world: EngineWorld) -> dict[CertificateId, certificates.CertificateRecord]:
+    """Every holder's certificate that the authority's database knows."""
+    with world.stores.of(TOTTORI.authority).reading() as connection:
+        rows = connection.execute(
+            select(table.certificates.c.serial).where(
+                table.certificates.c.generation == str(TOTTORI), table.certificates.c.kind.in_(RESIDENT_KINDS)
+            )
+        ).scalars()
+        ids = [CertificateId(TOTTORI, Serial.of(serial)) for serial in rows]
+        return {one: certificates.find(connection, one) for one in ids}
+
+
+def held(world: EngineWorld) -> set[CertificateId]:
+    """Every certificate that the nation's database knows to be held."""
+    with world.stores.nation.reading() as connection:
+        rows = connection.execute(select(table.holdings.c.subject_key)).scalars().all()
+        return {record.certificate for record in holdings.with_keys(connection, rows).values()}
+
+
+def states(world: EngineWorld) -> dict[str, str]:
+    with world.stores.nation.reading() as connection:
+        rows = connection.execute(select(table.applications.c.application, table.applications.c.state))
+        return dict(map(tuple, rows))
+
+
+def said(world: EngineWorld, certificate: CertificateId, at: datetime = LATER) -> CertificateStatus:
+    """What the responder reads of a certificate."""
+    with world.stores.of(TOTTORI.authority).reading() as connection:
+        found = status.records(connection, TOTTORI, [certificate.serial])[certificate.serial]
+    return status_of(found.issued_at, found.revocation, at).status
+
+
+def require_whole(world: EngineWorld) -> None:
+    """No half-open case, no certificate that nobody holds, no holding without its certificate, no order not obeyed."""
+    there = known(world)
+    assert {record.state for record in there.values()} <= {CertificateState.ISSUED}
+    assert State.ISSUING not in states(world).values()
+    assert held(world) == there.keys()
+    for record in there.values():
+        key = x509.Certificate.load(record.encoded).public_key
+        assert hashlib.sha256(key.dump()).digest() == record.subject_key
+    cases = [record.application for record in there.values()]
+    assert {case for case, state in states(world).items() if state == State.ISSUED} == set(cases)
+    journal = Journal(world.folder / "journal")
+    if not journal.path.exists():
+        return
+    with world.stores.nation.reading() as connection:
+        assert register.applied(connection) == journal.verify().count
+    with journal.turn() as turn:
+        orders = [order for record in turn.after(0) for order in record.entry.orders]
+    for order in orders:
+        assert said(world, CertificateId.parse(order.certificate)) is CertificateStatus.REVOKED
+
+
+def require_no_case_ahead(world: EngineWorld) -> None:
+    """No case says that it is issued before its certificates are: also while nobody has looked after a death."""
+    there = known(world).values()
+    unsigned = {record.application for record in there if record.state is not CertificateState.ISSUED}
+    whole = {record.application for record in there} - unsigned
+    assert {case for case, state in states(world).items() if state == State.ISSUED} <= whole
+
+
+# A life.
+
+
+@pytest.mark.usefixtures("anywhere")
+def test_a_life_in_two_databases(tmp_path):
+    with worlds.engine_world(tmp_path / "world", chance=SystemChance()) as world:
+        own = world.stores.of(TOTTORI.authority)
+        assert own is not world.stores.nation
+        issued = world.issued()
+        assert known(world).keys() == held(world) == {item.id for item in issued.values()}
+        with world.stores.nation.reading() as connection:
+            generations = connection.execute(select(table.certificates.c.generation)).scalars()
+            assert str(TOTTORI) not in set(generations), "nothing of it lies in the nation's database"
+        assert {record.id for record in world.stores.generations()} >= {
+            TOTTORI,
+            GenerationId.parse("gpki-bca.g1"),
+        }
+        signature, authentication = (issued[kind].id for kind in RESIDENT_KINDS)
+        assert (said(world, signature), said(world, authentication)) == (CertificateStatus.GOOD,) * 2
+        (outcome,) = apply(world, event("move", "moved-out", CODE, "2014-09-02"))
+        assert [order.certificate for order in outcome.orders] == [signature]
+        assert said(world, signature) is CertificateStatus.REVOKED
+        assert said(world, authentication) is CertificateStatus.GOOD
+        revoke(world.stores, authentication, RevocationReason.KEY_COMPROMISE, "operator", at=LATER)
+        assert said(world, authentication) is CertificateStatus.REVOKED
+        made = publish_changes(world.issuers, world.repository, at=LATER)
+        assert {record.generation for record in made} == {TOTTORI}
+        assert {record.entries for record in made if record.scope == "full"} == {2}
+        assert publish_changes(world.issuers, world.repository, at=LATER) == []
+        require_whole(world)
+        # A key is certified once in the nation, whatever database its first certificate lies in.
+        again = world.csrs(CertificateKind.SIGNATURE)
+        world.filed(csrs=again, kinds=())
+        with pytest.raises(KakehashiError, match="its key is in another"):
+            world.filed(csrs=again, kinds=())
+
+
+HOMES = [
+    pytest.param(["--database", "{}"], id="a server"),
+    pytest.param(
+        ["--database", "{}", "--authority-database", "jpki-13=sqlite:///tokyo.db"], id="a server and a file"
+    ),
+    pytest.param(
+        ["--authority-database", "jpki-13=sqlite:///tokyo.db"], id="two files", marks=pytest.mark.long
+    ),
+    pytest.param(["--authority-database", "jpki-13={}"], id="a file and a server", marks=pytest.mark.long),
+    pytest.param(
+        ["--database", "{}", "--authority-database", "jpki-13={}"],
+        id="two on a server",
+        marks=pytest.mark.long,
+    ),
+]
+"""Options of ``init``; braces stand for a fresh database on the server."""
+
+
+@pytest.mark.parametrize("words", HOMES)
+def test_a_home_lives_on_its_databases(tmp_path, words):
+    """Made, staffed, served; a case through all hands, OpenSSL asking, an event, a revocation by hand, lists."""
+    options = (word.replace("{}", postgresql.server().create()) if "{}" in word else word for word in words)
+    home = home_on(tmp_path / "home", *options)
+    assert (home.folder / "store.db").exists() is ("--database" not in words)
+    assert (home.folder / "tokyo.db").exists() is (words[-1] == "jpki-13=sqlite:///tokyo.db")
+    person = new_person()
+    with served(home) as server:
+        made = issued(server, person)
+        signature, authentication = (made[kind] for kind in BOTH)
+        judge = Judge(server, tmp_path)
+        assert (judge.status(signature), judge.status(authentication)) == ("good", "good")
+        answer = told(server, change(home, "moved-out", person["code"]))
+        assert [order["certificate"] for order in answer.json["outcomes"][0]["orders"]] == [
+            signature["certificate"]
+        ]
+        wait_until(lambda: judge.status(signature) == "revoked", "the responder says so")
+        assert judge.status(authentication) == "good"
+        wait_until(lambda: not judge.accepts(signature), "the list says so")
+        assert judge.accepts(authentication)
+        words = ("revoke", authentication["certificate"], "--reason", "superseded", "--officer", "ito")
+        commands.done(commands.kakehashi(*words, "--home", home.folder))
+        wait_until(lambda: judge.status(authentication) == "revoked", "the responder says so")
+        wait_until(lambda: not judge.accepts(authentication), "the list says so")
+        server.get("/api/cases/%00", key="sato").problem(404, "is not one of this home's")
+        assert server.stop() == 0
+    commands.done(commands.kakehashi("list", "publish", "--home", home.folder))
+    (case,) = commands.done(commands.run("case", "list", "--home", home.folder, "--json")).json
+    assert case["state"] == "issued"
+    file = tmp_path / "feed"
+    file.write_bytes(feed_file(change(home, "died", person["code"])))
+    applied = commands.run("events", "apply", file, "--home", home.folder, "--json")
+    assert [outcome["outcome"] for outcome in commands.done(applied).json] == ["nothing ended"]
+
+
+# Sudden death.
+
+
+@dataclass
+class Steps:
+    """Counts the steps of a process that dies at one of them."""
+
+    last: int
+    world: EngineWorld
+
+    def __post_init__(self):
+        self._count = itertools.count()
+
+    def __call__(self, *_, **__) -> None:
+        if next(self._count) == self.last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def watch(self, *, statements: bool) -> None:
+        """Commits of every database, before and after; signatures; perhaps statements too."""
+        for store in self.world.stores.each():
+            commit = store.engine.dialect.do_commit
+
+            def do_commit(connection, commit=commit):
+                self()
+                commit(connection)
+                self()
+
+            store.engine.dialect.do_commit = do_commit
+            if statements:
+                engine_event.listen(store.engine, "before_cursor_execute", self)
+        self.world.interpose(TOTTORI, lambda signer: Watched(signer, self.world.folder / "signed"))
+        signer = self.world.issuers.of(TOTTORI).signer
+        self.world.interpose(TOTTORI, lambda _: Slow(signer, self))
+
+
+@dataclass(frozen=True)
+class Slow:
+    """A signer between two steps."""
+
+    signer: Watched
+    step: Steps
+
+    @property
+    def public_key(self):
+        return self.signer.public_key
+
+    def sign(self, message, suite):
+        self.step()
+        signature = self.signer.sign(message, suite)
+        self.step()
+        return signature
+
+
+def issue(world: EngineWorld) -> None:
+    (case,) = (case for case, state in states(world).items() if state in {State.APPROVED, State.ISSUING})
+    world.registration.issue(case, "operator", at=LATER)
+
+
+def end_by_event(world: EngineWorld) -> None:
+    apply(world, DEATH)
+
+
+def end_by_hand(world: EngineWorld) -> None:
+    certificate = next(one for one, it in known(world).items() if it.kind is CertificateKind.SIGNATURE)
+    revoke(world.stores, certificate, RevocationReason.SUPERSEDED, "operator", at=LATER)
+
+
+def recover(world: EngineWorld) -> None:
+    restart(world)
+
+
+def publish(world: EngineWorld) -> None:
+    publish_changes(world.issuers, world.repository, at=LATER)
+
+
+def work_and_die(folder: Path, name: str, last: int, told: Path, statements: bool) -> None:  # noqa: FBT001 - over a process's border
+    with opened(folder, chance=SystemChance()) as world:
+        steps = Steps(last, world)
+        steps.watch(statements=statements)
+        WORKS[name][0](world)
+    append(told, b"done")
+
+
+def holder(world: EngineWorld) -> None:
+    world.issued()
+
+
+def applicant(world: EngineWorld) -> None:
+    world.issued(code=worlds.resident_code("98765432103"))
+    world.approved()
+
+
+def between_the_two(world: EngineWorld) -> None:
+    """An issuance that ended when the nation's database had it, and the authority's not yet."""
+    world.approved()
+    world.stores.close()
+    assert Running(die_between_the_two, world.folder).wait() == -signal.SIGKILL
+
+
+def die_between_the_two(folder: Path) -> None:
+    with opened(folder, chance=SystemChance()) as world:
+        engine = world.stores.of(TOTTORI.authority).engine
+        engine.dialect.do_commit = lambda connection: (
+            os.kill(os.getpid(), signal.SIGKILL)
+            if world.stores.nation.engine.pool.checkedout() == 0
+            else None,
+            type(engine.dialect).do_commit(engine.dialect, connection),
+        )
+        issue(world)
+
+
+def ended(world: EngineWorld) -> None:
+    holder(world)
+    apply(world, DEATH)
+
+
+WORKS = {
+    "issue": (issue, applicant),
+    "event": (end_by_event, holder),
+    "event beside an approved case": (end_by_event, applicant),
+    "event beside a case between the two": (end_by_event, between_the_two),
+    "revoke": (end_by_hand, holder),
+    "recover": (recover, between_the_two),
+    "publish": (publish, ended),
+}
+"""A piece of work, and the world that it is done in."""
+
+
+def require_death_anywhere(tmp_path: Path, name: str, *, statements: bool) -> int:
+    """Let the work die at each step, restart and finish it; gives how often it died."""
+    _, prepare = WORKS[name]
+    with worlds.engine_world(tmp_path / "scene", chance=SystemChance()) as world:
+        prepare(world)
+    for last in itertools.count():
+        folder, told = tmp_path / f"{last}", tmp_path / f"{last}.told"
+        copy_world(tmp_path / "scene", folder)
+        code = Running(work_and_die, folder, name, last, told, statements).wait()
+        with opened(folder, chance=SystemChance()) as world:
+            signed = set() if name == "publish" else set(lines(folder / "signed"))  # it signs lists
+            assert signed <= {tbs_of(record) for record in known(world).values()}, (
+                "signed, and not written down"
+            )
+            require_no_case_ahead(world)
+            restart(world)
+            require_whole(world)
+            assert signed <= {tbs_of(record) for record in known(world).values()}
+            settled = world.dump()
+            restart(world)
+            assert world.dump() == settled, "a second restart finds nothing to do"
+            # Whoever was not told that it was done does it again.
+            if name == "issue" and State.APPROVED in states(world).values():
+                issue(world)
+            elif name.startswith("event"):
+                end_by_event(world)
+            elif name == "revoke":
+                with suppress(RevocationRefused):
+                    end_by_hand(world)
+                assert CertificateStatus.REVOKED in {said(world, one) for one in known(world)}
+            publish(world)
+            require_whole(world)
+            if name == "issue":
+                assert set(states(world).values()) == {State.ISSUED}
+                assert len(known(world)) == 2 * len(RESIDENT_KINDS)
+            elif name == "event beside a case between the two":
+                # Told before it was intended anew: nobody gets it. Told after: it has ended.
+                assert known(world) == {} or set(states(world).values()) == {State.ISSUED}
+            with world.stores.of(TOTTORI.authority).reading() as connection:
+                assert revocations.published(connection) == revocations.sequence(connection)
+        if code == 0:
+            return last
+        assert code == -signal.SIGKILL
+    raise AssertionError
+
+
+@pytest.mark.usefixtures("two_files")
+@pytest.mark.parametrize("name", ["issue", "event beside a case between the two"])
+def test_death_around_any_commit_leaves_no_half(tmp_path, name):
+    assert require_death_anywhere(tmp_path, name, statements=False) > 4
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", WORKS)
+@pytest.mark.parametrize("where", [name for name in LAYOUTS if name != "two files"])
+def test_death_around_any_commit_leaves_no_half_on_a_server(tmp_path, monkeypatch, where, name):
+    monkeypatch.setattr(worlds, "layout", LAYOUTS[where])
+    assert require_death_anywhere(tmp_path, name, statements=False) > 4
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("two_files")
+@pytest.mark.parametrize("name", WORKS)
+def test_death_at_any_statement_leaves_no_half(tmp_path, name):
+    assert require_death_anywhere(tmp_path, name, statements=True) > 10
+
+
+@pytest.mark.usefixtures("anywhere")
+def test_what_was_begun_in_one_database_alone_is_prepared_anew(tmp_path):
+    with worlds.engine_world(tmp_path / "world", chance=SystemChance()) as world:
+        between_the_two(world)
+        assert list(states(world).values()) == [State.ISSUING]
+        lost = held(world)
+        assert len(lost) == len(RESIDENT_KINDS)
+        assert known(world) == {}
+        restart(world)
+        require_whole(world)
+        assert len(known(world)) == len(RESIDENT_KINDS)
+        assert not lost & held(world), "other serials: those of the lost intent were never intended"
+        assert {said(world, one) for one in lost} == {CertificateStatus.UNKNOWN}
+
+
+@pytest.mark.usefixtures("anywhere")
+def test_what_was_begun_and_has_ended_meanwhile_fails_its_case(tmp_path):
+    with worlds.engine_world(tmp_path / "world", chance=SystemChance()) as world:
+        between_the_two(world)
+        lost = held(world)
+        (outcome,) = apply(world, DEATH)
+        assert {order.certificate for order in outcome.orders} == lost
+        restart(world)
+        require_whole(world)
+        assert (list(states(world).values()), known(world), held(world)) == ([State.FAILED], {}, set())
+        assert {said(world, one) for one in lost} == {CertificateStatus.REVOKED}
+
+
+@pytest.mark.usefixtures("two_files")
+def test_what_was_begun_and_may_no_longer_be_signed_fails_its_case(tmp_path):
+    with worlds.engine_world(tmp_path / "world", chance=SystemChance()) as world:
+        between_the_two(world)
+        restart(world, TOO_LATE)
+        require_whole(world)
+        assert (list(states(world).values()), known(world), held(world)) == ([State.FAILED], {}, set())
+
+
+# Many at once.
+
+
+def issue_some(folder: Path, first: int, number: int) -> None:
+    with opened(folder, chance=SystemChance()) as world:
+        for turn in range(number):
+            csrs = {kind: csr_for(first + 2 * turn + place) for place, kind in enumerate(RESIDENT_KINDS)}
+            world.issued(csrs=csrs, at=LATER)
+
+
+def end_some(folder: Path, number: int) -> None:
+    with opened(folder) as world:
+        for turn in range(number):
+            at = event(f"move-{turn}", "moved-out", CODE, "2014-09-02")
+            apply(world, at, sequence=turn + 1)
+
+
+def publish_some(folder: Path, number: int) -> None:
+    with opened(folder) as world:
+        for _ in range(number):
+            publish(world)
+
+
+def restart_some(folder: Path, number: int) -> None:
+    with opened(folder, chance=SystemChance()) as world:
+        for _ in range(number):
+            restart(world)
+
+
+@pytest.mark.usefixtures("anywhere")
+def test_processes_at_once_on_two_databases_never_wait_for_each_other_in_a_ring(tmp_path):
+    """Each takes the nation's lock first. Were it otherwise, they would run into the locks' time limit and fail."""
+    folder = tmp_path / "world"
+    with worlds.engine_world(folder, chance=SystemChance()) as world:
+        issued = [item.id for _ in range(3) for item in world.issued().values()]
+    works = [
+        (issue_some, 1000, 6),
+        (issue_some, 2000, 6),
+        (end_some, 8),
+        (publish_some, 8),
+        (restart_some, 8),
+    ]
+    running = [Running(work, folder, *words) for work, *words in works]
+    assert [process.wait() for process in running] == [0] * len(works)
+    with opened(folder, chance=SystemChance()) as world:
+        restart(world)
+        require_whole(world)
+        assert len(known(world)) == len(issued) + 24
+        publish(world)
