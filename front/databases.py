@@ -35,7 +35,7 @@ def database_url(text: str, place: str) -> str:
     """A database's URL as a home keeps it.
 
     Raises:
-        BadInput: It is not a URL of SQLite or PostgreSQL, or holds a password.
+        BadInput: It is not a URL of SQLite or PostgreSQL, holds a password, or says more of a file than its path.
     """
     try:
         url = make_url(text)
@@ -52,6 +52,10 @@ def database_url(text: str, place: str) -> str:
         )
     if driver == "sqlite" and url.database in _IN_MEMORY:
         raise BadInput(place, "names no file; a database in memory keeps nothing")
+    if driver == "sqlite" and url != URL.create(driver, database=url.database):
+        raise BadInput(
+            place, "says more than a path", remedy="Write sqlite:////path/to/file.db, with nothing after it"
+        )
     return url.set(drivername=driver).render_as_string()
 
 
@@ -87,6 +91,7 @@ def make_stores(home: Home, description: Description) -> Stores:
     for file in _files(home, description):
         with storage_errors(f"database {file}"):
             file.touch(mode=0o600)  # residents' particulars lie there
+            file.chmod(0o600)  # also of an empty one that was there already
     stores = _stores(home, description)
     try:
         for store in stores.each():

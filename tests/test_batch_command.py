@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import multiprocessing
 import os
 import random
+import signal
+import sqlite3
 import subprocess
+import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from fcntl import LOCK_EX, flock
 from pathlib import Path
@@ -21,19 +26,21 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ca.errors import BadInput, KakehashiError, StorageFailed
-from ca.issuing.batch import GROUP, BadRow
+from ca.issuing.batch import GROUP, BadRow, GroupDone
 from ca.model import RESIDENT_KINDS, CertificateId, OfficerId
 from ca.store.batches import BatchRecord
 from front.assembly import open_world
-from front.batches import pool
+from front.batches import pool, unpacking
 from front.batches.pool import Job, issue_all
 from front.batches.rows import read_row
-from front.batches.source import COLUMNS, TABLE, open_source, survey
+from front.batches.source import COLUMNS, PROBLEMS, TABLE, open_source, survey
+from front.batches.unpacking import laid_out
 from tests import batch_files as files
 from tests import rings
 from tests.batch_files import results, row, sent, table, write_folder, write_zip
 from tests.commands import Outcome, done, kakehashi, refused, run, tree
 from tests.components import require
+from tests.small_edition import OFFICERS, SEED
 
 ROLES = ("--approver", "tanaka", "--operator", "ito")
 
@@ -74,8 +81,8 @@ EXPECTED = [
     ("1", "user-authentication", "issued", ""),
     ("2", "signature", "refused", "under 15"),
     ("2", "user-authentication", "refused", "under 15"),
-    ("3", "signature", "refused", "request missing.csr: "),
-    ("3", "user-authentication", "refused", "request missing.csr: "),
+    ("3", "signature", "refused", "row 3, signature request: "),
+    ("3", "user-authentication", "refused", "row 3, signature request: "),
     ("4", "signature", "refused", "row 4, sex: is not as it should be"),
     ("4", "user-authentication", "refused", "row 4, sex: is not as it should be"),
     ("5", "user-authentication", "issued", ""),
@@ -100,11 +107,13 @@ def test_every_row_has_its_results(staffed_world: Path, tmp_path: Path, write) -
     assert told == {
         "batch": told["batch"], "holders": 7, "answered": 7, "issued_now": 3, "refused_now": 4,
         "certificates_now": 5, "results": str(out / "results.csv"),
+        "approver": "tanaka", "operator": "ito", "approved_at": told["approved_at"],
     }  # fmt: skip
     found = results(out)
     assert [(one["row"], one["kind"], one["outcome"]) for one in found] == [one[:3] for one in EXPECTED]
     for one, (*_, words) in zip(found, EXPECTED, strict=True):
         assert words in one["problem"]
+        assert "missing.csr" not in one["problem"], "the name may be anything that the sender has"
         assert bool(words) == bool(one["problem"])
         issued = one["outcome"] == "issued"
         assert one["file"] == (f"certificates/{one['row']}-{one['kind']}.pem" if issued else "")
@@ -113,6 +122,8 @@ def test_every_row_has_its_results(staffed_world: Path, tmp_path: Path, write) -
     there = {f"certificates/{path.name}" for path in (out / "certificates").iterdir()}
     assert there == {one["file"] for one in found} - {""}
     require_right(staffed_world, source, found)
+    assert {path.stat().st_mode & 0o777 for path in out.rglob("*") if path.is_file()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in (out, out / "certificates")} == {0o700}
     # Again: nothing more, and the same results.
     before = tree(out)
     again = done(batch(staffed_world, source, "--json")).json
@@ -340,7 +351,7 @@ def test_no_octets_of_a_zip_surprise_its_reader(tmp_path: Path) -> None:
             source = open_source(path)
             survey(source, "cards")
             for name in ("0s.csr", "1u.csr"):
-                source.request(name)
+                source.request(name, "row 1")
             kinds.add("read")
         except KakehashiError as error:
             kinds.add(error.problem)
@@ -387,7 +398,7 @@ def test_a_request_of_hundreds_of_megabytes_is_not_read(tmp_path: Path, kind: st
             file.truncate(1 << 30)
         source = open_source(tmp_path / "cards")
     with room_for(48 << 20):
-        octets = source.request("0s.csr")
+        octets = source.request("0s.csr", "row 1")
     assert len(octets) == 16 * 1024 + 1, "one more than any request has"
 
 
@@ -453,15 +464,30 @@ def test_rows_are_read_as_they_are_worked_on(staffed_world: Path, tmp_path: Path
 def test_no_name_leads_out_of_what_was_sent(tmp_path: Path, name: str, write) -> None:
     (tmp_path / "0s.csr").write_bytes(files.request(0))
     source = open_source(write(tmp_path / "cards", sent([row(0)])))
-    with pytest.raises(BadInput, match="its file's name is not"):
-        source.request(name)
+    with pytest.raises(BadInput, match="row 1: its file's name is not"):
+        source.request(name, "row 1")
 
 
 def test_a_name_in_the_table_that_leads_out_refuses_its_row(tmp_path: Path) -> None:
     source = open_source(write_folder(tmp_path / "cards", sent([row(0)])))
     bad = read_row(1, {**row(0), "signature_csr": "../../x"}, source, bytes(32))
     assert isinstance(bad, BadRow)
-    assert "its file's name" in bad.problem.problem
+    assert str(bad.problem).startswith("row 1, signature request: its file's name")
+    assert "../x" not in str(bad.problem)
+
+
+def test_a_code_for_a_name_is_not_shown(tmp_path: Path) -> None:
+    code = row(0)["code"]
+    for source in (
+        open_source(write_folder(tmp_path / "cards", sent([row(0)]))),
+        open_source(write_zip(tmp_path / "cards.zip", sent([row(0)]))),
+    ):
+        bad = read_row(1, {**row(0), "signature_csr": code, "municipality": code}, source, bytes(32))
+        assert isinstance(bad, BadRow)
+        assert code not in str(bad.problem)
+        with pytest.raises(BadInput, match=r"^row 1: ") as caught:
+            source.request(code, "row 1")
+        assert code not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -492,6 +518,142 @@ def test_a_field_that_cannot_be_read_is_named_and_not_shown(tmp_path: Path, fiel
     assert bad.problem.place.startswith(place)
     for text in filter(None, fields.values()):
         assert text not in str(bad.problem)
+
+
+# What is unpacked, and what is left of it.
+
+
+@pytest.mark.parametrize("write", [write_folder, write_zip])
+def test_what_a_kill_left_goes_with_the_next_batch(tmp_path: Path, write) -> None:
+    home = tmp_path / "home"
+    left = home / "batch-requests-killed"
+    left.mkdir(parents=True)
+    (left / TABLE).write_bytes(GOOD)
+    (home / "store.db").touch()
+    source = write(tmp_path / "cards", sent([row(0)]))
+    with laid_out(source, home) as folder:
+        assert not left.exists()
+        assert (folder / TABLE).read_bytes() == GOOD
+    assert [path.name for path in home.iterdir()] == ["store.db"]
+    assert source.exists()
+
+
+def test_what_is_handed_in_is_not_taken_for_a_leftover(tmp_path: Path) -> None:
+    source = write_folder(tmp_path / "batch-requests-mine", sent([row(0)]))
+    with laid_out(source, tmp_path) as folder:
+        assert folder == source
+    assert (source / TABLE).read_bytes() == GOOD
+
+
+def test_only_what_a_zip_has_is_remembered_as_bad(tmp_path: Path) -> None:
+    """Else a table of names without files would fill the memory."""
+    names = {"0s.csr": "damaged", "1s.csr": "not in", "../x": "not in", "2s.csr": "whole"}
+    rows = [{**row(0), "signature_csr": name, "user_authentication_csr": ""} for name in names]
+    path = write_zip(
+        tmp_path / "cards.zip",
+        {TABLE: table(rows), "0s.csr": b"mark" * 9, "2s.csr": b"whole"},
+        zipfile.ZIP_STORED,
+    )
+    path.write_bytes(path.read_bytes().replace(b"mark" * 9, b"lark" * 9))
+    home = tmp_path / "home"
+    home.mkdir()
+    with laid_out(path, home) as folder:
+        assert json.loads((folder / PROBLEMS).read_bytes()) == {"0s.csr": "is damaged in the ZIP file"}
+        source = open_source(folder)
+        for name, words in {
+            "0s.csr": "is damaged",
+            "1s.csr": "was not handed in",
+            "../x": "name is not",
+        }.items():
+            with pytest.raises(BadInput, match=f"^row 1: .*{words}"):
+                source.request(name, "row 1")
+        assert source.request("2s.csr", "row 4") == b"whole"
+
+
+def test_who_interrupts_does_not_wait_for_the_unpacking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setattr(unpacking, "_work", interrupt_and_go_on)
+    before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), laid_out(write_zip(tmp_path / "cards.zip", {}), home):
+            pass
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert not (tmp_path / "ended").exists()
+    assert multiprocessing.active_children() == []
+    assert list(home.iterdir()) == []
+
+
+def interrupt_and_go_on(path: Path, _folder: Path, _connection: object) -> None:
+    os.kill(os.getppid(), signal.SIGUSR1)
+    time.sleep(20)
+    (path.parent / "ended").touch()
+
+
+# A certificate that is gone is no refusal.
+
+
+@pytest.fixture
+def split_home(edition_file: Path, tmp_path: Path) -> Path:
+    """A home whose Tokyo authority has a database of its own."""
+    home = tmp_path / "split"
+    words = ("--edition", edition_file, "--authority-database", "jpki-13=sqlite:///tokyo.db")
+    done(run("init", *words, "--test-keys", "--seed", SEED, "--home", home))
+    for officer in ("tanaka", "ito"):
+        office, role = OFFICERS[officer]
+        done(run("officer", "add", officer, "--office", office, "--role", role, "--home", home))
+    return home
+
+
+def change(database: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+GONE = (
+    """DELETE FROM certificate_bytes WHERE serial IN
+       (SELECT serial FROM certificates WHERE kind IN ('signature', 'user-authentication'))""",
+    "DELETE FROM certificates WHERE kind IN ('signature', 'user-authentication')",
+)
+
+
+@pytest.mark.parametrize("times", [1, 9])
+def test_what_dies_between_its_commits_after_all_is_issued_anew(
+    split_home: Path, tmp_path: Path, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a process of an earlier run does that outlives the look at what such ones left."""
+    command = sys.modules["front.cli.batch"]
+    left = [None] * times
+
+    def issue_and_lose(*given: object) -> Iterator[GroupDone]:
+        yield from issue_all(*given)
+        if left:
+            left.pop()
+            change(split_home / "tokyo.db", *GONE)
+            change(split_home / "store.db", "UPDATE batch_answers SET confirmed = 0")
+
+    monkeypatch.setattr(command, "issue_all", issue_and_lose)
+    source = write_zip(tmp_path / "cards", sent([row(0)]))
+    if times > 1:
+        refused(batch(split_home, source), "certificate jpki-13.g1:", "is not in its authority's database")
+        assert not (tmp_path / "cards.out" / "results.csv").exists()
+        left.clear()
+    told = done(batch(split_home, source, "--json")).json
+    assert (told["answered"], told["refused_now"]) == (1, 0)
+    assert [one["outcome"] for one in results(tmp_path / "cards.out")] == ["issued", "issued"]
+
+
+def test_a_certificate_that_is_gone_is_named(staffed_world: Path, tmp_path: Path) -> None:
+    source = write_folder(tmp_path / "cards", sent([row(0)]))
+    done(batch(staffed_world, source))
+    found = results(tmp_path / "cards.out")
+    change(staffed_world / "store.db", *GONE)
+    refused(batch(staffed_world, source), f"certificate {found[0]['certificate']}", "newer copy")
+    assert results(tmp_path / "cards.out") == found, "the table from before stays"
 
 
 # One batch at a time; and processes that die.
@@ -544,6 +706,7 @@ def die_at_once(_job: Job, _connection: object) -> None:
 
 
 def die_when_asked(_job: Job, connection) -> None:
+    connection.send(GroupDone(0, 0, 0, 0))  # it is ready
     connection.poll(None)  # and reads nothing of it
     os.kill(os.getpid(), 9)
 

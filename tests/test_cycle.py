@@ -409,6 +409,18 @@ def test_a_suite_past_its_time_signs_nothing(world: EngineWorld, tmp_path: Path)
     assert world.dump() == before
 
 
+def test_an_intent_is_abandoned_once_and_a_certificate_never(world: EngineWorld) -> None:
+    item = prepared(world)
+    signed = world.issued()[CertificateKind.SIGNATURE].id
+    with world.store.writing() as connection:
+        cycle.intend(connection, [item])
+        abandoned = certificates.abandon(connection, item.record.id)
+        assert abandoned == replace(item.record, state=CertificateState.ABANDONED)
+        assert certificates.abandon(connection, item.record.id) is None
+        assert certificates.abandon(connection, signed) is None
+        assert certificates.find(connection, signed).state is CertificateState.ISSUED
+
+
 def test_the_last_second_of_a_suites_life_counts(world: EngineWorld) -> None:
     item = prepared(world)
     with world.store.writing() as connection:

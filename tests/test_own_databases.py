@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 from asn1crypto import x509
+from sqlalchemy import delete, select
 from sqlalchemy import event as engine_event
-from sqlalchemy import select
 
 from ca.chance import SystemChance
-from ca.errors import KakehashiError, RevocationRefused
+from ca.errors import HomeRefused, KakehashiError, RevocationRefused
 from ca.issuing import cycle
 from ca.model import RESIDENT_KINDS, CertificateId, CertificateKind, GenerationId, RevocationReason, Serial
 from ca.revoking.events import EventDesk
@@ -131,8 +131,9 @@ def require_whole(world: EngineWorld) -> None:
     journal = Journal(world.folder / "journal")
     if not journal.path.exists():
         return
-    with world.stores.nation.reading() as connection:
-        assert register.applied(connection) == journal.verify().count
+    for store in world.stores.each():
+        with store.reading() as connection:
+            assert register.applied(connection) == journal.verify().count
     with journal.turn() as turn:
         orders = [order for record in turn.after(0) for order in record.entry.orders]
     for order in orders:
@@ -236,6 +237,64 @@ def test_a_home_lives_on_its_databases(tmp_path, words):
     file.write_bytes(feed_file(change(home, "died", person["code"])))
     applied = commands.run("events", "apply", file, "--home", home.folder, "--json")
     assert [outcome["outcome"] for outcome in commands.done(applied).json] == ["nothing ended"]
+
+
+# An older copy.
+
+
+@pytest.mark.usefixtures("two_files")
+@pytest.mark.parametrize("whose", ["jpki-31.db", "store.db"])
+def test_a_database_put_back_to_an_older_copy_gets_what_it_lost(tmp_path, whose):
+    with worlds.engine_world(tmp_path / "world", chance=SystemChance()) as world:
+        issued = world.issued()
+        signature, authentication = (issued[kind].id for kind in RESIDENT_KINDS)
+        apply(world, event("move", "moved-out", CODE, "2014-09-02"))
+        world.stores.close()
+        old = (world.folder / whose).read_bytes()
+        (outcome,) = apply(world, event("death", "died", CODE, "2014-09-03"), sequence=2)
+        assert [order.certificate for order in outcome.orders] == [authentication]
+        whole = world.dump()
+        world.stores.close()  # which folds the logs beside the files into them
+        (world.folder / whose).write_bytes(old)
+        lost = CertificateStatus.GOOD if whose == "jpki-31.db" else CertificateStatus.REVOKED
+        assert said(world, authentication) is lost
+        assert desk_of(world).catch_up() == 1
+        assert {said(world, one) for one in (signature, authentication)} == {CertificateStatus.REVOKED}
+        assert world.dump() == whole
+        require_whole(world)
+        assert desk_of(world).catch_up() == 0
+
+
+@pytest.mark.usefixtures("anywhere")
+def test_a_database_that_does_not_say_how_far_it_has_followed_gets_everything(tmp_path):
+    with worlds.engine_world(tmp_path / "world", chance=SystemChance()) as world:
+        world.issued()
+        apply(world, event("move", "moved-out", CODE, "2014-09-02"))
+        apply(world, DEATH, sequence=2)
+        with world.stores.of(TOTTORI.authority).writing() as connection:
+            connection.execute(delete(table.revocations))
+            connection.execute(delete(table.counters).where(table.counters.c.name == "journal-applied"))
+        assert desk_of(world).catch_up() == 2
+        require_whole(world)
+
+
+@pytest.mark.usefixtures("anywhere")
+def test_a_journal_behind_any_database_is_refused(tmp_path):
+    with worlds.engine_world(tmp_path / "world", chance=SystemChance()) as world:
+        with world.stores.of(TOTTORI.authority).writing() as connection:
+            register.mark_applied(connection, 1)
+        with pytest.raises(HomeRefused, match="has 0 records; the store has applied 1"):
+            desk_of(world).catch_up()
+
+
+@pytest.mark.usefixtures("two_files")
+def test_events_of_others_mark_a_database_too(tmp_path):
+    """Else every later look at the journal would carry them out again."""
+    with worlds.engine_world(tmp_path / "world", chance=SystemChance()) as world:
+        apply(world, event("stranger", "died", CODE, "2014-09-03"))
+        with world.stores.of(TOTTORI.authority).reading() as connection:
+            assert register.applied(connection) == 1
+        assert desk_of(world).catch_up() == 0
 
 
 # Sudden death.

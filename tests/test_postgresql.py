@@ -18,7 +18,7 @@ import alembic.config
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import MetaData, event, inspect, make_url, text
+from sqlalchemy import MetaData, event, insert, inspect, make_url, text
 from sqlalchemy.exc import DataError
 
 import ca.store.schema
@@ -47,11 +47,13 @@ from ca.revoking.orders import revoke
 from ca.rules.registration import State, Step
 from ca.rules.residents import ChangeKind
 from ca.store import certificates, holdings, officers, revocations
+from ca.store.bulk import insert_rows
 from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.clients import KeyPurpose
 from ca.store.engine import SCHEMA, Store, sqlite_url
 from ca.store.schema import migrate
 from ca.store.stores import Stores
+from ca.store.tables import holdings as holdings_table
 from ca.store.tables import metadata
 from ca.wire.lists import encode_entry
 from front.databases import database_url
@@ -387,6 +389,9 @@ REFUSED_URLS = {
     "sqlite://": "names no file",
     "sqlite:///": "names no file",
     "sqlite:///:memory:": "names no file",
+    "sqlite:////var/lib/nation.db?mode=ro": "says more than a path",
+    "sqlite:///file:nation.db?uri=true": "says more than a path",
+    "sqlite://host/nation.db": "says more than a path",
 }
 
 
@@ -449,6 +454,16 @@ def test_a_file_with_other_things_in_it_is_refused(edition_file, tmp_path):
     words = ("--authority-database", f"jpki-13={sqlite_url(tmp_path / 'thesis.db')}")
     refused(init(edition_file, tmp_path / "home", *words), "is in use already")
     assert (tmp_path / "thesis.db").read_text() == "three years of work"
+
+
+def test_an_empty_file_that_was_there_becomes_its_owners_alone(edition_file, tmp_path):
+    file = tmp_path / "tokyo.db"
+    file.touch()
+    file.chmod(0o644)
+    words = ("--authority-database", f"jpki-13={sqlite_url(file)}")
+    done(init(edition_file, tmp_path / "home", *words))
+    assert file.stat().st_size
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_two_names_of_one_database_are_refused(url, edition_file, tmp_path):
@@ -567,3 +582,11 @@ def test_an_older_home_says_what_to_do_and_an_upgraded_one_works(old_home, url):
     done(run("list", "publish", "--home", old_home))
     done(run("upgrade", "--home", old_home))
     assert not (old_home / "store.db").exists()
+
+
+def test_what_fails_in_a_copy_is_a_failure_of_the_storage_and_does_not_quote_the_row(store):
+    datum = "of a person "
+    values = (datum * 10, "jpki-13.g1", b"\1" * 20)
+    with pytest.raises(StorageFailed) as failed, store.writing() as connection:
+        insert_rows(connection, insert(holdings_table), ("kind", "generation", "serial"), [values])
+    assert datum not in str(failed.value)

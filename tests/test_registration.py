@@ -50,6 +50,7 @@ from tests.engine_world import (
     lines,
     opened,
 )
+from tests.national_world import BEGINS, LOCAL, national_world
 
 SIGNATURE, USER_AUTHENTICATION = RESIDENT_KINDS
 OFFICIAL_POST = CertificateKind.OFFICIAL_POST
@@ -563,3 +564,11 @@ def test_a_resident_may_be_any_that_the_profile_can_carry(world: EngineWorld) ->
     ):
         assert isinstance(resident, Resident)
         assert world.issued(resident).keys() == set(RESIDENT_KINDS)
+
+
+def test_a_kind_is_only_for_whom_it_is_meant(tmp_path: Path) -> None:
+    """A post of a ministry that happens to have a local government's name gets none of its kinds."""
+    with national_world(tmp_path / "national") as world:
+        mayor = OfficialPost(LOCAL.government, "Mayor")
+        with pytest.raises(BadInput, match="not for this kind of applicant"):
+            world.registration.file("local", mayor, world.csrs(CertificateKind.LG_POST), code=None, at=BEGINS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,15 @@ from ca.issuing.cycle import Prepared
 from ca.issuing.relint import check_intent
 from ca.keys.signer import key_identifier
 from ca.keys.vault import KeyId
-from ca.model import CertificateId, CertificateKind, GenerationId, Period, Serial
+from ca.model import (
+    ARL,
+    CertificateId,
+    CertificateKind,
+    GenerationId,
+    Period,
+    Serial,
+    partition_scope,
+)
 from ca.names import Attribute, DirectoryName
 from ca.profiles.extensions import (
     ANY_POLICY,
@@ -31,15 +40,16 @@ from ca.profiles.extensions import (
     StatusService,
     SubjectKey,
 )
-from ca.store import authorities, certificates
+from ca.store import authorities, certificates, lists
 from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.tables import certificate_bytes as bytes_table
+from ca.store.tables import list_places
 from ca.suites import SHA384_P384
 from ca.wire import der, walk
 from ca.wire.extensions import encode_extension
 from ca.wire.names import encode_name
 from ca.wire.tbs import algorithm_identifier
-from tests.engine_world import NOW, POST, EngineWorld, csr_for, engine_world, public_key_of
+from tests.engine_world import NOW, POST, TOWN, EngineWorld, csr_for, engine_world, public_key_of
 from tests.national_world import BEGINS, issue_local, national_world
 from tests.test_cycle import TOTTORI, Broken, Watched, everything, lines, tbs_of
 
@@ -181,6 +191,33 @@ def of_responder(world: EngineWorld, record: CertificateRecord) -> CertificateRe
     return prepared.record
 
 
+def of_period(begin: datetime, end: datetime) -> Alter:
+    """Row and octets agree on another validity."""
+
+    def alter(world: EngineWorld, record: CertificateRecord) -> CertificateRecord:
+        validity = der.sequence(der.time(begin), der.time(end))
+        return replace(with_field(4, validity)(world, record), period=Period(begin, end))
+
+    return alter
+
+
+def in_the_list_of(code: str, kind: CertificateKind = CertificateKind.SIGNATURE) -> Alter:
+    """The row says another list."""
+    return lambda _, record: replace(record, scope=partition_scope(kind, code))
+
+
+def pointing_to(code: str, kind: CertificateKind = CertificateKind.SIGNATURE) -> Alter:
+    """The octets name another list of this authority."""
+
+    def alter(world: EngineWorld, record: CertificateRecord) -> CertificateRecord:
+        with world.store.reading() as connection:
+            point = lists.place(connection, TOTTORI, partition_scope(kind, code)).point
+        assert point is not None
+        return instead(4, DistributionPoint(point), critical=False)(world, record)
+
+    return alter
+
+
 OTHER_NAME = DirectoryName(((Attribute.C, "JP"), (Attribute.O, "Somebody")))
 CA = BasicConstraints(ca=True)
 CA_USAGE = KeyUsage(frozenset({KeyUse.KEY_CERT_SIGN, KeyUse.CRL_SIGN}))
@@ -222,6 +259,11 @@ ALTERED: dict[str, tuple[Alter, str]] = {
     "every policy": (instead(1, CertificatePolicies((ANY_POLICY,)), critical=True), "certificatePolicies"),
     "another issuer's name": (instead(3, IssuerDirectoryName(OTHER_NAME), critical=False), "issuerAltName"),
     "a critical point": (instead(4, DistributionPoint(OTHER_NAME), critical=True), "cRLDistributionPoints"),
+    "another point": (instead(4, DistributionPoint(OTHER_NAME), critical=False), "cRLDistributionPoints has"),
+    "another town's point": (pointing_to("312029"), "cRLDistributionPoints has another value"),
+    "another kind's point": (
+        pointing_to(TOWN, CertificateKind.USER_AUTHENTICATION), "cRLDistributionPoints has another value",
+    ),
     "another responder": (
         instead(5, StatusService("http://evil.example"), critical=False), "authorityInfoAccess",
     ),
@@ -255,6 +297,18 @@ ALTERED: dict[str, tuple[Alter, str]] = {
     "another row's serial": (
         lambda _, record: replace(record, id=CertificateId(TOTTORI, Serial(4711))), "the serial",
     ),
+    "another row's list": (in_the_list_of("312029"), "cRLDistributionPoints has another value"),
+    "another kind's list in the row": (
+        in_the_list_of(TOWN, CertificateKind.USER_AUTHENTICATION), "is no list of this kind's",
+    ),
+    "a list that is none in the row": (in_the_list_of("000000"), "is no list of this kind's"),
+    "the authority's list in the row": (lambda _, record: replace(record, scope=ARL), "is no list of this kind's"),
+    "a validity beyond the issuer's in row and octets": (
+        of_period(NOW, NOW.replace(year=2044)), "the validity is not within the issuer's own",
+    ),
+    "a validity before the issuer's in row and octets": (
+        of_period(NOW.replace(year=2001), NOW.replace(year=2015)), "the validity is not within the issuer's own",
+    ),
     "another row's issuer": (
         lambda _, record: replace(record, id=CertificateId(ELSEWHERE, record.id.serial)), "the issuer",
     ),
@@ -285,6 +339,20 @@ def test_the_intents_as_they_were_pass(
 ) -> None:
     for record in intents.values():
         check_intent(record, world.issuers)
+
+
+def test_a_list_that_was_moved_elsewhere_together_with_the_intent_is_refused(tmp_path: Path) -> None:
+    with engine_world(tmp_path / "world") as world:
+        record = again(world.issued()[CertificateKind.SIGNATURE].record)
+        with world.store.writing() as connection:
+            connection.execute(
+                update(list_places)
+                .where(list_places.c.generation == str(TOTTORI), list_places.c.scope == record.scope)
+                .values(point='[["C","JP"],["O","Somebody"]]')
+            )
+        altered = instead(4, DistributionPoint(OTHER_NAME), critical=False)(world, record)
+        with pytest.raises(LintRefused, match="is no list of this kind's"):
+            check_intent(altered, world.issuers)
 
 
 def test_an_altered_intent_is_never_signed_and_holds_no_other_back(tmp_path: Path) -> None:

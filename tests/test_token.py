@@ -166,8 +166,9 @@ def sign_after_a_fork(vault, address):
         lambda: vault.signer(key_id("other")),
         lambda: TokenVault.open(address, HOME, PIN),
     ):
-        with pytest.raises(TokenFailed, match="was opened before a fork"):
+        with pytest.raises(TokenFailed, match="was opened before a fork") as refused:
             ask()
+        assert refused.value.remedy == "Start the process by spawn"
 
 
 def test_nothing_of_a_token_outlives_a_fork(vault, address):
@@ -326,6 +327,127 @@ def test_a_pin_that_is_no_longer_right_is_not_tried_again(hsm, vault):
     # Had it been tried, it would be right now; this process has forgotten it.
     with pytest.raises(PassphraseRefused, match="the PIN is not the token's"):
         signer.sign(b"message", SHA256_P256)
+
+
+class Answering:
+    """A module whose token answers logins with these errors, one after another, and then lets everybody in.
+
+    SoftHSM calls a wrong PIN by its name and never locks; other tokens do not and do.
+    """
+
+    manufacturer_id = "Somebody"
+
+    def __init__(self, *errors):
+        self.errors = list(errors)
+        self.logins = 0
+        self.ends = 0
+
+    def get_token(self, token_label):
+        assert token_label == LABEL
+        return self
+
+    def open(self, rw, user_pin):
+        assert (rw, user_pin) == (True, PIN)
+        self.logins += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return self
+
+    def close(self):
+        pass
+
+    def finalize(self):
+        self.ends += 1
+
+
+@pytest.fixture
+def answering(monkeypatch):
+    """Put such a module in the place of every other; gives it with its address."""
+
+    def put(*errors):
+        module = Answering(*errors)
+        monkeypatch.setattr(session, "_library", lambda _: module)
+        monkeypatch.setattr(session, "_PAUSES", (0, 0, 0))
+        return module, TokenAddress(f"/answering-{len(errors)}.so", LABEL)
+
+    return put
+
+
+REFUSING = [
+    exceptions.FunctionFailed,
+    exceptions.GeneralError,
+    exceptions.DeviceError,
+    exceptions.PinLocked,
+    exceptions.PinExpired,
+    exceptions.PinIncorrect,
+    exceptions.UserPinNotInitialized,
+]
+
+
+@pytest.mark.parametrize("error", REFUSING)
+def test_a_login_that_the_token_refuses_is_tried_once(answering, error):
+    module, address = answering(error(), error())
+    with pytest.raises((PassphraseRefused, TokenFailed)):
+        Token.open(address, PIN)
+    assert module.logins == 1
+    assert address not in session._open
+
+
+@pytest.mark.parametrize("error", session._NOT_REACHED)
+def test_a_login_that_does_not_reach_the_token_is_repeated(answering, error):
+    module, address = answering(error(), error(), error())
+    Token.open(address, PIN).close()
+    assert module.logins == 4
+
+
+def test_a_softhsm_that_fails_beside_anothers_login_is_asked_again(answering, hsm):
+    real = pkcs11.lib(hsm.module)
+    manufacturer = real.get_token(token_label=LABEL).manufacturer_id
+    real.finalize()
+    module, address = answering(exceptions.GeneralError())
+    module.manufacturer_id = manufacturer
+    Token.open(address, PIN).close()
+    assert module.logins == 2
+
+
+def test_a_token_that_is_never_reached_is_said_so_in_the_end(answering):
+    module, address = answering(*[exceptions.TokenNotPresent()] * 20)
+    with pytest.raises(TokenFailed, match=r"has failed or is gone \(TokenNotPresent\)"):
+        Token.open(address, PIN)
+    assert module.logins == 8
+
+
+def test_a_refused_login_in_a_run_is_left_to_the_next_run_which_begins_anew(answering):
+    module, address = answering()
+    token = Token.open(address, PIN)
+    module.errors = [exceptions.GeneralError()] * 2
+
+    def work(found):
+        if module.logins == 1:
+            raise exceptions.SessionHandleInvalid
+        return found
+
+    for logins in (2, 3):
+        with pytest.raises(TokenFailed, match="GeneralError"):
+            token.run(work)
+        assert (module.logins, module.ends) == (logins, logins - 1)
+    assert token.run(work) is module
+    token.close()
+
+
+def test_others_work_while_an_opening_waits_for_its_token(hsm, vault, monkeypatch):
+    signer = vault.create(CA, SHA256_P256)
+    waits = []
+
+    def wait(pause):
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(checked, signer, SHA256_P256).result(30)
+        waits.append(pause)
+
+    monkeypatch.setattr(session.time, "sleep", wait)
+    with pytest.raises(TokenFailed, match="is not there"):
+        Token.open(TokenAddress(hsm.module, "another"), PIN)
+    assert waits == list(session._PAUSES)
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,16 @@ from ca.issuing.issuer import Issuers
 from ca.issuing.standing import AskedKey, Standing, own_keys, standing_of
 from ca.keys.codes import keyed_code
 from ca.model import (
+    HOLDER_KINDS,
+    LOCAL_KINDS,
+    RESIDENT_KINDS,
     Applicant,
     ApplicationId,
     CertificateKind,
     LocalHolder,
     Office,
     OfficialPost,
+    Resident,
     ResidentCode,
 )
 from ca.names import Municipalities
@@ -89,9 +93,11 @@ class Registration:
             raise BadInput(f"office {office.id}", "receives no applications")
         self._check_applicant(applicant, office, code)
         requests = []
+        own = own_keys(self.stores)
         for kind, csr in csrs.items():
             # What could not be issued is said now, not after three officers have had the case in hand.
             practice = self._claims.require(office, applicant, kind, card_expires, at)
+            _require_fitting(applicant, kind)
             requests.append(KeyRequest(kind, read_csr(csr, practice.keys, f"{kind} request")))
         if not requests:
             raise BadInput("application", "asks for no certificate", remedy="Give a request for a kind")
@@ -105,7 +111,7 @@ class Registration:
                 requests=tuple(requests),
                 card_expires=card_expires,
             )
-            self._require_new_keys(writing, application)
+            self._require_new_keys(writing, application, own)
             applications.add(connection, application)
         return application
 
@@ -184,14 +190,14 @@ class Registration:
         if code is None:
             raise BadInput("applicant", "a resident's application needs the resident code")
 
-    def _require_new_keys(self, writing: Writing, application: Application) -> None:
+    def _require_new_keys(self, writing: Writing, application: Application, own: frozenset[bytes]) -> None:
         """Raise CsrRefused unless every key asked for is in no other certificate or application."""
         keys = _asked(application)
         if len({key.digest for key in keys}) < len(keys):
             raise CsrRefused(
                 "application", "asks for two kinds with one key; each kind has a key pair of its own"
             )
-        standing, own = _standing(writing, application), own_keys(self.stores)
+        standing = _standing(writing, application)
         for key in keys:
             place = f"{key.kind} request"
             if key.digest in own:
@@ -277,3 +283,17 @@ def _standing(writing: Writing, application: Application) -> Standing:
 
 def _asked(application: Application) -> list[AskedKey]:
     return [AskedKey.of(request.kind, request.public_key) for request in application.requests]
+
+
+_KINDS: Mapping[type[Applicant], frozenset[CertificateKind]] = {
+    Resident: frozenset(RESIDENT_KINDS),
+    OfficialPost: frozenset({CertificateKind.OFFICIAL_POST}),
+    LocalHolder: frozenset(LOCAL_KINDS),
+}
+"""Which kinds are for whom."""
+
+
+def _require_fitting(applicant: Applicant, kind: CertificateKind) -> None:
+    """Raise BadInput for a holder's kind that is not for such an applicant; others are not issued at any office."""
+    if kind in HOLDER_KINDS and kind not in _KINDS[type(applicant)]:
+        raise BadInput("application", f"the kind {kind} is not for this kind of applicant")

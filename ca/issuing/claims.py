@@ -107,7 +107,7 @@ class Claims:
                 raise Conflict(
                     claim.name,
                     f"the key of its {key.kind} request has been certified meanwhile",
-                    remedy="Reject it",
+                    remedy="Make a new key pair",
                 )
             one = self._one(claim, key, held, at)
             standing.require_still_true(one.holding, at, claim.name)

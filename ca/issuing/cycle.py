@@ -156,17 +156,16 @@ def recover(issuers: Issuers, at: datetime) -> list[IssuedCertificate]:
             with store.writing() as connection:
                 recovered += complete(connection, issued)
                 for record in too_late:
-                    _abandon(connection, record, at)
+                    _abandon(connection, record.id, at)
     if failures:
         raise failures[0]
     return recovered
 
 
-def _abandon(connection: Connection, record: CertificateRecord, at: datetime) -> None:
+def _abandon(connection: Connection, certificate: CertificateId, at: datetime) -> None:
     """Count an intent as issued, and end it at once: nobody has the certificate, and its serial is spent."""
-    if not certificates.abandon(connection, record.id):
-        return
-    if revocations.find(connection, record.id, record.scope) is not None:
+    record = certificates.abandon(connection, certificate)
+    if record is None or revocations.find(connection, record.id, record.scope) is not None:
         return
     moment = at.replace(microsecond=0)
     revocation = Revocation(record.id.serial, moment, RevocationReason.UNSPECIFIED)

@@ -19,6 +19,7 @@ from ca.wire import walk
 MAXIMUM_SIZE = 16 * 1024
 """Octets of a request as handed in. One with an RSA-4096 key and every usual attribute is under 4 KiB."""
 
+_CANONICAL = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 _DIGESTS = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _LABELS = frozenset({b"CERTIFICATE REQUEST", b"NEW CERTIFICATE REQUEST"})
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----\s([A-Za-z0-9+/=\s]*)-----END \1-----")
@@ -45,18 +46,14 @@ def read_csr(data: bytes, rule: SubjectKeyRule, place: str) -> bytes:
         key = request.public_key()
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
-    if isinstance(key, rsa.RSAPublicKey):
-        info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        if (
-            info in encoded
-        ):  # in the one form that a certificate carries, as nearly always: the octets need no reading
-            numbers = key.public_numbers()
-            require_rsa(numbers.n, numbers.e, rule, place)
-            _require_possession(request, key, place)
-            return info
     try:
         info = _public_key_info(encoded)
-        require_key(info, rule, place)
+        if isinstance(key, rsa.RSAPublicKey) and info == key.public_bytes(*_CANONICAL):
+            # In the one form that a certificate carries, as nearly always: its octets need no reading.
+            numbers = key.public_numbers()
+            require_rsa(numbers.n, numbers.e, rule, place)
+        else:
+            require_key(info, rule, place)
     except (ValueError, TypeError):
         raise _not_a_request(place) from None
     if key is None:

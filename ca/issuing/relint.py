@@ -1,8 +1,8 @@
 """Intents are looked at again before they are signed: between their lint and now they lay in a database.
 
 Whoever can write there could else have anything signed. The octets have to be what the kind's profile makes, of this
-issuer, for what the record says; and whoever is no holder has a key of the vault's. So nobody becomes a CA, or a
-responder, by way of the database.
+issuer, for what the record says; they end before the issuer does and name the list in which they would be revoked;
+and whoever is no holder has a key of the vault's. So nobody becomes a CA, or a responder, by way of the database.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
-from ca.errors import BadInput, LintRefused
+from ca.errors import BadInput, LintRefused, NotFound
 from ca.issuing.issuer import Issuer, Issuers
 from ca.keys.signer import key_identifier
 from ca.keys.vault import KeyId
 from ca.lint.candidate import PROFILES
-from ca.model import CA_KINDS, HOLDER_KINDS, CertificateKind
+from ca.model import ARL, CA_KINDS, FULL, HOLDER_KINDS, CertificateKind, partition_scope
 from ca.profiles.drafting import Slot
 from ca.profiles.extensions import (
     NAMES,
@@ -25,7 +25,7 @@ from ca.profiles.extensions import (
     SubjectDirectoryName,
     SubjectKey,
 )
-from ca.store import authorities
+from ca.store import authorities, lists
 from ca.store.certificates import CertificateRecord
 from ca.wire import der, walk
 from ca.wire.extensions import encode_extension
@@ -48,7 +48,7 @@ def check_intent(record: CertificateRecord, issuers: Issuers) -> None:
     issuer = issuers.of(record.id.generation)
     place = f"intent of {record.id}"
     try:
-        found = list(_problems(record, issuer))
+        found = list(_problems(record, issuer, _point(record, issuer, issuers)))
     except BadInput:
         found = ["is not a TBSCertificate in DER"]
     if not found and record.kind not in HOLDER_KINDS and not _is_ours(record, issuers):
@@ -62,7 +62,7 @@ def check_intent(record: CertificateRecord, issuers: Issuers) -> None:
         )
 
 
-def _problems(record: CertificateRecord, issuer: Issuer) -> Iterator[str]:
+def _problems(record: CertificateRecord, issuer: Issuer, point: DistributionPoint | None) -> Iterator[str]:
     """What is wrong with an intent, each as a short sentence; BadInput if it cannot even be read."""
     octets = record.encoded
     walk.require_size(octets, "intent", CERTIFICATE_LIMIT)
@@ -86,6 +86,9 @@ def _problems(record: CertificateRecord, issuer: Issuer) -> Iterator[str]:
     ):
         if found != wanted:
             yield f"{what} is another one"
+    own = issuer.record.period
+    if not own.not_before <= record.period.not_before <= record.period.not_after <= own.not_after:
+        yield "the validity is not within the issuer's own"
     read_name(subject, "intent")
     if (subject == own_name) != (record.kind in _SELF_ISSUED):
         yield f"the subject is {'' if subject == own_name else 'not '}the issuer"
@@ -94,8 +97,10 @@ def _problems(record: CertificateRecord, issuer: Issuer) -> Iterator[str]:
     if record.kind not in issuer.facts.kinds:
         yield f"the kind {record.kind} is not issued by this authority"
         return
+    if point is None:
+        yield f"the scope {record.scope!r} is no list of this kind's"
     yield from _extension_problems(
-        fields[-1].contents(octets), PROFILES[record.kind].slots, _known(record, issuer, key)
+        fields[-1].contents(octets), PROFILES[record.kind].slots, _known(record, issuer, key, point)
     )
 
 
@@ -133,21 +138,48 @@ def _begins(extension: bytes, head: bytes) -> bool:
     return extension[start:].startswith(head) and extension[start + len(head)] == 0x04
 
 
+def _point(record: CertificateRecord, issuer: Issuer, issuers: Issuers) -> DistributionPoint | None:
+    """What a certificate of this kind and scope says of its list, or None if the scope is no list of the kind's.
+
+    A holder's partition is read from the store, and has to lie under the kind's name in the practice.
+    """
+    practice, kind = issuer.practice, record.kind
+    if kind not in HOLDER_KINDS:
+        return (
+            DistributionPoint(practice.name) if record.scope == (ARL if kind in CA_KINDS else FULL) else None
+        )
+    holder = practice.holders.get(kind)
+    if holder is None or not record.scope.startswith(partition_scope(kind, "")):
+        return None
+    try:
+        with issuers.store(issuer.id.authority).reading() as connection:
+            point = lists.place(connection, issuer.id, record.scope).point
+    except NotFound:
+        return None
+    above = holder.points.steps
+    return DistributionPoint(point) if point is not None and point.steps[: len(above)] == above else None
+
+
 def _known(
-    record: CertificateRecord, issuer: Issuer, key: bytes
+    record: CertificateRecord, issuer: Issuer, key: bytes, point: DistributionPoint | None
 ) -> dict[type[CertificateExtension], CertificateExtension]:
-    """The values, besides those that the profile fixes, that this issuer's certificates of this kind always have."""
+    """The values, besides those that the profile fixes, that follow from issuer, kind, key and the list's point.
+
+    Not known are what only the application said: the holder's own names, and a cross-certificate's policies.
+    """
     kind, practice = record.kind, issuer.practice
     values: list[CertificateExtension] = [
         SubjectKey(key_identifier(key)),
         IssuerDirectoryName(practice.japanese_name),
         practice.status_service(issuer.id),
     ]
+    if point is not None:
+        values.append(point)
     if kind in HOLDER_KINDS:
         holder = practice.holder(kind)
         values += [holder.policies, issuer.authority_key(holder.authority_key)]
     else:
-        values += [issuer.authority_key(), DistributionPoint(practice.name)]
+        values.append(issuer.authority_key())
         if kind is not CertificateKind.CROSS:  # its policies are those of an agreement
             values += [practice.services, SubjectDirectoryName(practice.japanese_name)]
     return {type(value): value for value in values}

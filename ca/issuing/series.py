@@ -21,7 +21,7 @@ from ca.wire.templates import TbsTemplate
 
 @dataclass(frozen=True, slots=True)
 class Linted:
-    """A draft that kept every rule, and its octets. Made by a series alone."""
+    """A draft that kept every rule, and its octets. Made by a series, and by ``cycle.prepare`` of a single draft."""
 
     draft: CertificateDraft
     tbs: bytes

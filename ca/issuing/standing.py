@@ -112,7 +112,7 @@ class Standing:
                 raise Conflict(
                     place,
                     f"the register has told of a change since it was approved ({change.kind})",
-                    remedy="Reject the case; if the resident still may, apply again",
+                    remedy="Reject it; if the resident still may, apply again",
                 )
 
 

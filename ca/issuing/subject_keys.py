@@ -1,4 +1,4 @@
-"""The key that a request holds, judged by its octets: what is refused is named before any library meets it."""
+"""The key that a request holds, judged by its octets: what is refused is named, whatever a library says of it."""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ Needs python-pkcs11 (``pip install kakehashi[hsm]``), so nobody imports this mod
 
 A process logs in to a token once, whoever asks. python-pkcs11 initialises modules for use by one thread at a time
 (PKCS#11 v2.40 5.4, C_Initialize without arguments), so every call into one is made under one lock. Whoever wants
-more speed takes more processes: each opens the token itself, since nothing of it outlives a fork.
+more speed takes more processes, each started by spawn: nothing of a token outlives a fork, and a forked process cannot
+open it either, since modules say there that they are initialised already.
 """
 
 from __future__ import annotations
@@ -46,6 +47,18 @@ class TokenAddress:
 
 
 _WRONG_PIN = (exceptions.PinIncorrect, exceptions.PinInvalid, exceptions.PinLenRange)
+_NOT_REACHED = (
+    exceptions.DeviceRemoved,
+    exceptions.SessionClosed,
+    exceptions.SessionCount,
+    exceptions.SessionHandleInvalid,
+    exceptions.SlotIDInvalid,
+    exceptions.TokenNotPresent,
+    exceptions.TokenNotRecognised,
+    exceptions.UserAlreadyLoggedIn,
+)
+"""With what a login may end before the token looked at the PIN; any other failure may have been counted."""
+
 _PROBLEMS: Mapping[type[PKCS11Error], tuple[str, str | None]] = MappingProxyType(
     {
         exceptions.PinLocked: (
@@ -67,6 +80,9 @@ _PROBLEMS: Mapping[type[PKCS11Error], tuple[str, str | None]] = MappingProxyType
     }
 )
 """What the user of a token can do something about; (problem, remedy). Anything else is told by its name."""
+
+_SOFT = "SoftHSM project"
+"""The manufacturer of SoftHSM's tokens."""
 
 _PAUSES = (0.05, 0.1, 0.2)
 """Seconds between the tries of a first login."""
@@ -96,25 +112,22 @@ class Token:
         """Log in, or share the login that this process has; each opening wants a ``close``.
 
         Raises:
-            PassphraseRefused: The PIN is wrong. It is not tried again, since tokens count.
+            PassphraseRefused: The PIN is wrong. What a token has refused for whatever reason is not tried again,
+                since tokens count.
             TokenFailed: The module cannot be loaded, or the token is missing, locked or out of order.
         """
         # Encoding a surrogate would raise an error that carries the PIN.
         if any("\ud800" <= character <= "\udfff" for character in pin):
             raise PassphraseRefused(str(address), "the PIN is not text in UTF-8")
-        with _lock:
-            there = _open.get(address)
-            if there is not None:
-                there.share(pin)
-                return there
-            token = cls(address, pin)
-            try:
-                token._begin()
-            except KakehashiError:
-                token._leave()
-                raise
-            _open[address] = token
-            return token
+        # SoftHSM misses a token while another process logs in to it, as the processes of a server do at their start.
+        for pause in _PAUSES:
+            with suppress(PKCS11Error):
+                return cls._begin(address, pin)
+            time.sleep(pause)
+        try:
+            return cls._begin(address, pin)
+        except PKCS11Error as error:
+            raise refusal(address, error) from None
 
     def close(self) -> None:
         """End this use; the last one logs out."""
@@ -127,6 +140,8 @@ class Token:
     def run(self, work: Callable[[pkcs11.Session], T]) -> T:
         """Do something in the session. If the token fails, log in anew and do it once more: it must stand that.
 
+        A login that is refused is not repeated here: the next call tries it.
+
         Raises:
             PassphraseRefused: The PIN is no longer right.
             TokenFailed: The token fails still.
@@ -134,18 +149,33 @@ class Token:
         with _lock:
             self._require_own_process()
             try:
-                return work(self._live())
+                return work(self._anew() if self._session is None else self._live())
             except PKCS11Error:
                 # What a token that was away says is anything, and only a new start finds it again.
                 return self._guarded(lambda: work(self._anew()))
 
-    def _begin(self) -> None:
-        # SoftHSM misses a token while another process logs in to it, as the processes of a server do at its start.
-        for pause in _PAUSES:
-            with suppress(TokenFailed):
-                return self.run(lambda _: None)
-            time.sleep(pause)
-        return self.run(lambda _: None)
+    @classmethod
+    def _begin(cls, address: TokenAddress, pin: str) -> Token:
+        """What ``open`` gives; a PKCS11Error says that the token was not reached, and may be the next time."""
+        with _lock:
+            there = _open.get(address)
+            if there is not None:
+                there.share(pin)
+                return there
+            token = cls(address, pin)
+            try:
+                token._reach()
+            except (KakehashiError, PKCS11Error):
+                token._leave()
+                raise
+            _open[address] = token
+            return token
+
+    def _reach(self) -> None:
+        try:
+            self._live()
+        except PKCS11Error:
+            self._anew()
 
     def share(self, pin: str) -> None:
         """Let one more use this login, who must know the PIN all the same."""
@@ -167,21 +197,22 @@ class Token:
     def _require_own_process(self) -> None:
         if self._process != os.getpid():
             raise TokenFailed(
-                str(self.address), "was opened before a fork", remedy="Open it in each process anew"
+                str(self.address), "was opened before a fork", remedy="Start the process by spawn"
             )
 
     def _live(self) -> pkcs11.Session:
         """The session, opened if there is none of this time."""
-        module = self.address.module
-        if self._session is None or self._time != _initialised[module]:
+        now = _initialised[self.address.module]
+        if self._session is None or self._time != now:
+            self._session, self._time = None, now
             self._session = self._login(_library(self.address))
-            self._time = _initialised[module]
         return self._session
 
     def _anew(self) -> pkcs11.Session:
         """A new session; the module is initialised again unless another token's failure has done so meanwhile."""
+        self._known_pin()  # or the others' sessions would end for nothing
         module = self.address.module
-        if self._session is None or self._time == _initialised[module]:
+        if self._time == _initialised[module]:
             self._session = None
             library = _library(self.address)
             with suppress(PKCS11Error):  # what cannot be ended in order has ended too
@@ -190,14 +221,25 @@ class Token:
         return self._live()
 
     def _login(self, library: Any) -> pkcs11.Session:
-        if self._pin is None:
-            raise _wrong_pin(self.address)
+        """A session that is logged in; PKCS11Error only if the token has not counted this as a wrong PIN."""
+        pin = self._known_pin()
         token: pkcs11.Token = library.get_token(token_label=self.address.label)
         try:
-            return token.open(rw=True, user_pin=self._pin)
-        except _WRONG_PIN:
-            self._pin = None
+            return token.open(rw=True, user_pin=pin)
+        except _NOT_REACHED:
             raise
+        except PKCS11Error as error:
+            # SoftHSM fails so beside another's login; a wrong PIN it calls by its name, and counts none.
+            if isinstance(error, exceptions.GeneralError) and token.manufacturer_id == _SOFT:
+                raise
+            if isinstance(error, _WRONG_PIN):
+                self._pin = None
+            raise refusal(self.address, error) from None
+
+    def _known_pin(self) -> str:
+        if self._pin is None:
+            raise _wrong_pin(self.address)
+        return self._pin
 
     def _guarded(self, work: Callable[[], T]) -> T:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from datetime import date
+from functools import lru_cache
 
 from ca.birth import BirthDate
 from ca.chance import Chance
@@ -69,6 +70,7 @@ _ERAS = (  # the first day of each era, newest first; the digit stands for the e
 )
 
 
+@lru_cache(maxsize=1 << 16)  # in a batch there are more holders than days
 def birth_date_text(born: BirthDate) -> str:
     """EYYYYMMDD: the era's digit, then the Gregorian date; what is unknown is zero.
 

@@ -2,7 +2,8 @@
 
 The journal record, synced, is the acknowledgement and the truth. The store's transaction is open around it, so that
 no certificate can come in between decision and record; should the process end before the store has it, the record is
-carried out at the next opening. Carrying out twice changes nothing.
+carried out at the next opening. Carrying out twice changes nothing. Every database says how far it has followed the
+journal: whichever of them was put back to an older copy gets what it has lost.
 """
 
 from __future__ import annotations
@@ -81,34 +82,39 @@ class EventDesk:
         return outcomes
 
     def catch_up(self) -> int:
-        """Carry out the journal's records that the store does not have; gives how many there were.
+        """Carry out the journal's records that not every database has; gives how many there were.
 
         Raises:
             HomeRefused: The journal is damaged, or ends before what the store has.
         """
-        if not self.journal.path.exists():
-            with self.stores.nation.reading() as connection:
-                if register.applied(connection) == 0:
-                    return 0  # nothing was ever acknowledged here; no journal is begun by looking for one
+        if not self.journal.path.exists() and not any(self._applied()):
+            return 0  # nothing was ever acknowledged here; no journal is begun by looking for one
         with self.journal.turn() as turn:
             return self._catch_up(turn)
 
     def _catch_up(self, turn: Turn) -> int:
-        with self.stores.nation.reading() as connection:
-            applied = register.applied(connection)
-        if applied > turn.head.count:
+        applied = self._applied()
+        if max(applied) > turn.head.count:
             raise HomeRefused(
                 str(self.journal.path),
-                f"has {turn.head.count} records; the store has applied {applied}",
+                f"has {turn.head.count} records; the store has applied {max(applied)}",
                 remedy="Restore the journal from its copy; nothing may be removed from it",
             )
-        missing = turn.head.count - applied
+        missing = turn.head.count - min(applied)
         if missing:
             with self.stores.writing(KeptFirst.AUTHORITIES) as writing:
-                for record in turn.after(applied):
+                for record in turn.after(min(applied)):
                     _carry_out(writing, record.entry, record.index)
-                register.mark_applied(writing.nation, turn.head.count)
+                _mark_applied(writing, turn.head.count)
         return missing
+
+    def _applied(self) -> list[int]:
+        """How far each database has followed the journal."""
+        found: list[int] = []
+        for store in self.stores.each():
+            with store.reading() as connection:
+                found.append(register.applied(connection))
+        return found
 
     def _apply(self, turn: Turn, feed: Feed, changes: Sequence[Change], at: datetime) -> list[Outcome]:
         """Decide, write down and carry out new events as one group."""
@@ -123,7 +129,7 @@ class EventDesk:
                 entries.append(_entry(feed, change, outcome, at))
                 # Before the next event is decided on, which may be the same resident's.
                 _carry_out(writing, entries[-1], turn.head.count + len(entries))
-            register.mark_applied(writing.nation, turn.head.count + len(entries))
+            _mark_applied(writing, turn.head.count + len(entries))
             turn.append(entries)
         return outcomes
 
@@ -164,6 +170,12 @@ def _decide(writing: Writing, change: Change, at: datetime) -> Outcome:
         tuple(order for order, _ in ended),
         tuple(scope for _, scope in ended),
     )
+
+
+def _mark_applied(writing: Writing, index: int) -> None:
+    """Mark every database, also those that the records did not concern: they lack nothing up to there."""
+    for connection in writing.each():
+        register.mark_applied(connection, index)
 
 
 def _carry_out(writing: Writing, entry: EventEntry, index: int) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, text, update
 
-from ca.errors import NotFound
 from ca.model import CertificateId, CertificateKind, GenerationId, OfficerId, Serial
 from ca.store.bulk import AT_ONCE, among, insert_rows, update_rows
 from ca.store.tables import batch_answers, batches
@@ -32,7 +31,7 @@ class BatchRecord:
     """A batch that was approved.
 
     Attributes:
-        id: SHA-256, in hexadecimal digits, of what was handed in.
+        id: SHA-256, in hexadecimal digits, of the table that was handed in; the requests are not in it.
         rows: How many holders it has.
         approver: Who approved it, and ``operator`` who issues it.
     """
@@ -74,14 +73,6 @@ def begin(connection: Connection, batch: BatchRecord) -> BatchRecord:
         )
     )
     return batch
-
-
-def find(connection: Connection, batch: str) -> BatchRecord:
-    """The batch of this id, or NotFound."""
-    row = connection.execute(select(batches).where(batches.c.batch == batch)).one_or_none()
-    if row is None:
-        raise NotFound(f"batch {batch[:16]}", "was never approved here")
-    return _batch(row)
 
 
 def answer(connection: Connection, batch: str, answers: Iterable[BatchAnswer]) -> None:

@@ -171,15 +171,15 @@ def _complete(connection: Connection, generation: str, rows: Sequence[tuple[str,
         update_rows(connection, _ISSUED_BYTES, ("of", "number", "octets"), rows)
 
 
-def abandon(connection: Connection, certificate: CertificateId) -> bool:
-    """Write down that an intent will never be signed; False if it is none any more."""
+def abandon(connection: Connection, certificate: CertificateId) -> CertificateRecord | None:
+    """Write down that an intent will never be signed; gives what is abandoned, None if it is no intent any more."""
     changed = connection.execute(
         update(certificates)
         .where(*_is(certificates.c, certificate))
         .where(certificates.c.state == CertificateState.INTENDED)
         .values(state=CertificateState.ABANDONED)
     )
-    return changed.rowcount == 1
+    return find(connection, certificate) if changed.rowcount == 1 else None
 
 
 def find(connection: Connection, certificate: CertificateId) -> CertificateRecord:

@@ -158,10 +158,20 @@ def _clear_errors(engine: Engine) -> Iterator[None]:
                 ) from None
             case _Trouble.STORAGE:
                 problem = " ".join(str(error.orig).split())  # PostgreSQL's may have several lines
-                remedy = "Nothing of this step was kept; mend the storage and try again"
-                raise StorageFailed(place, problem, remedy=remedy) from None
+                raise StorageFailed(place, problem, remedy=_REMEDY) from None
             case _Trouble.SLIP:
                 raise
+    except engine.dialect.loaded_dbapi.Error as error:
+        # From a COPY, which goes past the toolkit. What it says of the row is not repeated.
+        said = getattr(getattr(error, "diag", None), "message_primary", None) or type(error).__name__
+        if getattr(error, "sqlstate", None) in _BUSY_STATES:
+            raise HomeBusy(
+                place, "is locked by another process", remedy="Wait for it to end and try again"
+            ) from None
+        raise StorageFailed(place, said, remedy=_REMEDY) from None
+
+
+_REMEDY = "Nothing of this step was kept; mend the storage and try again"
 
 
 class _Trouble(Enum):

@@ -1,4 +1,4 @@
-"""The national register: every event that was acknowledged, and how far the store has followed the journal."""
+"""The national register: every event that was acknowledged, and how far each database has followed the journal."""
 
 from __future__ import annotations
 
@@ -43,11 +43,6 @@ def known(connection: Connection, events: Sequence[str]) -> dict[str, Change]:
     return found
 
 
-def of_holder(connection: Connection, holder: bytes) -> list[Change]:
-    """What the register has told of a resident, by effect and event."""
-    return of_holders(connection, [holder])
-
-
 def of_holders(connection: Connection, holders: Sequence[bytes]) -> list[Change]:
     """What the register has told of several residents; of each of them by effect and event."""
     columns = register_events.c
@@ -61,13 +56,13 @@ def of_holders(connection: Connection, holders: Sequence[bytes]) -> list[Change]
 
 
 def applied(connection: Connection) -> int:
-    """The index of the last journal record that the store has applied; 0 before the first."""
+    """The index of the last journal record that this database has applied; 0 before the first."""
     query = select(counters.c.value).where(counters.c.name == _APPLIED)
     return connection.execute(query).scalar_one_or_none() or 0
 
 
 def mark_applied(connection: Connection, index: int) -> None:
-    """Write down that the journal is applied up to this record."""
+    """Write down that the journal is applied in this database up to this record."""
     changed = connection.execute(update(counters).where(counters.c.name == _APPLIED).values(value=index))
     if not changed.rowcount:
         connection.execute(insert(counters).values(name=_APPLIED, value=index))

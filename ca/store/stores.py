@@ -72,7 +72,13 @@ class Writing:
 
     def of(self, authority: AuthorityId) -> Connection:
         """The transaction in this authority's database."""
-        store = self._stores.of(authority)
+        return self._in(self._stores.of(authority))
+
+    def each(self) -> tuple[Connection, ...]:
+        """The transactions in every database, the nation's first."""
+        return tuple(self._in(store) for store in self._stores.each())
+
+    def _in(self, store: Store) -> Connection:
         if store not in self._open:
             self._open[store] = self._others.enter_context(store.writing())
         return self._open[store]

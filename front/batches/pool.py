@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import multiprocessing
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -119,17 +120,15 @@ def _work(job: Job, connection: Connection) -> None:
     assert parent is not None, "it is started by the command"
     with suppress(EOFError, ConnectionError):
         try:
-            with open_world(job.home, lambda: job.secret, job.clock) as world:
+            with (
+                _turn(job.home / "batch.turn") as turn,
+                open_world(job.home, lambda: job.secret, job.clock) as world,
+            ):
                 source = open_source(job.source)
-                issuers = world.issuers_unrecovered  # the parent has recovered before
+                with turn:  # deriving a home's key takes 64 MiB for a moment; tokens like one login at a time
+                    issuers = world.issuers_unrecovered  # the parent has recovered before
                 code_key = issuers.vault.code_key()
-                batch = BatchIssuer(
-                    issuers,
-                    world.plan.municipalities,
-                    world.chance,
-                    job.batch,
-                    _Turn(job.home / "batch.turn"),
-                )
+                batch = BatchIssuer(issuers, world.plan.municipalities, world.chance, job.batch, turn)
                 while True:
                     rows = [
                         read_row(number, fields, source, code_key) for number, fields in connection.recv()
@@ -141,11 +140,20 @@ def _work(job: Job, connection: Connection) -> None:
             connection.send(error)
 
 
+@contextmanager
+def _turn(path: Path) -> Iterator[_Turn]:
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        yield _Turn(file)
+    finally:
+        os.close(file)
+
+
 class _Turn:
     """A lock on a file: whoever waits is woken at once, and the kernel lets go for a process that dies."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("a")
+    def __init__(self, file: int) -> None:
+        self._file = file
 
     def __enter__(self) -> None:
         fcntl.flock(self._file, fcntl.LOCK_EX)

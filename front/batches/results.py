@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
 from asn1crypto import pem
 
-from ca.errors import StorageFailed
+from ca.errors import HomeRefused, StorageFailed
+from ca.model import CertificateId
 from ca.store import batches
-from ca.store.batches import BatchAnswer
 from ca.store.certificates import CertificateState
 from ca.store.stores import Stores
 from front.batches.source import Source, table_rows
@@ -21,6 +22,11 @@ CERTIFICATES = "certificates"
 
 _COLUMNS = ("row", "reference", "kind", "outcome", "certificate", "file", "problem")
 _AT_ONCE = 500
+_REFUSED = "refused"
+
+
+class CertificateGone(HomeRefused):
+    """An answer names a certificate that its authority's database does not have."""
 
 
 def write_results(
@@ -28,19 +34,24 @@ def write_results(
 ) -> Path:
     """Write ``results.csv`` and the certificates of a batch into a folder; gives the table's path.
 
-    Nothing is kept in memory but a few hundred rows. The table appears when it is whole.
+    Nothing is kept in memory but a few hundred rows. The table appears when it is whole. What is made here is its
+    owner's alone: certificates for signing hold what a person is called and where they live.
 
     Raises:
+        CertificateGone: An answer's certificate is in no store; the table that was there before stays.
         StorageFailed: The folder cannot be written in.
     """
     try:
-        (folder / CERTIFICATES).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
+        (folder / CERTIFICATES).mkdir(0o700, exist_ok=True)
         temporary = folder / f".{RESULTS}.new"
-        with temporary.open("w", encoding="utf-8", newline="") as file:
+        with open(temporary, "w", encoding="utf-8", newline="", opener=_owners) as file:
             writer = csv.writer(file)
             writer.writerow(_COLUMNS)
             for row in _result_rows(stores, batch, source, place, folder, progress):
                 writer.writerow(row)
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(folder / RESULTS)
     except OSError as error:
         raise StorageFailed(
@@ -63,16 +74,30 @@ def _result_rows(
                 while number < answer.row:
                     number, fields = next(rows)
                     reference = fields["reference"]
-                state, encoded = (
-                    found.get(answer.certificate, (None, b"")) if answer.certificate else (None, b"")
-                )
-                name = ""
-                if state is CertificateState.ISSUED:
-                    name = f"{CERTIFICATES}/{answer.row}-{answer.kind}.pem"
-                    (folder / name).write_bytes(pem.armor("CERTIFICATE", encoded))
-                yield answer.row, reference, answer.kind, _outcome(answer, state), answer.certificate or "", name, answer.problem or ""  # fmt: skip
+                outcome, name = _REFUSED, ""
+                if answer.certificate is not None:
+                    outcome, encoded = _found(found, answer.certificate)
+                    if outcome == CertificateState.ISSUED:
+                        name = f"{CERTIFICATES}/{answer.row}-{answer.kind}.pem"
+                        with open(folder / name, "wb", opener=_owners) as file:
+                            file.write(pem.armor("CERTIFICATE", encoded))
+                yield answer.row, reference, answer.kind, outcome, answer.certificate or "", name, answer.problem or ""  # fmt: skip
             progress(len(piece))
 
 
-def _outcome(answer: BatchAnswer, state: CertificateState | None) -> str:
-    return "refused" if answer.certificate is None or state is None else state.value
+def _found(
+    found: Mapping[CertificateId, tuple[CertificateState, bytes]], wanted: CertificateId
+) -> tuple[str, bytes]:
+    if wanted not in found:
+        raise CertificateGone(
+            f"certificate {wanted}",
+            "is the answer to a row of the batch, and is not in its authority's database",
+            remedy="Restore the authority's database from a newer copy",
+        )
+    state, encoded = found[wanted]
+    return state.value, encoded
+
+
+def _owners(path: str, flags: int) -> int:
+    """Open a file that nobody but its owner may read, if it is a new one."""
+    return os.open(path, flags, 0o600)

@@ -26,7 +26,7 @@ def read_row(number: int, fields: Mapping[str, str], source: Source, code_key: b
         if not asked:
             raise BadInput(f"row {number}", "names no request", clause=FORM)
         found = resident_of(_particulars(number, fields), f"row {number}")
-        csrs = tuple((kind, source.request(name)) for kind, name in asked)
+        csrs = tuple((kind, source.request(name, f"row {number}, {kind} request")) for kind, name in asked)
     except KakehashiError as error:
         kinds = tuple(kind for kind, _ in asked) or tuple(CertificateKind(kind) for kind in REQUESTS.values())
         return BadRow(number, kinds, error)

@@ -52,6 +52,10 @@ _DAMAGED = (OSError, EOFError, zipfile.BadZipFile, zlib.error)
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 
 
+class NotHandedIn(BadInput):
+    """A file that should be in what was handed in is not."""
+
+
 class Source(Protocol):
     """What was handed in. May be opened by several processes."""
 
@@ -59,8 +63,19 @@ class Source(Protocol):
         """The octets of the table; BadInput if there is none."""
         ...
 
-    def request(self, name: str) -> bytes:
-        """The octets of a request, or one more than may be read; BadInput if there is none of this name."""
+    def request(self, name: str, place: str) -> bytes:
+        """The octets of a request, or one more than may be read.
+
+        No error repeats the name: the sender chose it, and it may be a resident's code.
+
+        Args:
+            name: As it stands in the table.
+            place: Who names it: the row and the kind.
+
+        Raises:
+            NotHandedIn: There is none of this name, or it is no plain file's name.
+            BadInput: What lies there cannot be read.
+        """
         ...
 
 
@@ -79,14 +94,17 @@ class Folder:
                 str(self._path / TABLE), f"cannot be read: {error.strerror}", clause=FORM
             ) from None
 
-    def request(self, name: str) -> bytes:
+    def request(self, name: str, place: str) -> bytes:
         """The octets of a request."""
         try:
-            with (self._path / _plain(name)).open("rb") as file:
+            with (self._path / _plain(name, place)).open("rb") as file:
                 return file.read(MAXIMUM_SIZE + 1)
+        except FileNotFoundError:
+            if name in self._problems:
+                raise BadInput(place, self._problems[name]) from None
+            raise NotHandedIn(place, "was not handed in under the name in the table") from None
         except OSError as error:
-            problem = self._problems.get(name, f"cannot be read: {error.strerror}")
-            raise BadInput(f"request {name}", problem) from None
+            raise BadInput(place, f"cannot be read: {error.strerror}") from None
 
     @cached_property
     def _problems(self) -> dict[str, str]:
@@ -112,19 +130,19 @@ class Zip:
         """The octets of the table."""
         return self._open(TABLE, f"{self._path}, {TABLE}")
 
-    def request(self, name: str) -> bytes:
+    def request(self, name: str, place: str) -> bytes:
         """The octets of a request."""
         try:
-            with self._open(_plain(name), f"request {name}") as file:
+            with self._open(_plain(name, place), place) as file:
                 return file.read(MAXIMUM_SIZE + 1)
         except _DAMAGED:
-            raise BadInput(f"request {name}", "is damaged in the ZIP file") from None
+            raise BadInput(place, "is damaged in the ZIP file") from None
 
     def _open(self, name: str, place: str) -> BinaryIO:
         try:
             packed = self._archive.getinfo(name)
         except KeyError:
-            raise BadInput(place, "is not in the ZIP file", clause=FORM) from None
+            raise NotHandedIn(place, "is not in the ZIP file", clause=FORM) from None
         if packed.compress_type not in _PACKED:
             raise BadInput(place, "is packed in another way than by deflating", clause=FORM)
         try:
@@ -236,11 +254,11 @@ def _header(fields: list[str], place: str) -> list[str]:
     return fields
 
 
-def _plain(name: str) -> str:
+def _plain(name: str, place: str) -> str:
     """The name, if it is a plain file's: nothing that leads out of the directory."""
     if not _NAME.fullmatch(name) or name == TABLE:
-        raise BadInput(
-            "request",
+        raise NotHandedIn(
+            place,
             f"its file's name is not 1 to 100 letters, digits, dots, hyphens and underlines, or is {TABLE}",
             clause=FORM,
         )

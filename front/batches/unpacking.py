@@ -14,7 +14,7 @@ from tempfile import mkdtemp
 import msgspec
 
 from ca.errors import BadInput, KakehashiError, StorageFailed
-from front.batches.source import PROBLEMS, REQUESTS, TABLE, Folder, Zip, lines, table_rows
+from front.batches.source import PROBLEMS, REQUESTS, TABLE, Folder, NotHandedIn, Zip, lines, table_rows
 from front.home import storage_errors
 
 _FOLDER = "batch-requests-"
@@ -26,18 +26,22 @@ _PROCESSES = multiprocessing.get_context("spawn")
 def laid_out(path: Path, home: Path) -> Iterator[Path]:
     """The directory itself, or one that a ZIP file's table and requests are unpacked to, for as long as they are needed.
 
-    One batch at a time is issued in a home, which its lock sees to; what a killed one left is removed.
+    One batch at a time is issued in a home, which its lock sees to; what a killed one left of its holders is removed,
+    whatever is handed in now.
 
     Raises:
         BadInput: It is no ZIP file, or one whose table cannot be read.
         StorageFailed: The disk refused.
     """
+    with storage_errors(f"home {home}"):
+        given = path.resolve()
+        for left in home.resolve().glob(f"{_FOLDER}*"):
+            if not given.is_relative_to(left):
+                shutil.rmtree(left, ignore_errors=True)
     if path.is_dir():
         yield path
         return
     with storage_errors(f"home {home}"):
-        for left in home.glob(f"{_FOLDER}*"):
-            shutil.rmtree(left, ignore_errors=True)
         # A new name each time: who unpacks for a run that was killed must not write among what another one reads.
         folder = Path(mkdtemp(prefix=_FOLDER, dir=home))
     try:
@@ -52,13 +56,14 @@ def _in_a_process(path: Path, folder: Path) -> None:
     ours, theirs = _PROCESSES.Pipe(duplex=False)
     process = _PROCESSES.Process(target=_work, args=(path, folder, theirs), daemon=True)
     process.start()
-    theirs.close()
     try:
+        theirs.close()
         problem: KakehashiError | None = ours.recv()
     except EOFError:
         problem = StorageFailed(str(path), "could not be unpacked: the process died")
     finally:
         ours.close()
+        process.kill()  # it has answered, or nobody waits for its answer any more
         process.join()
     if problem is not None:
         raise problem
@@ -76,7 +81,10 @@ def _work(path: Path, folder: Path, connection: Connection) -> None:
 
 
 def _unpack(source: Zip, place: str, folder: Path) -> None:
-    """Write the table, and the requests that it names; what is wrong with a request is written down beside them."""
+    """Write the table, and the requests that it names; what is wrong with a request is written down beside them.
+
+    Only with one that the ZIP file has, whose list is what bounds their number.
+    """
     written = 0
     with source.table() as table, (folder / TABLE).open("wb") as copy:
         for line in lines(table, f"{place}, {TABLE}"):
@@ -86,10 +94,12 @@ def _unpack(source: Zip, place: str, folder: Path) -> None:
             copy.write(line)
     problems: dict[str, str] = {}
     with table_rows(Folder(folder), place) as rows:
-        for _, fields in rows:
+        for number, fields in rows:
             for name in filter(None, map(fields.__getitem__, REQUESTS)):
                 try:
-                    octets = source.request(name)
+                    octets = source.request(name, f"row {number}")
+                except NotHandedIn:
+                    continue  # as the folder will say
                 except BadInput as error:
                     problems[name] = error.problem
                 else:

@@ -15,10 +15,13 @@ from ca.errors import HomeBusy
 from ca.issuing.approval import begin_batch, mend_batch
 from ca.store import batches
 from front.batches.pool import Job, issue_all
-from front.batches.results import write_results
+from front.batches.results import CertificateGone, write_results
 from front.batches.source import open_source, survey, table_rows
 from front.batches.unpacking import laid_out
 from front.cli.common import Settings, command_options
+
+_ROUNDS = 3
+"""How often what has to be taken back is issued anew in one run; once is more than anybody has seen."""
 
 
 @click.command()
@@ -58,7 +61,7 @@ def batch(
     ) as bar:  # fmt: skip
         source = open_source(folder)
         contents = survey(source, str(file))
-        assert world.issuers, "what an earlier run intended is signed now"
+        _ = world.issuers  # what an earlier run intended is signed now
         record = begin_batch(
             world.stores,
             contents.digest,
@@ -71,22 +74,34 @@ def batch(
         job = Job(settings.home, folder, record, world.secret(), settings.clock)
         task = bar.add_task("holders", total=contents.rows, rate="", refused=0)
         issued = refused = certificates = 0
-        with table_rows(source, str(file)) as rows:
-            for done in issue_all(job, rows, processes or os.cpu_count() or 1):
-                issued, refused = issued + done.issued, refused + done.refused
-                certificates += done.certificates
-                bar.update(task, advance=done.issued + done.refused + done.known, refused=refused)
-                speed = bar.tasks[task].speed
-                bar.update(task, rate="" if speed is None else f"{speed:,.0f}/s")
+        results = bar.add_task("results", total=None, rate="", refused=0, visible=False)
+        for left in reversed(range(_ROUNDS)):
+            bar.reset(task)
+            with table_rows(source, str(file)) as rows:
+                for done in issue_all(job, rows, processes or os.cpu_count() or 1):
+                    issued, refused = issued + done.issued, refused + done.refused
+                    certificates += done.certificates
+                    bar.update(task, advance=done.issued + done.refused + done.known, refused=refused)
+                    speed = bar.tasks[task].speed
+                    bar.update(task, rate="" if speed is None else f"{speed:,.0f}/s")
+            bar.reset(results, refused=refused, visible=True)
+            try:
+                table = write_results(
+                    world.stores, record.id, source, str(file), out, lambda count: bar.advance(results, count)
+                )
+                break
+            except CertificateGone:
+                # A process of an earlier run lived on, and died between its two commits only now.
+                if not left or not mend_batch(world.stores, record.id):
+                    raise
         with world.stores.nation.reading() as connection:
             answered = batches.count(connection, record.id)
-        results = bar.add_task("results", total=None, rate="", refused=refused)
-        table = write_results(
-            world.stores, record.id, source, str(file), out, lambda count: bar.advance(results, count)
-        )
     settings.tell(
         {
             "batch": record.id,
+            "approver": record.approver,
+            "operator": record.operator,
+            "approved_at": record.approved_at.isoformat(),
             "holders": contents.rows,
             "answered": answered,
             "issued_now": issued,

@@ -27,7 +27,7 @@ from ca.store.batches import BatchRecord
 from ca.store.engine import Store, sqlite_url
 from ca.store.tables import certificate_bytes, metadata
 from ca.suites import KeyFamily
-from front.batches.pool import _Turn
+from front.batches.pool import _turn
 from tests.bench import homes, materials, measure, others, postgresql
 from tests.bench.bench import PROCESSES, Bench
 from tests.bench.crew import Crew, crew
@@ -75,13 +75,13 @@ def desk(
     home: Path, family: KeyFamily, batch: BatchRecord, requests: Path, wanted: int, group: int
 ) -> Iterator[Desk]:
     """Open a desk in this process."""
-    with homes.opened(home, family) as opened:
+    with homes.opened(home, family) as opened, _turn(home / "batch.turn") as turn:
         issuer = BatchIssuer(
             opened.issuers,
             opened.world.plan.municipalities,
             SystemChance(),
             batch,
-            _Turn(home / "batch.turn"),
+            turn,
         )
         yield Desk(issuer, opened, materials.requests(requests, family, wanted), group)
 

@@ -29,15 +29,12 @@ from tests.bench.bench import Bench
 from tests.bench.report import Budget, Row, skipped
 from tests.commands import COMMAND
 
-# What a server or a command that issues does before its first certificate. The limit on an edition's size is
-# raised: 10,000 authorities take more than it grants.
+# What a server or a command that issues does before its first certificate.
 _START = """
 import sys
 from pathlib import Path
 from statistics import median
-from bridge.crossing import edition
 from front.assembly import open_world
-edition._MAXIMUM_SIZE = 1 << 24
 home, passphrase, authority = sys.argv[1:]
 with open_world(Path(home), lambda: passphrase) as world:
     issuer = world.issuers.newest(authority)
