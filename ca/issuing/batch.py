@@ -31,7 +31,8 @@ from ca.store.stores import KeptFirst, Stores, Writing
 GROUP = 512
 """Rows that share their two commits; a sync of the disk costs about as much as signing fifteen certificates."""
 
-# What is wrong with a row, and is its answer; a key or a store that fails is none, and ends the batch for now.
+# What is wrong with a row, and so its answer. A key or a store that fails is nobody's answer: the run ends, and goes on
+# with the same command once that is mended.
 _REFUSALS = (BadInput, Conflict, LintRefused, NotFound)
 # Rounds in which nothing could be written; far more often than a holder's standing changes while it is looked at.
 _PATIENCE = 8

@@ -6,8 +6,8 @@ and whoever starts after a crash in between can tell from the first what the sec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -47,26 +47,7 @@ class Reading:
 
     nation: Connection
     _stores: Stores
-    _others: ExitStack
-    _open: dict[Store, Connection]
-
-    def of(self, authority: AuthorityId) -> Connection:
-        """The transaction in this authority's database."""
-        store = self._stores.of(authority)
-        if store not in self._open:
-            self._open[store] = self._others.enter_context(store.reading())
-        return self._open[store]
-
-
-@dataclass(frozen=True, slots=True)
-class Writing:
-    """Transactions that write in the nation's database and in those of authorities, opened as they are asked for.
-
-    The nation's lock is always taken first, so two writers never wait for each other.
-    """
-
-    nation: Connection
-    _stores: Stores
+    _begin: Callable[[Store], AbstractContextManager[Connection]]
     _others: ExitStack
     _open: dict[Store, Connection]
 
@@ -80,8 +61,16 @@ class Writing:
 
     def _in(self, store: Store) -> Connection:
         if store not in self._open:
-            self._open[store] = self._others.enter_context(store.writing())
+            self._open[store] = self._others.enter_context(self._begin(store))
         return self._open[store]
+
+
+@dataclass(frozen=True, slots=True)
+class Writing(Reading):
+    """The same for transactions that write.
+
+    The nation's lock is always taken first, so two writers never wait for each other.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +97,7 @@ class Stores:
     def reading(self) -> Iterator[Reading]:
         """Read in the nation's database and in authorities'."""
         with ExitStack() as others, self.nation.reading() as connection:
-            yield Reading(connection, self, others, {self.nation: connection})
+            yield Reading(connection, self, Store.reading, others, {self.nation: connection})
 
     @contextmanager
     def writing(self, first: KeptFirst) -> Iterator[Writing]:
@@ -119,7 +108,7 @@ class Stores:
         with ExitStack() as later, ExitStack() as sooner:
             nations, others = (sooner, later) if first is KeptFirst.NATION else (later, sooner)
             connection = nations.enter_context(self.nation.writing())
-            yield Writing(connection, self, others, {self.nation: connection})
+            yield Writing(connection, self, Store.writing, others, {self.nation: connection})
 
     def generations(self) -> list[GenerationRecord]:
         """Every key of every authority."""
