@@ -61,14 +61,14 @@ UNKNOWN_CRITICAL = (UNKNOWN_OID, True, b"\x05\x00")
 class Case:
     """One thing changed in the right world, what we say, and whether OpenSSL accepts.
 
-    Where the two differ, the reason stands beside the case.
+    Where the two differ, the reason stands beside the case; ``None`` where OpenSSL's versions differ.
     """
 
     id: str
     change: Callable[[World], object]
     reason: Reason | None = None
     step: int | None = None
-    openssl: bool = False
+    openssl: bool | None = False
     policy: str = GPKI_POLICY
     at: timedelta = timedelta()
     marking: Marking = Marking.TEST
@@ -213,8 +213,8 @@ CASES = [
     Case("list signed by another key", town(signer=4, aki_key=2), Reason.CANNOT_TELL, 3),
     Case("list that names another key", town(aki_key=4), Reason.CANNOT_TELL, 3),
     Case("list of another issuer", town(issuer=BRIDGE), Reason.CANNOT_TELL, 3),
-    # OpenSSL takes a delta list for a whole one.
-    Case("delta list", town(delta=True), Reason.CANNOT_TELL, 3, openssl=True),
+    # OpenSSL took a delta list for a whole one up to 3.0.19; 3.0.22 refuses it.
+    Case("delta list", town(delta=True), Reason.CANNOT_TELL, 3, openssl=None),
     Case("indirect list", town(partial={"indirect_crl": True}), Reason.CANNOT_TELL, 3),
     Case(
         "list of some reasons",
@@ -364,7 +364,8 @@ def test_verdicts(case: Case, tmp_path: Path) -> None:
         assert (caught.value.reason, caught.value.step) == (case.reason, case.step), str(caught.value)
         assert case.says in caught.value.problem
         assert caught.value.clause or case.reason is Reason.TEST_WORLD
-    assert world.openssl_accepts(tmp_path / "openssl", case.policy, at) is case.openssl
+    if case.openssl is not None:
+        assert world.openssl_accepts(tmp_path / "openssl", case.policy, at) is case.openssl
 
 
 @pytest.fixture(scope="module")
