@@ -260,7 +260,7 @@ def test_death_at_any_moment_under_load_leaves_nothing_unknown(tmp_path: Path) -
     with engine_world(folder):
         pass
     dice = random.Random(31)
-    starts = itertools.count(1000, 200)
+    starts = itertools.count(1000, 80)  # more than a process needs in its short life, and enough for all of them
     known: set[bytes] = set()
     recovered = 0
     with opened(folder, chance=SystemChance()) as world:
