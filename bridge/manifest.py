@@ -6,6 +6,7 @@ believes certificates and lists, not the manifest.
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -15,6 +16,8 @@ from ca.profiles.extensions import Holds
 
 MANIFEST = "manifest.json"
 MANIFEST_SIGNATURE = "manifest.p7s"
+JOURNAL_HEAD = "journal/head.json"
+JOURNAL_HEAD_SIGNATURE = "journal/head.p7s"
 
 # Each step of a path begins with a letter or digit, so none is `.`, `..` or empty.
 _Path = Annotated[
@@ -71,3 +74,18 @@ class Manifest(msgspec.Struct, frozen=True):
     authorities: tuple[AuthorityEntry, ...]
     cross: tuple[CrossEntry, ...]
     lists: tuple[ListEntry, ...]
+
+
+class JournalHead(msgspec.Struct, frozen=True):
+    """How far the journal of a world reached: with it every record up to there is fixed.
+
+    Attributes:
+        count: How many records there were.
+        digest: SHA-256 of the last record's line, in hexadecimal digits; zeros if there were none.
+    """
+
+    format: Literal[1]
+    world: Annotated[str, msgspec.Meta(max_length=200)]
+    count: Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+    digest: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+    at: datetime

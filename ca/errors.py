@@ -5,6 +5,8 @@ Facts never hold secrets or personal data: they are shown to people and written 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class KakehashiError(Exception):
     """Something that the caller can understand and act on.
@@ -27,7 +29,7 @@ class KakehashiError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Errors cross process borders; the facts that are keyword-only travel as attributes.
-        return (type(self), (self.place, self.problem), {"clause": self.clause, "remedy": self.remedy})
+        return (type(self), (self.place, self.problem), vars(self).copy())
 
     def __str__(self) -> str:
         clause = f" ({self.clause})" if self.clause else ""
@@ -53,6 +55,10 @@ class NotFound(KakehashiError):
 
 class NotPermitted(KakehashiError):
     """The officer may not do this: wrong role, another office's case, or a second step of one case."""
+
+
+class ArchiveDestroyed(NotFound):
+    """What was archived is there no more: its time was over, and its key was destroyed."""
 
 
 class Conflict(KakehashiError):
@@ -101,3 +107,26 @@ class LintRefused(KakehashiError):
 
 class RevocationRefused(Conflict):
     """A change of revocation state that the rules do not allow."""
+
+
+class ListBlocked(KakehashiError):
+    """A signed list that the publish gate keeps back. The last one that passed stays where relying parties get it.
+
+    Attributes:
+        reason: The word of ``ca.rules.list_changes.Block`` for what is wrong.
+        facts: Numbers that tell more, by name; of a mass jump those that two officers may release.
+    """
+
+    def __init__(
+        self,
+        place: str,
+        problem: str,
+        *,
+        reason: str = "",
+        facts: Mapping[str, int] | None = None,
+        clause: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(place, problem, clause=clause, remedy=remedy)
+        self.reason = reason
+        self.facts = dict(facts or {})

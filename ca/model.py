@@ -170,7 +170,7 @@ def partition_scope(kind: CertificateKind, code: str) -> Scope:
 
 
 class RevocationReason(IntEnum):
-    """CRLReason (RFC 5280 5.3.1). Value 7 is not used there; removeFromCRL stands only in delta lists."""
+    """CRLReason (RFC 5280 5.3.1). Value 7 is not used there; removeFromCRL, a hold's end, stands only in delta lists."""
 
     UNSPECIFIED = 0
     KEY_COMPROMISE = 1
@@ -179,24 +179,46 @@ class RevocationReason(IntEnum):
     SUPERSEDED = 4
     CESSATION_OF_OPERATION = 5
     CERTIFICATE_HOLD = 6
+    REMOVE_FROM_CRL = 8
     PRIVILEGE_WITHDRAWN = 9
     AA_COMPROMISE = 10
 
     @property
     def word(self) -> str:
         """The name in the RFC's spelling, such as ``keyCompromise``; commands and JSON use it."""
-        head, *tail = self.name.lower().split("_")
-        word = head + "".join(part.capitalize() for part in tail)
-        return {"caCompromise": "cACompromise", "aaCompromise": "aACompromise"}.get(word, word)
+        return _REASON_WORDS[self]
 
     @classmethod
     def parse(cls, word: str) -> RevocationReason:
-        """Read a reason's RFC spelling, or raise BadInput naming the possible words."""
-        for reason in cls:
-            if reason.word == word:
-                return reason
-        words = ", ".join(reason.word for reason in cls)
-        raise BadInput(f"reason {word!r}", "is not a revocation reason", remedy=f"One of: {words}")
+        """Read the RFC spelling of why something is to end, or raise BadInput naming the possible words."""
+        reason = _REASONS.get(word)
+        if reason is None or reason is cls.REMOVE_FROM_CRL:  # nothing ends by being let go
+            words = ", ".join(word for word in _REASONS if word != "removeFromCRL")
+            raise BadInput(f"reason {word!r}", "is not a revocation reason", remedy=f"One of: {words}")
+        return reason
+
+    @classmethod
+    def recorded(cls, word: str) -> RevocationReason:
+        """The reason that this word was written down for; removeFromCRL is one too, and ValueError of others."""
+        try:
+            return _REASONS[word]
+        except KeyError:
+            raise ValueError(f"{word} is not a revocation reason") from None
+
+
+_REASON_WORDS = {
+    RevocationReason.UNSPECIFIED: "unspecified",
+    RevocationReason.KEY_COMPROMISE: "keyCompromise",
+    RevocationReason.CA_COMPROMISE: "cACompromise",
+    RevocationReason.AFFILIATION_CHANGED: "affiliationChanged",
+    RevocationReason.SUPERSEDED: "superseded",
+    RevocationReason.CESSATION_OF_OPERATION: "cessationOfOperation",
+    RevocationReason.CERTIFICATE_HOLD: "certificateHold",
+    RevocationReason.REMOVE_FROM_CRL: "removeFromCRL",
+    RevocationReason.PRIVILEGE_WITHDRAWN: "privilegeWithdrawn",
+    RevocationReason.AA_COMPROMISE: "aACompromise",
+}
+_REASONS = {word: reason for reason, word in _REASON_WORDS.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,20 @@ def suite(name: str, place: str) -> Suite:
         raise BadInput(place, f"{name!r} is not a suite", remedy=f"One of: {', '.join(SUITES)}") from None
 
 
+_BY_ALGORITHM = {suite.algorithm: suite for suite in SUITES.values()}
+assert len(_BY_ALGORITHM) == len(SUITES), (
+    "an algorithm names one suite; its key is checked with the signature"
+)
+
+
+def of_algorithm(algorithm: str) -> Suite:
+    """The suite of this signature algorithm (a dotted object identifier), or SuiteRetired."""
+    suite = _BY_ALGORITHM.get(algorithm)
+    if suite is None:
+        raise SuiteRetired(f"algorithm {algorithm}", "is not one that is believed")
+    return suite
+
+
 def require(suite: Suite, use: Use, at: datetime) -> None:
     """Raise SuiteRetired unless the suite may be used so at this moment."""
     until = suite.sign_until if use is Use.SIGN else suite.verify_until

@@ -15,7 +15,8 @@ from bridge.crossing.edition import edition_text, municipalities_path, read_edit
 from bridge.crossing.plan import Plan, make_plan
 from bridge.manifest import Marking
 from bridge.repository.folder import Repository
-from ca.chance import Chance, SeededChance, SystemChance
+from bridge.repository.heads import publish_head
+from ca.chance import Chance
 from ca.clock import Clock
 from ca.errors import KakehashiError
 from ca.issuing import cycle
@@ -24,10 +25,12 @@ from ca.issuing.issuer import Issuers
 from ca.keys.vault import KeyVault
 from ca.names import Municipalities
 from ca.revoking.events import EventDesk
-from ca.store.journal import Journal
+from ca.revoking.publication import publish_changes
+from ca.store.archive import archive_key
+from ca.store.lists import ListRecord
 from ca.store.stores import Stores
 from front.databases import open_stores
-from front.home import Description, Home, clock_of
+from front.home import Description, Home, chance_of, clock_of
 from front.logs import log
 from front.vaults import open_vault
 
@@ -44,6 +47,7 @@ class World:
     stores: Stores
     repository: Repository
     passphrase: PassphraseSource
+    vault: Callable[[], KeyVault]
 
     @cached_property
     def plan(self) -> Plan:
@@ -54,49 +58,44 @@ class World:
     def issuers(self) -> Issuers:
         """The authorities with their keys; what was intended when a process ended is signed now."""
         issuers = self.issuers_unrecovered
-        for recover in (lambda at: cycle.recover(issuers, at), self._registration(issuers).recover):
-            try:
-                recover(self.clock())
-            except KakehashiError as error:
-                # The intent stays and is tried again; a key that cannot sign must not stop revoking and publishing.
-                log("intent not signed", level=WARNING, error=type(error).__name__, place=error.place)
+        try:
+            cycle.recover(issuers, self.clock())
+        except KakehashiError as error:
+            # The intent stays and is tried again; a key that cannot sign must not stop revoking and publishing.
+            log("intent not signed", level=WARNING, error=type(error).__name__, place=error.place)
         return issuers
 
     @cached_property
     def issuers_unrecovered(self) -> Issuers:
         """The same, where another process of the same command has signed what was intended."""
-        return Issuers(self.stores, self._vault, self.plan.practices)
+        return Issuers(self.stores, self.vault(), self.plan.practices)
 
     @cached_property
     def registration(self) -> Registration:
         """The offices' cases."""
-        return self._registration(self.issuers)
+        return Registration(self.issuers, self.plan.municipalities, self.chance)
 
     @cached_property
     def events(self) -> EventDesk:
         """Where the register's feeds arrive."""
-        return EventDesk(self.stores, Journal(self.home.journal))
+        return EventDesk(self.stores, self.plan.lapses)
+
+    def publish_changes(self) -> list[ListRecord]:
+        """Make and place every list that has something new to say, and the journal's head beside them."""
+        at = self.clock()
+        made = publish_changes(self.issuers, self.repository, at=at)
+        if made:
+            publish_head(self.issuers, self.plan, self.repository, at=at)
+        return made
 
     @property
     def chance(self) -> Chance:
         """Where unpredictable octets come from."""
         return chance_of(self.description)
 
-    def _registration(self, issuers: Issuers) -> Registration:
-        return Registration(issuers, self.plan.municipalities, self.chance)
-
-    @cached_property
-    def _vault(self) -> KeyVault:
-        return open_vault(self.home, self.description, self.passphrase)
-
     def secret(self) -> str:
         """What opens the vault, for processes that work with this one; empty for public test keys."""
         return "" if self.description.seed is not None else self.passphrase()
-
-    def close_keys(self) -> None:
-        """Let go of the keys, if they were opened."""
-        if "_vault" in self.__dict__:
-            self._vault.close()
 
 
 @contextmanager
@@ -111,19 +110,19 @@ def open_world(
     home = Home(folder)
     with home.locked(alone=False):
         description = home.require_complete()
-        stores = open_stores(home, description)
+        asked = cache(passphrase)  # once, however often a key is opened
         with ExitStack() as stack:
+
+            @cache
+            def vault() -> KeyVault:
+                opened = open_vault(home, description, asked)
+                stack.callback(opened.close)
+                return opened
+
+            stores = open_stores(home, description, lambda: archive_key(vault().code_key()))
             stack.callback(stores.close)
             moment = clock_of(description, clock)
-            # Asked for once, however often a key is opened.
-            world = World(home, description, moment, stores, Repository(home.repository), cache(passphrase))
-            stack.callback(world.close_keys)
-            yield world
-
-
-def chance_of(description: Description) -> Chance:
-    """The machine's generator; in a seeded test world a repeatable one."""
-    return SystemChance() if description.seed is None else SeededChance(description.seed)
+            yield World(home, description, moment, stores, Repository(home.repository), asked, vault)
 
 
 def home_plan(home: Home, description: Description) -> Plan:

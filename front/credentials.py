@@ -32,13 +32,14 @@ def new_key(
     name: str,
     purpose: KeyPurpose,
     officer: OfficerId | None,
+    feed: str | None = None,
     at: datetime,
 ) -> str:
     """Make a client key; the caller shows it once, since only its hash is kept."""
     # From the machine's generator even in a seeded world: it opens a server, not a test.
     octets = SystemChance().octets("client key", _OCTETS)
     key = _PREFIX + base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
-    clients.add_key(connection, _digest(key), name=name, purpose=purpose, officer=officer, at=at)
+    clients.add_key(connection, _digest(key), name=name, purpose=purpose, officer=officer, feed=feed, at=at)
     return key
 
 

@@ -5,7 +5,7 @@ A URL never holds a password: PostgreSQL's own files (``~/.pgpass``, ``PGPASSFIL
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sqlalchemy import inspect
@@ -15,10 +15,15 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from ca.errors import BadInput, Conflict, HomeRefused
 from ca.model import authority_id
 from ca.store import marks
+from ca.store.archive import Archive
 from ca.store.engine import Store, sqlite_url
+from ca.store.journal import Journal
 from ca.store.schema import migrate
 from ca.store.stores import Stores
-from front.home import Description, Home, storage_errors
+from front.home import Description, Home, chance_of, storage_errors
+
+ArchiveKey = Callable[[], bytes]
+"""Gives the key of the archive, once it is needed."""
 
 _DRIVERS = {
     "sqlite": "sqlite",
@@ -82,7 +87,7 @@ def require_empty(home: Home, description: Description) -> None:
                 store.close()
 
 
-def make_stores(home: Home, description: Description) -> Stores:
+def make_stores(home: Home, description: Description, archive_key: ArchiveKey) -> Stores:
     """The databases of a home in the making, each at this version's schema and marked as this home's.
 
     Raises:
@@ -92,7 +97,7 @@ def make_stores(home: Home, description: Description) -> Stores:
         with storage_errors(f"database {file}"):
             file.touch(mode=0o600)  # residents' particulars lie there
             file.chmod(0o600)  # also of an empty one that was there already
-    stores = _stores(home, description)
+    stores = _stores(home, description, archive_key)
     try:
         for store in stores.each():
             migrate(store)
@@ -103,14 +108,14 @@ def make_stores(home: Home, description: Description) -> Stores:
     return stores
 
 
-def open_stores(home: Home, description: Description) -> Stores:
+def open_stores(home: Home, description: Description, archive_key: ArchiveKey) -> Stores:
     """The databases of a complete home.
 
     Raises:
         HomeRefused, HomeTooNew: A database is missing, belongs to another home, or has another version's schema.
     """
     _require_files(home, description)
-    stores = _stores(home, description)
+    stores = _stores(home, description, archive_key)
     try:
         for store in stores.each():
             store.require_schema()
@@ -124,7 +129,7 @@ def open_stores(home: Home, description: Description) -> Stores:
 def upgrade_stores(home: Home, description: Description) -> tuple[str | None, ...]:
     """Bring every database to this version's schema; gives the schemas that were there before."""
     _require_files(home, description)
-    stores = _stores(home, description)
+    stores = _stores(home, description, _no_archive)
     try:
         before = tuple(store.schema() for store in stores.each())
         for store, schema in zip(stores.each(), before, strict=True):
@@ -158,11 +163,27 @@ def _require_files(home: Home, description: Description) -> None:
             raise HomeRefused(str(file), "is missing", remedy="Restore it from the backup")
 
 
-def _stores(home: Home, description: Description) -> Stores:
+def _stores(home: Home, description: Description, archive_key: ArchiveKey) -> Stores:
     nation, *urls = _urls(home, description)
     opened = {url: Store.open(url) for url in dict.fromkeys((nation, *urls))}
     own = {authority_id(name): opened[url] for name, url in zip(description.databases, urls, strict=True)}
-    return Stores(opened[nation], own)
+    return Stores(opened[nation], journal_of(home, description, archive_key), own)
+
+
+def _no_archive() -> bytes:
+    raise AssertionError("nothing is archived here")
+
+
+def journal_of(home: Home, description: Description, archive_key: ArchiveKey = _no_archive) -> Journal:
+    """The journal of a home, with its mirror and its archive."""
+    mirror = None if description.journal_mirror is None else Path(description.journal_mirror)
+    archive = Archive(
+        home.archive,
+        None if mirror is None else mirror / "archive",
+        archive_key,
+        chance_of(description),
+    )
+    return Journal(home.journal, None if mirror is None else mirror / "journal", archive)
 
 
 def _placed(home: Home, text: str) -> str:

@@ -7,6 +7,7 @@
     keys/               wrapped private keys, and the key of the residents' codes, unless they lie in a token
     store.db            the store (SQLite), unless home.toml names databases by URL
     journal/            what was acknowledged, in a chain of hashes
+    archive/            the certificates that the journal tells of, each under a key of its own
     repository/         what is public
 
 Locks: ``home.lock`` is held shared by whoever works in the home, and alone by ``init``.
@@ -28,6 +29,7 @@ from typing import Final, Literal
 import msgspec
 
 from bridge.manifest import Marking
+from ca.chance import Chance, SeededChance, SystemChance
 from ca.clock import Clock, ShiftedClock, system_clock
 from ca.errors import BadInput, HomeBusy, HomeHalfMade, HomeRefused, HomeTooNew, StorageFailed
 
@@ -74,6 +76,8 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         token: The token in which its keys lie; None if they lie in the home.
         database: The URL of the nation's database, if it is not store.db.
         databases: The URLs of the databases of authorities that have one of their own.
+        journal_mirror: The folder, best on another disk, in which journal and archive are kept a second time.
+        inbox: The directory of feed files that the worker watches, if it does.
     """
 
     format: Literal[1] = FORMAT
@@ -87,6 +91,8 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     clock: ClockSetting | None = None
     database: str | None = None
     databases: dict[str, str] = msgspec.field(default_factory=dict)
+    journal_mirror: str | None = None
+    inbox: str | None = None
 
     def __post_init__(self) -> None:
         if Marking(self.marking) is Marking.PRODUCTION and (self.seed is not None or self.clock is not None):
@@ -120,6 +126,11 @@ class Home:
     def journal(self) -> Path:
         """The folder of the journal: what was acknowledged."""
         return self.folder / "journal"
+
+    @property
+    def archive(self) -> Path:
+        """The folder of the archive: what was signed, under keys that can be destroyed one by one."""
+        return self.folder / "archive"
 
     @property
     def repository(self) -> Path:
@@ -253,6 +264,11 @@ def clock_of(description: Description, setting: tuple[datetime, float] | None) -
     return system_clock if description.clock is None else _reckonable(description.clock.clock())
 
 
+def chance_of(description: Description) -> Chance:
+    """Where a world's unpredictable octets come from: the machine; in a seeded test world repeatable ones."""
+    return SystemChance() if description.seed is None else SeededChance(description.seed)
+
+
 def _reckonable(clock: ShiftedClock) -> Clock:
     if clock.start.year not in _CLOCK_YEARS:
         raise BadInput("--clock", f"{clock.start.date()} is not in {_CLOCK_YEARS[0]} to {_CLOCK_YEARS[-1]}")
@@ -266,7 +282,7 @@ def _toml(description: Description) -> str:
         f"format = {description.format}",
         *(
             f"{name} = {_text(getattr(description, name))}"
-            for name in ("state", "marking", "edition", "url", "id", "database")
+            for name in ("state", "marking", "edition", "url", "id", "database", "journal_mirror", "inbox")
             if getattr(description, name) is not None
         ),
     ]

@@ -18,11 +18,11 @@ from ca import suites
 from ca.errors import BadInput, Conflict, StorageFailed
 from ca.keys import pool
 from ca.keys.vault import KeyVault
-from ca.store.journal import Journal
+from ca.store.archive import archive_key
 from ca.suites import Use
-from front.assembly import PassphraseSource, chance_of, plan_of
+from front.assembly import PassphraseSource, plan_of
 from front.databases import make_stores, require_empty
-from front.home import Description, Home, clock_of, storage_errors
+from front.home import Description, Home, chance_of, clock_of, storage_errors
 from front.vaults import make_vault, wanted_secret
 
 Progress = Callable[[str, int], None]
@@ -100,10 +100,10 @@ def _make_world(
     clock = clock_of(description, None)
     repository = Repository(home.repository)
     repository.sweep()
-    stores = make_stores(home, description)
+    stores = make_stores(home, description, lambda: archive_key(vault.code_key()))
     steps = 3 * len(plan.practices) + len(plan.crosses) // 2 + 1
     try:
-        Journal(home.journal).begin()
+        stores.journal.begin()
         maker = WorldMaker(
             plan, stores, vault, chance_of(description), clock(), lambda what: progress(what, steps)
         )

@@ -1,15 +1,16 @@
-"""What came of events, as machines read it."""
+"""What came of events, and what went wrong, as machines read it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ca.clock import utc_text
+from ca.errors import KakehashiError
 from ca.revoking.events import Outcome
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:
-    """An event's outcome, with the certificates that it ended."""
+    """An event's outcome, with the certificates that it ended; and, if it is quarantined, its case and why."""
     return {
         "event": outcome.event,
         "kind": outcome.kind.value,
@@ -23,4 +24,17 @@ def outcome_fields(outcome: Outcome) -> dict[str, Any]:
             }
             for order in outcome.orders
         ],
+        "case": outcome.case,
+        "problem": outcome.problem,
+    }
+
+
+def error_fields(error: KakehashiError) -> dict[str, Any]:
+    """An error's facts."""
+    return {
+        "error": type(error).__name__,
+        "place": error.place,
+        "problem": error.problem,
+        "clause": error.clause,
+        "remedy": error.remedy,
     }

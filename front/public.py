@@ -28,6 +28,7 @@ def public(repository: Path) -> Blueprint:
     @blueprint.get("/manifest.json")
     @blueprint.get("/manifest.p7s")
     @blueprint.get("/g/<path:path>")
+    @blueprint.get("/journal/<path:path>")
     def file(path: str | None = None) -> Response:  # noqa: ARG001 - the route's variable
         """A file of the repository. Anything else in the home is out of reach."""
         name = request.path.lstrip("/")

@@ -1,7 +1,8 @@
 """The worker: timed and queued jobs, every second, each with its own chance.
 
 Carry out what the journal has and the store has not; publish the lists that newer revocations call for; every minute
-those that their age calls for. Publishing is done under a lease row, so that two workers never do it at once.
+those that their age calls for; with lists, and every hour, the journal's head. Carry out orders of many certificates. Apply the feed files of the home's inbox, if it has one. Publishing is done under a lease
+row, so that two workers never do it at once.
 """
 
 from __future__ import annotations
@@ -11,17 +12,24 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timedelta
-from logging import ERROR
+from itertools import islice
+from logging import CRITICAL, ERROR
+from pathlib import Path
 from types import FrameType
 
 from bridge.repository.contents import publish_lists
+from bridge.repository.heads import publish_head
 from ca.clock import system_clock
-from ca.errors import KakehashiError
+from ca.errors import KakehashiError, ListBlocked
 from ca.revoking.publication import publish_changes
-from ca.store import clients
+from ca.store import clients, orders
+from ca.store.orders import OrderState
 from front.assembly import World
+from front.inbox import take
 from front.logs import LOGGER, log
+from front.ordering import ORDERS_JOB, TURN, chunks
 
 LISTS_JOB = "lists"
 HEALTH_JOB = "health"
@@ -29,6 +37,8 @@ HEALTH_JOB = "health"
 
 _LEASE = timedelta(seconds=15)
 _PAUSE = 1.0
+# How often the journal's head is published where no list is; with lists it is published at once.
+_HEADS = timedelta(hours=1)
 # How often every generation is asked for lists that have grown old; lists that events touch do not wait for it.
 _ROUND = timedelta(seconds=60)
 
@@ -46,6 +56,8 @@ class Worker:
         self._owner = f"{socket.gethostname()} {os.getpid()}"
         self._stop = threading.Event()
         self._next_round = system_clock()
+        self._alarms: dict[tuple[str, str], datetime] = {}  # what was said of which list, until when
+        self._next_head = system_clock()
 
     def run(self, *, parent: int | None = None) -> None:
         """Work until a signal, or until the process ``parent``, which started this one, is gone."""
@@ -61,13 +73,28 @@ class Worker:
 
     def once(self) -> None:
         """Try every job once. What goes wrong in one is said, and does not keep the others from their turn."""
-        done = [self._try(job) for job in (self._carry_out, self._publish_changes, self._publish_due)]
+        done = [
+            self._try(job)
+            for job in (
+                self._carry_out,
+                self._settle,
+                self._take_file,
+                self._carry_out_orders,
+                self._publish_changes,
+                self._publish_due,
+                self._publish_head,
+            )
+        ]
         if all(done):
             self._hold(HEALTH_JOB)
 
     def _try(self, job: Callable[[], None]) -> bool:
         try:
             job()
+        except ListBlocked as error:
+            # The worker did well: relying parties keep the last list that passed, until somebody has looked.
+            self._alarm(error)
+            return True
         except KakehashiError as error:
             kind = type(error).__name__
             log("job failed", level=ERROR, error=kind, place=error.place, problem=error.problem)
@@ -77,10 +104,52 @@ class Worker:
             return True
         return False
 
+    def _alarm(self, error: ListBlocked) -> None:
+        """Say that a list is kept back, every minute: `kakehashi list blocked` shows them all."""
+        about, now = (error.place, error.reason), system_clock()
+        if about not in self._alarms or now >= self._alarms[about]:
+            log(
+                "list kept back",
+                level=CRITICAL,
+                place=error.place,
+                reason=error.reason,
+                problem=error.problem,
+            )
+            self._alarms[about] = now + _ROUND
+
     def _carry_out(self) -> None:
         """What the journal has and the store has not. Without a lease: processes take turns at the journal."""
-        if late := self._world.events.catch_up():
+        if late := self._world.stores.catch_up():
             log("journal carried out", records=late)
+
+    def _settle(self) -> None:
+        """Events that waited for their effect, which has come."""
+        world = self._world
+        if settled := world.events.settle(world.clock()):
+            log("waiting events settled", events=len(settled))
+
+    def _take_file(self) -> None:
+        """One file of the inbox; the next one has its turn when what this one ended is published."""
+        if (inbox := self._world.description.inbox) is None:
+            return
+        with closing(take(self._world, Path(inbox))) as files:
+            for answered in islice(files, 1):
+                log("feed file taken", result=answered.result, file=str(answered.path))
+
+    def _carry_out_orders(self) -> None:
+        """Orders of many certificates, for a few seconds; then the lists have their turn."""
+        stores = self._world.stores
+        with stores.nation.reading() as connection:
+            if not orders.in_state(connection, OrderState.RUNNING):
+                return
+        until = self._hold(ORDERS_JOB, TURN)
+        if until is None:
+            return
+        for order in chunks(stores, self._world.clock, self._stop.wait):
+            if order.state is OrderState.DONE:
+                log("order carried out", order=order.number, done=order.progress.done, found=order.found)
+            if self._stop.is_set() or system_clock() >= until:
+                return
 
     def _publish_changes(self) -> None:
         if self._hold(LISTS_JOB) is None:
@@ -88,6 +157,7 @@ class Worker:
         world = self._world
         made = publish_changes(world.issuers, world.repository, at=world.clock())
         if made:
+            self._next_head = system_clock()
             log("lists published", lists=[f"{record.generation}/{record.scope}" for record in made])
 
     def _publish_due(self) -> None:
@@ -104,15 +174,26 @@ class Worker:
                 failures.append(error)
                 continue
             if made:
+                self._next_head = system_clock()
                 log("lists renewed", generation=str(generation), lists=len(made))
+        self._next_round = system_clock() + _ROUND
         if failures:
             raise failures[0]
-        self._next_round = system_clock() + _ROUND
 
-    def _hold(self, job: str) -> datetime | None:
+    def _publish_head(self) -> None:
+        """How far the journal reaches: with every publication of lists, and every hour."""
+        if system_clock() < self._next_head or self._hold(LISTS_JOB) is None:
+            return
+        world = self._world
+        publish_head(world.issuers, world.plan, world.repository, at=world.clock())
+        self._next_head = system_clock() + _HEADS
+
+    def _hold(self, job: str, lasting: timedelta | None = None) -> datetime | None:
         """Take a job, or keep it for a lease's time more: until when. None if another worker has it."""
         with self._world.stores.nation.writing() as connection:
-            return clients.take_lease(connection, job, self._owner, lasting=self.lease, at=system_clock())
+            return clients.take_lease(
+                connection, job, self._owner, lasting=lasting or self.lease, at=system_clock()
+            )
 
     def _end(self, _signal: int, _frame: FrameType | None) -> None:
         self._stop.set()

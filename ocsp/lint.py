@@ -178,6 +178,19 @@ def answer_by_record(candidate: AnswerCandidate) -> Iterator[str]:
             yield f"{answer.status.status} is said where the records say {said.status}"
 
 
+@_ANSWERS.rule(
+    "RFC 6960 4.4.4", "an archive cutoff stands with what has expired, with nothing else, and lies before"
+)
+def answer_archive_cutoff(candidate: AnswerCandidate) -> Iterator[str]:
+    for answer, record in zip(candidate.draft.answers, candidate.records, strict=False):
+        if (answer.archive_cutoff is not None) != record.has_expired(parts.instant(answer.this_update)):
+            yield "an archive cutoff does not tell whether the certificate has expired"
+        if answer.archive_cutoff is not None and parts.instant(answer.archive_cutoff) > parts.instant(
+            answer.this_update
+        ):
+            yield "the archive cutoff lies after thisUpdate"
+
+
 @_ANSWERS.rule("RFC 9654 2.1", "the nonce is the request's; without one in the request there is none")
 def answer_nonce(candidate: AnswerCandidate) -> Iterator[str]:
     if candidate.draft.nonce != candidate.request.nonce:

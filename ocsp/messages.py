@@ -31,11 +31,16 @@ QUERY_LIMIT = 50
 NONCE_LIMIT = 128
 """Octets of a nonce (RFC 9654 2.1)."""
 
+ARCHIVE_CUTOFF = "1.3.6.1.5.5.7.48.1.6"
+"""Since when the statuses of certificates that have expired are kept (RFC 6960 4.4.4)."""
+
+BASIC_RESPONSE = der.oid("1.3.6.1.5.5.7.48.1.1")
+"""The type of every successful response (RFC 6960 4.2.1)."""
+
 _EXTENSION_LIMIT = 16
 """Extensions at one place; RFC 6960 4.4 knows three of a request and one of a query."""
 
 _PLACE = "OCSP request"
-_BASIC = der.oid("1.3.6.1.5.5.7.48.1.1")
 _NONCE = "1.3.6.1.5.5.7.48.1.2"
 # An answer is always a BasicOCSPResponse, which every client takes (RFC 6960 4.4.3).
 _ACCEPTABLE_RESPONSES = "1.3.6.1.5.5.7.48.1.4"
@@ -187,12 +192,17 @@ def _read_extensions(octets: bytes, explicit: walk.Element, understood: frozense
 
 @dataclass(frozen=True, slots=True)
 class SingleAnswer:
-    """What is said of one certificate (SingleResponse, RFC 6960 4.2.1)."""
+    """What is said of one certificate (SingleResponse, RFC 6960 4.2.1).
+
+    Attributes:
+        archive_cutoff: If the certificate has expired: since when such statuses are kept (RFC 6960 4.4.4).
+    """
 
     query: Query
     status: Status
     this_update: datetime
     next_update: datetime
+    archive_cutoff: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +243,9 @@ def response(data: bytes, suite: Suite, signature: bytes, certificate: bytes) ->
         der.bit_string(signature),
         der.context(0, der.sequence(certificate)),
     )
-    return der.sequence(der.enumerated(0), der.context(0, der.sequence(_BASIC, der.octet_string(basic))))
+    return der.sequence(
+        der.enumerated(0), der.context(0, der.sequence(BASIC_RESPONSE, der.octet_string(basic)))
+    )
 
 
 def error_response(status: ErrorStatus) -> bytes:
@@ -242,11 +254,16 @@ def error_response(status: ErrorStatus) -> bytes:
 
 
 def _single_response(answer: SingleAnswer) -> bytes:
+    extensions = b""
+    if answer.archive_cutoff is not None:
+        value = der.octet_string(der.generalized_time(answer.archive_cutoff))
+        extensions = der.context(1, der.sequence(der.sequence(der.oid(ARCHIVE_CUTOFF), value)))
     return der.sequence(
         answer.query.encoded,
         _cert_status(answer.status),
         der.generalized_time(answer.this_update),
         der.context(0, der.generalized_time(answer.next_update)),
+        extensions,
     )
 
 

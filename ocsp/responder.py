@@ -49,6 +49,7 @@ class Responder:
         facts: For whom it speaks, and its certificate.
         suite: What it signs with.
         lifetime: From an answer's thisUpdate to its nextUpdate, unless the responder's certificate ends before.
+        since: The generation's beginning: all that it has issued since then is known, also what has expired.
     """
 
     generation: GenerationId
@@ -57,6 +58,7 @@ class Responder:
     suite: Suite
     store: Store
     lifetime: timedelta
+    since: datetime
 
     def answer(self, request: bytes, at: datetime) -> bytes:
         """The OCSPResponse to an OCSPRequest at this moment.
@@ -79,7 +81,13 @@ class Responder:
             responder=key_identifier(self.signer.public_key),
             produced_at=moment,
             answers=tuple(
-                SingleAnswer(query, status_of(known.issued_at, known.revocation, moment), moment, next_update)
+                SingleAnswer(
+                    query,
+                    status_of(known.issued_at, known.revocation, moment),
+                    moment,
+                    next_update,
+                    self.since if known.has_expired(moment) else None,
+                )
                 for query, known in zip(asked.queries, records, strict=True)
             ),
             nonce=asked.nonce,
@@ -162,6 +170,7 @@ def open_responder(issuers: Issuers, generation: GenerationId, lifetime: timedel
         suite=issuer.suite,
         store=store,
         lifetime=lifetime,
+        since=issuer.period.not_before,
     )
 
 

@@ -24,8 +24,10 @@ from ca.profiles.extensions import (
     AuthorityKey,
     BasicConstraints,
     CertificatePolicies,
+    DeltaBase,
     DistributionPoint,
     ExtendedKeyUsage,
+    FreshestPoint,
     Holds,
     IssuerDirectoryName,
     IssuingPoint,
@@ -40,7 +42,7 @@ from ca.profiles.extensions import (
     SubjectKey,
     SubjectOtherNames,
 )
-from ca.profiles.lists import PlacedListExtension
+from ca.profiles.lists import ListDraft, PlacedListExtension, draft_delta
 from ca.profiles.services import OCSP_SIGNING, SCVP_SERVER, TIME_STAMPING
 from ca.suites import SHA256_RSA2048
 from tests.builders import (
@@ -70,6 +72,7 @@ RESPONDER, REPOSITORY = CertificateKind.OCSP_RESPONDER, CertificateKind.REPOSITO
 TIME_STAMP, VALIDATION_SERVICE = CertificateKind.TIME_STAMP, CertificateKind.VALIDATION_SERVICE
 SIGNATURE, USER_AUTHENTICATION = CertificateKind.SIGNATURE, CertificateKind.USER_AUTHENTICATION
 OFFICIAL_POST, LG_ENCRYPTION = CertificateKind.OFFICIAL_POST, CertificateKind.LG_ENCRYPTION
+DELTA_URL = "http://repository.example/g/jpki-13.g1/crl/signature-131016.delta.crl"
 
 
 # Ways to change one thing of a valid candidate.
@@ -439,6 +442,36 @@ def with_point_elsewhere():
     return list_candidate(Holds.USER, IssuingPoint(POINT.child((Attribute.CN, "elsewhere")), Holds.USER))
 
 
+def delta_list(change: Callable[[list[PlacedListExtension]], object] = len, base: int = 1):
+    """A delta list of a town, changed behind the profile's back."""
+    draft = draft_delta(list_draft_of(Holds.USER), base)
+    return _changed(draft, change)
+
+
+def fresher_list(change: Callable[[list[PlacedListExtension]], object] = len, **fields: Any):
+    """A complete list of a town that has a delta list, which is said wrongly."""
+    freshest = replace(FreshestPoint(DELTA_URL, POINT), **fields)
+    draft = list_draft_of(Holds.USER)
+    placed = PlacedListExtension(freshest, critical=False)
+    return _changed(replace(draft, extensions=(*draft.extensions, placed)), change)
+
+
+def _changed(draft: ListDraft, change: Callable[[list[PlacedListExtension]], object]) -> ListCandidate:
+    extensions = list(draft.extensions)
+    change(extensions)
+    return ListCandidate(replace(draft, extensions=tuple(extensions)), issuer_of(REPOSITORY))
+
+
+def critical(placed: list[PlacedListExtension], extension: type) -> None:
+    placed[:] = [replace(one, critical=one.critical or isinstance(one.value, extension)) for one in placed]
+
+
+def uncritical(placed: list[PlacedListExtension], extension: type) -> None:
+    placed[:] = [
+        replace(one, critical=one.critical and not isinstance(one.value, extension)) for one in placed
+    ]
+
+
 def entry(after: int = 0, holds: Holds = Holds.USER, **fields: Any) -> Entry:
     return Entry(revocation_of(**fields), list_draft_of(holds), after)
 
@@ -478,6 +511,14 @@ LIST_COUNTEREXAMPLES: Mapping[str, Callable[[], ListCandidate]] = {
     "list_point_of_place": with_point_elsewhere,
     "list_point_holds": lambda: list_candidate(Holds.CA, IssuingPoint(AUTHORITY, Holds.ALL)),
     "list_scope": lambda: list_candidate(Holds.USER, place=replace(place_of(Holds.USER), scope=ARL)),
+    "list_delta_critical": lambda: delta_list(lambda placed: uncritical(placed, DeltaBase)),
+    "list_delta_base": lambda: delta_list(base=2),
+    "list_freshest_not_critical": lambda: fresher_list(lambda placed: critical(placed, FreshestPoint)),
+    "list_freshest_of_complete": lambda: delta_list(
+        lambda placed: placed.append(PlacedListExtension(FreshestPoint(DELTA_URL, POINT), critical=False))
+    ),
+    "list_freshest_point": lambda: fresher_list(name=None),
+    "list_freshest_url": lambda: fresher_list(url="ldap://repository.example/delta"),
 }
 
 FURTHER_LISTS: tuple[tuple[str, Callable[[], ListCandidate]], ...] = (
@@ -493,6 +534,9 @@ FURTHER_LISTS: tuple[tuple[str, Callable[[], ListCandidate]], ...] = (
         ),
     ),
     ("list_point_holds", lambda: list_candidate(Holds.USER, IssuingPoint(POINT, Holds.CA))),
+    ("list_delta_base", lambda: delta_list(base=0)),
+    ("list_freshest_url", lambda: fresher_list(url=f"{DELTA_URL}\n")),
+    ("list_freshest_point", lambda: fresher_list(name=AUTHORITY)),
     ("list_scope", lambda: list_candidate(Holds.CA, place=replace(place_of(Holds.CA), scope=Scope("full")))),
     (
         "list_scope",
@@ -529,5 +573,6 @@ FURTHER_ENTRIES: tuple[tuple[str, Entry], ...] = (
     ("entry_times", entry(invalid_since=datetime(2014, 1, 1))),  # noqa: DTZ001 - the breach
     ("entry_reason", entry(holds=Holds.CA, reason=RevocationReason.CERTIFICATE_HOLD)),
     ("entry_reason", entry(holds=Holds.ALL, reason=RevocationReason.AA_COMPROMISE)),
+    ("entry_reason", entry(reason=RevocationReason.REMOVE_FROM_CRL)),
 )
 ALL_ENTRY_BREACHES = (*ENTRY_COUNTEREXAMPLES.items(), *FURTHER_ENTRIES)

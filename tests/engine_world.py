@@ -10,13 +10,14 @@ files beside it, or on a PostgreSQL server. ``layout`` says where those of new w
 from __future__ import annotations
 
 import atexit
+import itertools
 import json
 import multiprocessing
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -24,10 +25,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import Table
 
 from bridge.crossing.edition import edition_text, municipalities_path, read_edition
 from bridge.crossing.plan import Plan, make_plan
@@ -35,7 +38,7 @@ from bridge.crossing.world import WorldMaker
 from bridge.manifest import Marking
 from bridge.repository.folder import Repository
 from ca.birth import BirthDate
-from ca.chance import Chance, SeededChance
+from ca.chance import Chance, SeededChance, SystemChance
 from ca.issuing.authority import Registration
 from ca.issuing.cycle import IssuedCertificate
 from ca.issuing.issuer import Issuer, Issuers
@@ -60,7 +63,9 @@ from ca.model import (
 from ca.names import Municipalities
 from ca.store import officers
 from ca.store.applications import Application
+from ca.store.archive import Archive
 from ca.store.engine import Store, sqlite_url
+from ca.store.journal import Journal, Turn
 from ca.store.schema import migrate
 from ca.store.stores import Stores
 from ca.store.tables import metadata
@@ -175,6 +180,25 @@ class EngineWorld:
         issued = self.registration.issue(application.case.id, "operator", at=options.get("at", NOW))
         return {item.record.kind: item for item in issued}
 
+    @contextmanager
+    def before_turn(self, happens: Callable[[], object], *numbers: int) -> Iterator[None]:
+        """Have something happen before the journal's turns of these numbers: at the last moment before a recording."""
+        journal, turns = self.stores.journal, itertools.count(1)
+        turn, happened = journal.turn, []
+
+        def late() -> AbstractContextManager[Turn]:
+            if (number := next(turns)) in numbers:
+                happened.append(number)
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(journal, "turn", turn)  # what happens has turns of its own
+                    happens()
+            return turn()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(journal, "turn", late)
+            yield
+        assert happened, "it has happened"
+
     def interpose(self, generation: GenerationId, wrap: Callable[[Any], Any]) -> None:
         """Put something between an issuer and its signer."""
         issuer = self.issuers.of(generation)
@@ -249,7 +273,34 @@ def _stores(folder: Path) -> Stores:
     for whose, where in json.loads((folder / _PLACES).read_text()).items():
         opened[whose] = Store.open(where if ":" in where else sqlite_url(folder / where))
     nation = opened.pop("nation")
-    return Stores(nation, {AuthorityId(whose): store for whose, store in opened.items()})
+    own = {AuthorityId(whose): store for whose, store in opened.items()}
+    return Stores(nation, journal_of(folder), own)
+
+
+def copy_of(store: Store) -> dict[Table, list[dict[str, object]]]:
+    """All that lies in a database."""
+    with store.reading() as connection:
+        return {
+            table: [dict(row) for row in connection.execute(table.select()).mappings()]
+            for table in metadata.sorted_tables
+        }
+
+
+def put_back(store: Store, copy: Mapping[Table, list[dict[str, object]]]) -> None:
+    """Make a database what it was."""
+    with store.writing() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+        for table, rows in copy.items():
+            if rows:
+                connection.execute(table.insert(), rows)
+
+
+def journal_of(folder: Path, mirror: Path | None = None) -> Journal:
+    """The journal of a test's world, with its archive; the archive's key is a public test key."""
+    aside = None if mirror is None else mirror / "archive"
+    archive = Archive(folder / "archive", aside, lambda: bytes(32), SystemChance())
+    return Journal(folder / "journal", None if mirror is None else mirror / "journal", archive)
 
 
 @cache

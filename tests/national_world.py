@@ -34,7 +34,7 @@ from ca.store import officers
 from ca.store.engine import Store, sqlite_url
 from ca.store.schema import migrate
 from ca.store.stores import Stores
-from tests.engine_world import OFFICERS, SEED, TOWN, URL, EngineWorld
+from tests.engine_world import OFFICERS, SEED, TOWN, URL, EngineWorld, journal_of
 
 BEGINS = datetime(2016, 1, 29, 0, 30, 15, tzinfo=UTC)
 WINDOWS = (TOWN, MunicipalityCode("011061"), MunicipalityCode("131016"))
@@ -63,7 +63,8 @@ def _template() -> tempfile.TemporaryDirectory[str]:
     migrate(store)
     plan = national_plan()
     vault = TestVault.make(folder / "keys", SEED)
-    WorldMaker(plan, Stores(store), vault, SeededChance(SEED), BEGINS, lambda _: None).make()
+    stores = Stores(store, journal_of(folder))
+    WorldMaker(plan, stores, vault, SeededChance(SEED), BEGINS, lambda _: None).make()
     there = {office.id for office in plan.offices}
     with store.writing() as connection:
         for name, office, role in (*OFFICERS, *LOCAL_OFFICERS):
@@ -80,7 +81,7 @@ def national_world(folder: Path) -> Iterator[EngineWorld]:
     """A fresh world in this folder."""
     shutil.copytree(_template().name, folder, dirs_exist_ok=True)
     plan = national_plan()
-    stores = Stores(Store.open(sqlite_url(folder / "store.db")))
+    stores = Stores(Store.open(sqlite_url(folder / "store.db")), journal_of(folder))
     vault = TestVault.open(folder / "keys")
     issuers = Issuers(stores, vault, plan.practices)
     repository = Repository(folder / "repository")

@@ -33,6 +33,7 @@ from bridge.repository.layout import cross_path, self_signed_path
 from ca.chance import SeededChance
 from ca.clock import system_clock
 from ca.issuing import cycle
+from ca.issuing.cycle import Intended
 from ca.issuing.founding import service
 from ca.issuing.issuer import Issuers
 from ca.keys.vault import KeyId, TestVault
@@ -46,16 +47,15 @@ from ca.model import (
     RevocationReason,
     Serial,
 )
-from ca.revoking.orders import revoke
-from ca.store import authorities, officers
-from ca.store.authorities import ServiceRecord
+from ca.revoking.by_hand import revoke
+from ca.store import officers
 from ca.store.engine import Store, sqlite_url
 from ca.store.schema import migrate
 from ca.store.stores import Stores
 from ca.store.tables import certificates
 from ocsp.responder import Responder, open_responder
 from ocsp.wsgi import OcspApplication
-from tests.engine_world import OFFICERS, SEED, EngineWorld, plan_for
+from tests.engine_world import OFFICERS, SEED, EngineWorld, journal_of, plan_for
 
 CODES = ("31",)
 BEGIN = system_clock().replace(microsecond=0) - timedelta(days=1)
@@ -130,12 +130,10 @@ class OcspWorld(EngineWorld):
             chance=self.chance,
             at=at,
         )
-        with self.store.writing() as connection:
-            cycle.intend(connection, [prepared])
-            record = ServiceRecord(prepared.record.id, CertificateKind.OCSP_RESPONDER, key)
-            authorities.add_service(connection, record)
-        with self.store.writing() as connection:
-            cycle.complete(connection, [cycle.sign(prepared, at)])
+        with self.stores.recording() as recording:
+            cycle.intend(recording, [Intended(prepared, service_key=key)], at)
+        with self.stores.recording() as recording:
+            cycle.complete(recording, [cycle.sign(prepared, at)], at)
         return prepared.record.id
 
     def request(self, *serials: Serial | int, **options: Any) -> bytes:
@@ -149,7 +147,7 @@ def ocsp_world(folder: Path) -> Iterator[OcspWorld]:
     plan = plan_for(CODES)
     store = Store.open(sqlite_url(folder / "store.db"))
     vault = TestVault.open(folder / "keys")
-    issuers = Issuers(Stores(store), vault, plan.practices)
+    issuers = Issuers(Stores(store, journal_of(folder)), vault, plan.practices)
     try:
         yield OcspWorld(
             folder,
@@ -171,7 +169,8 @@ def _template() -> Path:
     store = Store.open(sqlite_url(folder / "store.db"))
     migrate(store)
     vault = TestVault.make(folder / "keys", SEED)
-    WorldMaker(plan_for(CODES), Stores(store), vault, SeededChance(SEED), BEGIN, lambda _: None).make()
+    stores = Stores(store, journal_of(folder))
+    WorldMaker(plan_for(CODES), stores, vault, SeededChance(SEED), BEGIN, lambda _: None).make()
     there = {office.id for office in plan_for(CODES).offices}
     with store.writing() as connection:
         for name, office, role in OFFICERS:
@@ -179,7 +178,7 @@ def _template() -> Path:
                 officers.add_officer(
                     connection, Officer(OfficerId(name), OfficeId(office), frozenset({role}))
                 )
-    publish_certificates(Stores(store), Repository(folder / "repository"))
+    publish_certificates(stores, Repository(folder / "repository"))
     store.close()
     return folder
 

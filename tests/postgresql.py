@@ -23,7 +23,19 @@ from sqlalchemy import URL, make_url
 
 from tests.components import require
 
-ON_BOTH = frozenset({"test_store", "test_cycle", "test_registration", "test_events", "test_publication"})
+ON_BOTH = frozenset(
+    {
+        "test_store",
+        "test_cycle",
+        "test_registration",
+        "test_events",
+        "test_waiting",
+        "test_quarantine",
+        "test_lists",
+        "test_publication",
+        "test_mass_orders",
+    }
+)
 """The modules whose tests run on both databases."""
 
 SQLITES_OWN = frozenset(
@@ -41,6 +53,16 @@ SQLITES_OWN = frozenset(
         "test_moments_come_out_as_they_went_in_and_in_their_order",
         "test_no_moment_stays_none",
         "test_the_resident_code_is_kept_only_keyed",
+        "test_a_list_written_into_a_file_is_the_list_made_in_memory",
+        "test_an_ec_signatures_length_may_change_the_header",
+        "test_what_is_written_must_be_as_long_as_was_said",
+        "test_a_digest_is_signed_as_its_message_is",
+        "test_what_is_asked_every_second_does_not_pass_over_what_was_revoked_before",
+        "test_a_file_names_certificates",
+        "test_a_file_that_is_none_is_refused_with_its_line",
+        "test_a_file_has_an_end",
+        "test_death_at_each_step_of_a_chunk",
+        "test_an_older_copy_gets_back_what_an_order_ended",
     }
 )
 """Tests of those modules that look at SQLite's own ways, and such as need no database."""
@@ -57,6 +79,8 @@ QUICK = frozenset(
         "test_registration.test_of_two_officers_at_once_one_takes_the_step",
         "test_events.test_at_any_step_nothing_is_lost_or_doubled",
         "test_publication.test_publishers_at_once_leave_the_highest_number_newest",
+        "test_mass_orders.test_an_order_is_about_what_it_selects",
+        "test_mass_orders.test_two_at_once_do_each_chunk_once",
     }
 )
 """What ``make test`` runs on both; ``make test-long`` runs all the rest on PostgreSQL too."""

@@ -713,9 +713,18 @@ def test_on_a_full_disk_everything_stays_as_it_was(name, left, approved, files, 
         on_disk = shutil.copytree(home, disk / "home")
         before = stored(on_disk)
         fill(disk, left)
-        refused(run(*command, "--home", on_disk), str(on_disk / "store.db"), "try again")
-        assert stored(on_disk) == before
+        line = refused(run(*command, "--home", on_disk), str(on_disk), "try again")
+        after = stored(on_disk)
         (disk / "ballast").unlink()
+        if "the journal has it already" in line:
+            # There was room for the record, and none for the database: the next command carries it out.
+            unlike = {name for name, content in after.items() if before.get(name) != content}
+            assert {name.partition("/")[0] for name in unlike} <= {"archive", "journal"}
+            assert name in {"case issue", "revoke"}
+            again = run(*command, "--home", on_disk)
+            assert again.status == 0 or re.search("already revoked|is issued", again.stderr)
+            return
+        assert after == before
         done(run(*command, "--home", on_disk))
 
 

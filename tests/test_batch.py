@@ -11,15 +11,15 @@ import itertools
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 from sqlalchemy import event as events
 
 from ca.birth import BirthDate
@@ -34,7 +34,7 @@ from ca.errors import (
     StorageFailed,
 )
 from ca.issuing import cycle
-from ca.issuing.approval import begin_batch, mend_batch
+from ca.issuing.approval import begin_batch
 from ca.issuing.batch import BadRow, BatchIssuer, BatchRow, GroupDone
 from ca.keys.codes import keyed_code
 from ca.keys.vault import KeyId
@@ -52,29 +52,52 @@ from ca.model import (
     Serial,
     resident_code,
 )
+from ca.revoking.by_hand import revoke
 from ca.revoking.events import EventDesk, EventOutcome
 from ca.revoking.feed import read_feed
-from ca.revoking.orders import revoke
 from ca.rules.validity import japanese_day
 from ca.store import batches, certificates, officers, revocations
 from ca.store.batches import BatchAnswer, BatchRecord
 from ca.store.certificates import CertificateRecord, CertificateState
-from ca.store.journal import Journal
-from ca.store.tables import certificate_bytes as bytes_table
+from ca.store.engine import Store
 from ca.store.tables import certificates as certificates_table
 from ca.store.tables import holdings as holdings_table
 from ca.suites import Suite
 from tests import engine_world as engine
-from tests.engine_world import CODE, NOW, RESIDENT, EngineWorld, Running, append, csr_of, engine_world, lines
+from tests.engine_world import (
+    CODE,
+    NOW,
+    RESIDENT,
+    EngineWorld,
+    Running,
+    append,
+    copy_of,
+    csr_of,
+    engine_world,
+    lines,
+    put_back,
+)
 from tests.feed_files import event, feed_file
 from tests.national_world import BEGINS, national_world
-from tests.test_cycle import TOTTORI, Broken, Watched, everything, require_signed, tbs_of
+from tests.test_cycle import (
+    TOTTORI,
+    Broken,
+    Watched,
+    around_writes,
+    at_each_change,
+    at_each_commit,
+    everything,
+    require_signed,
+    tbs_of,
+)
 
 SIGNATURE, USER_AUTHENTICATION = RESIDENT_KINDS
 OWN = {"nation": "store.db", "jpki-31": "tottori.db"}
 """The layout in which the prefecture has a database of its own."""
 SHORT = rsa.generate_private_key(65537, 1024)  # noqa: S505 - it is to be refused
 BATCH = hashlib.sha256(b"a table").hexdigest()
+Watch = Callable[[Store, Callable[[], None]], None]
+"""Has a step taken at moments of a database's."""
 
 
 @pytest.fixture
@@ -335,9 +358,9 @@ REFUSED: dict[str, tuple[Callable[[EngineWorld], BatchRow | BadRow], str]] = {
         lambda world: row(world, 1, USER_AUTHENTICATION, resident=replace(RESIDENT, birth_date=BirthDate(2014, 9, 2))),
         "lies after the day of issue",
     ),
-    "no such municipality": (of(municipality=MunicipalityCode("312999")), "312999"),
+    "no such municipality": (of(municipality=MunicipalityCode("312999")), "is not in the table of municipalities"),
     "another prefecture": (of(municipality=MunicipalityCode("131016")), "131016"),
-    "a city that has wards": (of(municipality=MunicipalityCode("141003")), "141003"),
+    "a city that has wards": (of(municipality=MunicipalityCode("141003")), "its wards have the windows"),
     "a card that has run out": (lambda world: row(world, card_expires=date(2014, 8, 31)), "already over"),
     "flags for another name": (of(name_substitutes="0"), "substitute"),
     "a control character": (of(address="\x07"), "control character"),
@@ -381,22 +404,7 @@ DIED = event("death-1", "died", CODE, "2015-03-02")
 
 def tell(world: EngineWorld, *changes: dict) -> list[EventOutcome]:
     feed = read_feed(io.BytesIO(feed_file(*changes)), "feed", world.vault.code_key())
-    desk = EventDesk(world.stores, Journal(world.folder / "journal"))
-    return [outcome.outcome for outcome in desk.apply(feed, at=LATER)]
-
-
-class Meanwhile(AbstractContextManager):
-    """A turn at writing before which something happens, the first time."""
-
-    def __init__(self, happens: Callable[[], object]) -> None:
-        self.happens = [happens]
-
-    def __enter__(self) -> None:
-        while self.happens:
-            self.happens.pop()()
-
-    def __exit__(self, *_: object) -> None:
-        pass
+    return [outcome.outcome for outcome in EventDesk(world.stores).apply(feed, at=LATER)]
 
 
 @pytest.mark.parametrize(
@@ -415,14 +423,13 @@ def test_what_the_register_told_since_the_approval_counts(
 ) -> None:
     asked = row(world, 1, *kinds, holder=holder(world))
     other = row(world, 2)
-    batch = begun(world)
-    turn = None
+    work = issuer(world)
     if when == "before it is prepared":
         tell(world, change)
+        assert work.issue([asked, other], LATER).refused == refused
     else:
-        turn = Meanwhile(lambda: tell(world, change))
-    work = BatchIssuer(world.issuers, world.plan.municipalities, world.chance, batch, turn)
-    assert work.issue([asked, other], LATER).refused == refused
+        with world.before_turn(lambda: tell(world, change), 1):
+            assert work.issue([asked, other], LATER).refused == refused
     require_whole(world, asked, other)
     if refused:
         assert "the register has told of a change since it was approved" in problem(world)
@@ -441,9 +448,8 @@ def test_what_the_register_tells_afterwards_ends_the_certificates(world: EngineW
 def test_a_case_that_comes_in_between_has_its_keys(world: EngineWorld) -> None:
     csrs = world.csrs(*RESIDENT_KINDS)
     asked, other = on(world, *csrs.values()), row(world, 2)
-    turn = Meanwhile(lambda: world.issued(csrs=csrs))
-    work = BatchIssuer(world.issuers, world.plan.municipalities, world.chance, begun(world), turn)
-    assert work.issue([asked, other], NOW) == GroupDone(issued=1, refused=1, known=0, certificates=2)
+    with world.before_turn(lambda: world.issued(csrs=csrs), 1):
+        assert issue(world, asked, other) == GroupDone(issued=1, refused=1, known=0, certificates=2)
     assert "in another certificate or application" in problem(world)
 
 
@@ -456,8 +462,8 @@ def test_a_certificate_that_comes_in_between_is_renewed(world: EngineWorld) -> N
         work = BatchIssuer(world.issuers, world.plan.municipalities, world.chance, others)
         work.issue([row(world, 1, SIGNATURE, holder=holder(world), card_expires=soon)], NOW)
 
-    work = BatchIssuer(world.issuers, world.plan.municipalities, world.chance, begun(world), Meanwhile(renew))
-    work.issue([row(world, 1, SIGNATURE, holder=holder(world))], NOW)
+    with world.before_turn(renew, 1):
+        issue(world, row(world, 1, SIGNATURE, holder=holder(world)))
     (record,) = world.stores.certificates([answers(world)[0].certificate])
     # It renews what ends within three months: to the sixth birthday, not the fifth.
     assert japanese_day(record.period.not_after) == date(2020, 5, 5)
@@ -466,10 +472,8 @@ def test_a_certificate_that_comes_in_between_is_renewed(world: EngineWorld) -> N
 def test_a_row_answered_in_between_stays_as_it_is(world: EngineWorld) -> None:
     """By the last group of a run that was thought dead."""
     rows = [row(world, 1), bad_row(2), row(world, 3)]
-    batch = begun(world)
-    turn = Meanwhile(lambda: issue(world, *rows[:2]))
-    work = BatchIssuer(world.issuers, world.plan.municipalities, world.chance, batch, turn)
-    work.issue(rows, NOW)
+    with world.before_turn(lambda: issue(world, *rows[:2]), 1):
+        issue(world, *rows)
     require_whole(world, *rows)
 
 
@@ -541,9 +545,8 @@ def test_a_store_that_fails_refuses_nobody(world: EngineWorld) -> None:
     def fail() -> None:
         raise StorageFailed("store", "has no room")
 
-    work = BatchIssuer(world.issuers, world.plan.municipalities, world.chance, begun(world), Meanwhile(fail))
-    rows = [row(world, 1), bad_row(2)]
-    with pytest.raises(StorageFailed):
+    work, rows = issuer(world), [row(world, 1), bad_row(2)]
+    with world.before_turn(fail, 1), pytest.raises(StorageFailed):
         work.issue(rows, NOW)
     assert answers(world) == []
     assert work.issue(rows, NOW).issued == 1
@@ -551,17 +554,13 @@ def test_a_store_that_fails_refuses_nobody(world: EngineWorld) -> None:
 
 
 def test_holders_whose_standing_never_rests_end_the_batch_and_lose_nothing(world: EngineWorld) -> None:
-    changes = itertools.count()
+    changes, work = itertools.count(), issuer(world)
 
-    class Restless(Meanwhile):
-        def __enter__(self) -> None:
-            world.issued(RESIDENT, (USER_AUTHENTICATION,))
-            next(changes)
+    def change() -> None:
+        world.issued(RESIDENT, (USER_AUTHENTICATION,))
+        next(changes)
 
-    work = BatchIssuer(
-        world.issuers, world.plan.municipalities, world.chance, begun(world), Restless(lambda: None)
-    )
-    with pytest.raises(Conflict, match="again and again"):
+    with world.before_turn(change, *range(100)), pytest.raises(Conflict, match="again and again"):
         work.issue([row(world, 1, SIGNATURE, holder=holder(world))], NOW)
     assert 3 < next(changes) < 20
     assert answers(world) == []
@@ -571,12 +570,12 @@ def test_holders_whose_standing_never_rests_end_the_batch_and_lose_nothing(world
 
 
 def issue_group_and_die(
-    folder: Path, rows: Sequence[BatchRow | BadRow], crossing: int, log: Path, crossings: Path
+    folder: Path, rows: Sequence[BatchRow | BadRow], watch: Watch, crossing: int, log: Path, crossings: Path
 ) -> None:
     """Do all that a batch of one group does; die when so many steps of the work have begun or ended."""
     count = itertools.count()
 
-    def cross(*_: object, **__: object) -> None:
+    def cross(*_: object) -> None:
         if next(count) == crossing:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -590,15 +589,14 @@ def issue_group_and_die(
     with engine.opened(folder, chance=SystemChance()) as world:
         world.interpose(TOTTORI, lambda signer: Mortal(signer, log))
         for store in world.stores.each():
-            events.listen(store.engine, "before_cursor_execute", cross)
-            events.listen(store.engine, "commit", cross)
-        mend_batch(world.stores, BATCH)
-        issue(world, *rows)
+            watch(store, cross)
+        with around_writes(cross):
+            issue(world, *rows)
         cross()
         append(crossings, str(next(count)).encode())
 
 
-def death_at_any_step(tmp_path: Path) -> None:
+def death_at_any_step(tmp_path: Path, watch: Watch) -> None:
     crossings, deaths, resumed = tmp_path / "crossings", 0, 0
     for crossing in itertools.count():
         folder, log = tmp_path / f"{crossing}", tmp_path / f"{crossing}.log"
@@ -606,18 +604,15 @@ def death_at_any_step(tmp_path: Path) -> None:
             # The third row renews what the first gets, so that it has a round of its own.
             rows = [row(world, 1), bad_row(2), row(world, 3, SIGNATURE)]
             rows[2] = replace(rows[2], holder=rows[0].holder)
-        code = Running(issue_group_and_die, folder, rows, crossing, log, crossings).wait()
+        code = Running(issue_group_and_die, folder, rows, watch, crossing, log, crossings).wait()
         with engine.opened(folder, chance=SystemChance()) as world:
             known = {tbs_of(record) for record in records(world)}
             assert set(lines(log)) <= known, f"crossing {crossing}: signed, and not written down"
             recovered = cycle.recover(world.issuers, NOW)
             resumed += bool(recovered)
-            mend_batch(world.stores, BATCH)
             issue(world, *rows)
             came_to = require_whole(world, *rows)
-            texts = {text for (number, _), text in came_to.items() if number != 2}
-            # A row of which one database has one certificate, and the other none, keeps that one.
-            assert texts == {"issued"}
+            assert {text for (number, _), text in came_to.items() if number != 2} == {"issued"}
             assert set(lines(log)) <= {tbs_of(record) for record in records(world)}
             assert sum(record.kind in RESIDENT_KINDS for record in records(world)) == 3
         if code == 0:
@@ -641,13 +636,17 @@ def records(world: EngineWorld) -> list[CertificateRecord]:
 
 
 @pytest.mark.long
-def test_death_at_any_step_leaves_nothing_unknown(tmp_path: Path) -> None:
-    death_at_any_step(tmp_path)
+@pytest.mark.parametrize("layout", [engine.FILES, OWN], ids=["one database", "two"])
+def test_death_at_any_step_leaves_nothing_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: Mapping[str, str]
+) -> None:
+    monkeypatch.setattr(engine, "layout", layout)
+    death_at_any_step(tmp_path, at_each_change)
 
 
-def test_death_at_any_step_between_two_databases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_death_between_the_journal_and_the_databases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "layout", OWN)
-    death_at_any_step(tmp_path)
+    death_at_any_step(tmp_path, at_each_commit)
 
 
 # What a crash between two databases leaves.
@@ -661,18 +660,17 @@ def split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EngineWor
 
 
 @contextmanager
-def between_the_commits(world: EngineWorld, happens: Callable[[], object]) -> Iterator[None]:
-    """Let something happen when the nation's transaction is kept, and the authority's is not yet."""
+def before_commit(store: Store, happens: Callable[[], object]) -> Iterator[None]:
+    """Let something happen when the journal has all, and this database is about to keep it."""
     happening = [happens]
 
     def commit(connection: Connection) -> None:
         if happening and connection.get_execution_options().get("kakehashi_writes"):
             happening.pop()()
 
-    own = world.stores.own[TOTTORI.authority].engine
-    events.listen(own, "commit", commit)
+    events.listen(store.engine, "commit", commit)
     yield
-    events.remove(own, "commit", commit)
+    events.remove(store.engine, "commit", commit)
     assert not happening
 
 
@@ -689,75 +687,55 @@ def test_a_database_of_its_own_has_its_certificates(split: EngineWorld) -> None:
         assert connection.execute(select(certificates_table)).all()
 
 
-def test_what_was_never_intended_is_taken_back_and_answered_anew(split: EngineWorld) -> None:
+@pytest.mark.parametrize("whose", ["nation", TOTTORI.authority])
+def test_what_one_database_did_not_keep_is_carried_out_by_the_next_recording(
+    split: EngineWorld, whose: str
+) -> None:
+    """The authority's comes first. If the nation's fails then, or neither gets to it, the journal has it all."""
     rows = [row(split, 1), bad_row(2)]
-    with between_the_commits(split, die), pytest.raises(StorageFailed):
-        issue(split, *rows)
-    assert {answer.row for answer in answers(split) if answer.certificate} == {1}
-    assert mend_batch(split.stores, BATCH) == 1
-    assert mend_batch(split.stores, BATCH) == 0
-    assert issue(split, *rows) == GroupDone(issued=1, refused=0, known=1, certificates=2)
+    store = split.stores.nation if whose == "nation" else split.stores.own[TOTTORI.authority]
+    work = issuer(split)
+    with before_commit(store, die), pytest.raises(StorageFailed):
+        work.issue(rows, NOW)
+    assert answers(split) == []
+    assert len(holders_certificates(split)) == (2 if whose == "nation" else 0)
+    with split.stores.recording():
+        pass
+    assert {answer.row for answer in answers(split)} == {1}, "a refusal is made anew"
+    assert len(cycle.recover(split.issuers, NOW)) == 2
+    assert work.issue(rows, NOW) == GroupDone(issued=0, refused=1, known=1, certificates=0)
     require_whole(split, *rows)
 
 
-def test_a_row_that_lost_one_of_two_keeps_the_other(split: EngineWorld) -> None:
-    """As when each of two kinds has a database of its own; here the one that is there is put there by hand."""
-    asked = row(split)
-    work = issuer(split)
-    intended: list[CertificateRecord] = []
-    keep = certificates.intend
-
-    def intend(connection: Connection, written: Iterable[CertificateRecord]) -> None:
-        intended.extend(written)
-        keep(connection, intended)
-
-    with pytest.MonkeyPatch.context() as patch, between_the_commits(split, die):
-        patch.setattr(certificates, "intend", intend)
-        with pytest.raises(StorageFailed):
-            work.issue([asked], NOW)
-    with split.stores.own[TOTTORI.authority].writing() as connection:
-        certificates.intend(connection, [one for one in intended if one.kind is USER_AUTHENTICATION])
-    assert mend_batch(split.stores, BATCH) == 1
-    assert mend_batch(split.stores, BATCH) == 0
-    cycle.recover(split.issuers, NOW)
-    assert issue(split, asked).known == 1
-    found = require_whole(split, asked)
-    assert found[1, USER_AUTHENTICATION] == "issued"
-    assert "was lost by a crash" in found[1, SIGNATURE]
-
-
-def test_mending_waits_for_who_is_still_writing(split: EngineWorld) -> None:
+def test_who_goes_on_waits_for_who_is_still_writing(split: EngineWorld) -> None:
     """A process that was thought dead may stand between the commits of the two databases."""
-    mended: list[int] = []
-    mending = threading.Thread(target=lambda: mended.append(mend_batch(split.stores, BATCH)))
+    asked, done = row(split), list[GroupDone]()
+    other = threading.Thread(target=lambda: done.append(issue(split, asked)))
 
-    def mend() -> None:
-        mending.start()
-        mending.join(0.3)  # it could have taken everything back by now
+    def go_on() -> None:
+        other.start()
+        other.join(0.3)  # it could have issued everything by now
 
-    asked = row(split)
-    with between_the_commits(split, mend):
-        issue(split, asked)
-    mending.join(30)
-    assert mended == [0]
+    work = issuer(split)
+    with before_commit(split.stores.nation, go_on):
+        work.issue([asked], NOW)
+    other.join(30)
+    assert [one.known for one in done] == [1]
     require_whole(split, asked)
 
 
-def test_what_was_there_and_is_gone_is_not_made_anew(split: EngineWorld) -> None:
-    """As when an old copy of the authority's database was put back."""
-    issue(split, row(split))
-    with split.stores.own[TOTTORI.authority].writing() as connection:
-        for table in (certificates_table, bytes_table):
-            serials = [answer.certificate.serial.octets for answer in answers(split)]
-            connection.execute(delete(table).where(table.c.serial.in_(serials)))
-    before = split.dump()
-    with pytest.raises(HomeRefused, match="is gone from its authority's database"):
-        mend_batch(split.stores, BATCH)
-    assert split.dump() == before
-
-
-def test_mending_with_one_database_has_nothing_to_do(world: EngineWorld) -> None:
-    issue(world, row(world))
-    before = world.dump()
-    assert mend_batch(world.stores, BATCH) == 0
-    assert world.dump() == before
+def test_what_an_older_copy_has_forgotten_is_not_made_anew(split: EngineWorld) -> None:
+    """A batch does not go on before the copy has been given what it lacks."""
+    own = split.stores.own[TOTTORI.authority]
+    copy = copy_of(own)
+    first, second = row(split, 1), row(split, 2)
+    issue(split, first)
+    whole = split.dump()
+    put_back(own, copy)
+    work = issuer(split)
+    with pytest.raises(HomeRefused, match="is an older copy"):
+        work.issue([first, second], NOW)
+    split.stores.catch_up()
+    assert split.dump() == whole
+    assert work.issue([first, second], NOW) == GroupDone(issued=1, refused=0, known=1, certificates=2)
+    require_whole(split, first, second)

@@ -3,11 +3,13 @@
 import re
 import sqlite3
 from contextlib import closing
+from hashlib import sha256
 
 import pytest
 
+from front.demo.people import invented_code
 from tests import commands
-from tests.feed_files import feed_file
+from tests.feed_files import csv_file, event, feed_file
 from tests.served_world import (
     BOTH,
     ENDED,
@@ -241,6 +243,82 @@ def test_a_key_ends_at_once_and_a_new_one_opens_at_once(server):
     assert server.post("/api/events", feed_file(), key=feed).status == 200
     told(server.home, "client", "revoke", "setagaya")
     server.post("/api/events", feed_file(), key=feed).problem(401, "unknown or was revoked")
+
+
+STRANGER = event("chiyoda-1", "died", invented_code(9), "2014-08-20")
+
+
+@pytest.fixture(scope="module")
+def bound(server):
+    """The key of a feed that may send its own files alone."""
+    made = told(server.home, "client", "add", "chiyoda-register", "--feed", "chiyoda")
+    assert made["feed"] == "chiyoda"
+    return made["key"]
+
+
+def test_a_key_of_a_feed_sends_its_own_files_and_no_others(server, bound):
+    before = server.home.written()
+    answer = server.post("/api/events", feed_file(STRANGER, feed="setagaya"), key=bound)
+    answer.problem(403, "body, feed", "the client key is one for the feed chiyoda alone")
+    assert b"setagaya" not in answer.body
+    assert server.home.written() == before
+    assert server.post("/api/events", feed_file(STRANGER, feed="chiyoda"), key=bound).status == 200
+    rows = {row["client"]: row["feed"] for row in told(server.home, "client", "list")}
+    assert (rows["chiyoda-register"], rows[REGISTER]) == ("chiyoda", None)
+
+
+@pytest.mark.parametrize("name", ["Chiyoda", "", "a" * 41, "千代田", "a b"])
+def test_a_feed_that_no_file_can_name_gets_no_key(home, name):
+    refused(home, "client", "add", "chiyoda", "--feed", name, words=("--feed", "is not the name of a feed"))
+
+
+def send_csv(server, octets, query, key, media="text/csv"):
+    return server.post(f"/api/events?{query}", octets, key=key, headers={"Content-Type": media})
+
+
+@pytest.mark.parametrize(
+    ("encoding", "media"),
+    [
+        ("utf-8", "text/csv"),
+        ("utf-8-sig", "text/csv; charset=UTF-8"),
+        ("cp932", "text/csv"),
+        ("cp932", "Text/CSV;charset=Windows-31J"),
+        ("cp932", 'text/csv; header=present; charset="shift_jis"'),
+    ],
+)
+def test_a_file_of_csv_is_told_by_its_media_type(server, bound, encoding, media):
+    octets = csv_file(
+        {**STRANGER, "event": f"chiyoda-{digest(media + encoding).hex()[:9]}"}, encoding=encoding
+    )
+    query = f"sequence=2&count=1&sha256={sha256(octets).hexdigest()}"
+    for said in ("unknown resident", "replayed"):
+        answer = send_csv(server, octets, query, bound, media)
+        assert answer.status == 200, answer.body
+        assert (answer.json["feed"], answer.json["sequence"]) == ("chiyoda", 2)
+        assert [outcome["outcome"] for outcome in answer.json["outcomes"]] == [said]
+    assert send_csv(server, octets, f"feed=setagaya&{query}", server.home.keys[REGISTER], media).status == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "media", "status", "words"),
+    [
+        ("", "text/csv", 400, ("query, sequence", "is needed")),
+        ("sequence=x", "text/csv", 400, ("query, sequence", "is not a number")),
+        ("sequence=1&count=2", "text/csv", 400, ("body", "has 1 events, and 2 were announced")),
+        (f"sequence=1&sha256={'0' * 64}", "text/csv", 400, ("body", "has not the SHA-256")),
+        ("sequence=1&file=x", "text/csv", 400, ("query", "has another parameter")),
+        ("sequence=1", "text/csv; charset=euc-jp", 400, ("Content-Type, charset", "is not a character set")),
+        ("sequence=1", "text/csv; charset=utf-8", 400, ("body line 1", "is not UTF-8")),
+        ("sequence=1", "application/json", 400, ("body", "has no header and trailer")),
+        ("sequence=1&feed=setagaya", "text/csv", 403, ("body, feed", "for the feed chiyoda alone")),
+    ],
+)
+def test_a_file_of_csv_that_is_not_as_it_is_told(server, bound, query, media, status, words):
+    before = server.home.written()
+    octets = csv_file({**STRANGER, "event": "chiyoda-new"}, encoding="cp932")
+    octets = octets.splitlines()[0] if media == "application/json" else octets
+    send_csv(server, octets, query, bound, media).problem(status, *words)
+    assert server.home.written() == before
 
 
 def test_an_officer_whose_rows_are_gone_is_nobody(server):

@@ -11,8 +11,9 @@ import pytest
 
 from ca.errors import Conflict, KakehashiError
 from ca.model import CertificateId, CertificateKind, RevocationReason
-from ca.revoking.orders import revoke
-from ca.store.journal import Journal
+from ca.revoking.by_hand import revoke
+from ca.store.entries import EventEntry, IssuedEntry
+from ca.store.journal import records
 from front.applicants import ResidentParticulars, resident_of
 from front.assembly import open_world
 from front.worker import Worker
@@ -267,7 +268,13 @@ def test_the_interface_the_command_line_and_the_worker_at_once(home, tmp_path):
     ended = sorted(f"{generation}:{serial.hex()}" for generation, serial in rows)
     assert ended == sorted(mix.by_hand + ordered)
     assert found == list(range(1, len(ended) + 1))
-    assert Journal(home.folder / "journal").verify().count == len(mix.by_event)
+    told = [record.entry for record in records(home.folder / "journal")]
+    assert sum(isinstance(entry, EventEntry) for entry in told) == len(mix.by_event)
+    issued = [
+        part.certificate for entry in told if isinstance(entry, IssuedEntry) for part in entry.certificates
+    ]
+    rows = home.rows("SELECT generation, serial FROM certificates WHERE state = 'issued'")
+    assert sorted(issued) == sorted(f"{generation}:{serial.hex()}" for generation, serial in rows)
     assert home.rows("SELECT count(*) FROM register_events") == [(len(mix.by_event),)]
     assert sorted(mix.cases) == [f"131016-{number:06}" for number in range(16, 24)]
     assert home.lists_agree()

@@ -11,8 +11,8 @@ import random
 import signal
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,22 +22,24 @@ from asn1crypto import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from sqlalchemy import event, select
+from sqlalchemy import event, select, update
 
 from ca.chance import SeededChance, SystemChance
 from ca.errors import Conflict, KeyRefused, LintRefused, NotFound, SuiteRetired
 from ca.issuing import cycle
-from ca.issuing.cycle import IssuedCertificate, Prepared
+from ca.issuing.cycle import Intended, IssuedCertificate, Prepared, Signed
 from ca.issuing.holders import HolderCertificates, HolderRequest
 from ca.keys.signer import Signer
 from ca.model import RESIDENT_KINDS, CertificateId, CertificateKind, GenerationId, Serial
 from ca.rules.registration import State
 from ca.rules.revocation import CertificateStatus, status_of
 from ca.rules.validity import years_period
-from ca.store import applications, certificates, revocations, status
+from ca.store import applications, certificates, durable, status
 from ca.store.certificates import CertificateRecord, CertificateState
+from ca.store.engine import Store
 from ca.store.tables import applications as applications_table
 from ca.store.tables import certificates as certificates_table
+from ca.store.tables import revocations
 from ca.suites import SHA256_RSA2048, Suite
 from tests import rings
 from tests.builders import draft_of
@@ -80,6 +82,10 @@ class Watched:
         append(self.log, message)
         return self.signer.sign(message, suite)
 
+    def sign_digest(self, digest: bytes, suite: Suite) -> bytes:
+        """A list's, which can be made again."""
+        return self.signer.sign_digest(digest, suite)
+
 
 @dataclass(frozen=True)
 class Broken:
@@ -97,7 +103,7 @@ class Broken:
 
 def tbs_of(record: CertificateRecord) -> bytes:
     """The bytes that were, or are to be, signed."""
-    if record.state is CertificateState.INTENDED:
+    if record.state is not CertificateState.ISSUED:
         return record.encoded
     return x509.Certificate.load(record.encoded, strict=True)["tbs_certificate"].dump()
 
@@ -174,11 +180,42 @@ def test_recovering_when_nothing_was_left_changes_nothing(world: EngineWorld) ->
 # Sudden death at each step.
 
 
+def at_each_commit(store: Store, step: Callable[[], None]) -> None:
+    """Take a step before each commit of a database."""
+    event.listen(store.engine, "commit", lambda _: step())
+
+
+def at_each_change(store: Store, step: Callable[[], None]) -> None:
+    """The same, and one before each statement that changes anything."""
+
+    def execute(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith(("SELECT", "WITH")):
+            step()
+
+    event.listen(store.engine, "before_cursor_execute", execute)
+    at_each_commit(store, step)
+
+
+@contextmanager
+def around_writes(step: Callable[[], None]) -> Iterator[None]:
+    """Take a step before and after each write of the journal's and the archive's files."""
+    write = durable.write_at
+
+    def write_at(*arguments: object) -> None:
+        step()
+        write(*arguments)
+        step()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(durable, "write_at", write_at)
+        yield
+
+
 def issue_and_die(folder: Path, case: str, crossing: int, log: Path, crossings: Path) -> None:
     """Issue a case; die when so many steps of the work have begun or ended."""
     count = itertools.count()
 
-    def cross(*_: object, **__: object) -> None:
+    def cross(*_: object) -> None:
         if next(count) == crossing:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -191,9 +228,9 @@ def issue_and_die(folder: Path, case: str, crossing: int, log: Path, crossings: 
 
     with opened(folder, chance=SystemChance()) as world:
         world.interpose(TOTTORI, lambda signer: Mortal(signer, log))
-        event.listen(world.store.engine, "before_cursor_execute", cross)
-        event.listen(world.store.engine, "commit", cross)
-        world.registration.issue(case, "operator", at=NOW)
+        at_each_change(world.store, cross)
+        with around_writes(cross):
+            world.registration.issue(case, "operator", at=NOW)
         cross()
         append(crossings, str(next(count)).encode())
 
@@ -260,7 +297,9 @@ def test_death_at_any_moment_under_load_leaves_nothing_unknown(tmp_path: Path) -
     with engine_world(folder):
         pass
     dice = random.Random(31)
-    starts = itertools.count(1000, 80)  # more than a process needs in its short life, and enough for all of them
+    starts = itertools.count(
+        1000, 80
+    )  # more than a process needs in its short life, and enough for all of them
     known: set[bytes] = set()
     recovered = 0
     with opened(folder, chance=SystemChance()) as world:
@@ -386,13 +425,24 @@ def prepared(world: EngineWorld) -> Prepared:
     return cycle.prepare_linted(issuer, linted, scope=place.scope, at=NOW)
 
 
+def intend(world: EngineWorld, item: Prepared) -> None:
+    with world.stores.recording() as recording:
+        cycle.intend(recording, [Intended(item)], NOW)
+
+
+def revoked(world: EngineWorld) -> list[tuple[str, str, bytes]]:
+    """Generation, list and serial of whatever is revoked."""
+    with world.store.reading() as connection:
+        columns = (revocations.c.generation, revocations.c.scope, revocations.c.serial)
+        return list(map(tuple, connection.execute(select(*columns))))
+
+
 def test_a_suite_past_its_time_signs_nothing(world: EngineWorld, tmp_path: Path) -> None:
     world.interpose(TOTTORI, lambda signer: Watched(signer, tmp_path / "log"))
     issuer, item = world.issuers.of(TOTTORI), prepared(world)
     with pytest.raises(SuiteRetired):
         cycle.prepare(issuer, draft_of(CertificateKind.SIGNATURE), scope=item.record.scope, at=TOO_LATE)
-    with world.store.writing() as connection:
-        cycle.intend(connection, [item])
+    intend(world, item)
     with pytest.raises(SuiteRetired):
         cycle.sign(item, TOO_LATE)
     assert cycle.recover(world.issuers, TOO_LATE) == []
@@ -401,9 +451,8 @@ def test_a_suite_past_its_time_signs_nothing(world: EngineWorld, tmp_path: Path)
     assert everything(world)[item.record.id.serial.value].state is CertificateState.ABANDONED
     with world.store.reading() as connection:
         known = status.records(connection, TOTTORI, [item.record.id.serial])[item.record.id.serial]
-        named = [one.serial for one, _ in revocations.of_list(connection, TOTTORI, item.record.scope)]
     assert status_of(known.issued_at, known.revocation, TOO_LATE).status is CertificateStatus.REVOKED
-    assert named == [item.record.id.serial]
+    assert revoked(world) == [(str(TOTTORI), item.record.scope, item.record.id.serial.octets)]
     before = world.dump()
     assert cycle.recover(world.issuers, TOO_LATE) == []
     assert world.dump() == before
@@ -412,8 +461,8 @@ def test_a_suite_past_its_time_signs_nothing(world: EngineWorld, tmp_path: Path)
 def test_an_intent_is_abandoned_once_and_a_certificate_never(world: EngineWorld) -> None:
     item = prepared(world)
     signed = world.issued()[CertificateKind.SIGNATURE].id
+    intend(world, item)
     with world.store.writing() as connection:
-        cycle.intend(connection, [item])
         abandoned = certificates.abandon(connection, item.record.id)
         assert abandoned == replace(item.record, state=CertificateState.ABANDONED)
         assert certificates.abandon(connection, item.record.id) is None
@@ -423,8 +472,7 @@ def test_an_intent_is_abandoned_once_and_a_certificate_never(world: EngineWorld)
 
 def test_the_last_second_of_a_suites_life_counts(world: EngineWorld) -> None:
     item = prepared(world)
-    with world.store.writing() as connection:
-        cycle.intend(connection, [item])
+    intend(world, item)
     until = SHA256_RSA2048.sign_until.replace(microsecond=999_999)
     assert [one.id for one in cycle.recover(world.issuers, until)] == [item.record.id]
 
@@ -435,60 +483,81 @@ def test_a_case_that_can_never_be_signed_has_failed(world: EngineWorld) -> None:
     with pytest.raises(KeyRefused):
         world.registration.issue(case, "operator", at=NOW)
     cycle.recover(world.issuers, TOO_LATE)
-    world.registration.recover(TOO_LATE)
     assert states(world) == [(case, State.FAILED)]
     with pytest.raises(Conflict):
         world.registration.issue(case, "operator", at=TOO_LATE)
 
 
-# The second transaction.
+def test_what_another_has_signed_meanwhile_is_not_abandoned(world: EngineWorld) -> None:
+    """By a clock that is not as late as this one's, between its look at what is open and its turn."""
+    item = prepared(world)
+    intend(world, item)
+    with world.before_turn(lambda: cycle.recover(world.issuers, NOW), 2):
+        assert cycle.recover(world.issuers, TOO_LATE) == []
+    assert everything(world)[item.record.id.serial.value].state is CertificateState.ISSUED
+    assert revoked(world) == []
+
+
+# The second recording.
+
+
+def complete(world: EngineWorld, item: Signed) -> None:
+    with world.stores.recording() as recording:
+        cycle.complete(recording, [item], NOW)
+
+
+def records(world: EngineWorld) -> int:
+    """How many records the journal has."""
+    with world.stores.journal.turn() as turn:
+        return turn.head.count
 
 
 def test_only_what_was_intended_is_completed(world: EngineWorld) -> None:
     signed = cycle.sign(prepared(world), NOW)
-    before = world.dump()
-    with pytest.raises(NotFound), world.store.writing() as connection:
-        cycle.complete(connection, [signed])
-    assert world.dump() == before
+    before, journal = world.dump(), records(world)
+    with pytest.raises(NotFound):
+        complete(world, signed)
+    assert (world.dump(), records(world)) == (before, journal)
 
 
 def test_what_was_written_down_first_is_what_counts(world: EngineWorld) -> None:
     """Another process may have signed the same bytes meanwhile, and some signatures differ each time."""
-    (issued,) = cycle.issue(world.store, [prepared(world)], NOW)
-    before = world.dump()
-    for again in (issued, replace(issued, encoded=issued.encoded[:-1] + b"\0")):
-        with world.store.writing() as connection:
-            assert cycle.complete(connection, [again]) == [issued]
-    assert world.dump() == before
+    (issued,) = cycle.issue(world.stores, [prepared(world)], NOW)
+    before, journal = world.dump(), records(world)
+    again = cycle.sign(prepared(world), NOW)
+    for signature in (again.signature, again.signature[:-1] + b"\0"):
+        complete(world, replace(again, signature=signature, encoded=issued.encoded[:-1] + b"\0"))
+        assert cycle.standing(world.stores, [issued.id]) == [issued]
+    assert (world.dump(), records(world)) == (before, journal)
 
 
 def test_a_case_is_closed_when_all_its_certificates_are_there_and_not_before(world: EngineWorld) -> None:
     case = world.approved().case.id
-
-    class Once(Watched):
-        def sign(self, message: bytes, suite: Suite) -> bytes:
-            if len(lines(self.log)) == 1:
-                raise KeyRefused("token", "was pulled out")
-            return super().sign(message, suite)
-
     right = world.issuers.of(TOTTORI).signer
-    world.interpose(TOTTORI, lambda signer: Once(signer, world.folder / "log"))
+    world.interpose(TOTTORI, Broken)
     with pytest.raises(KeyRefused):
         world.registration.issue(case, "operator", at=NOW)
     with world.store.reading() as connection:
         one, other = certificates.intended(connection)
     for record, state in ((one, State.ISSUING), (other, State.ISSUED)):
-        signed = cycle.sign(Prepared(replace(world.issuers.of(TOTTORI), signer=right), record), NOW)
-        with world.store.writing() as connection:
-            cycle.complete(connection, [signed])
-        with suppress(KeyRefused):
-            world.registration.recover(NOW)
+        complete(world, cycle.sign(Prepared(replace(world.issuers.of(TOTTORI), signer=right), record), NOW))
         assert states(world) == [(case, state)]
 
 
+def test_a_case_that_an_earlier_version_left_open_is_closed_by_issuing_it_again(world: EngineWorld) -> None:
+    """There, what had signed a case's certificates closed the case in a transaction of its own."""
+    issued = world.issued()
+    ((case, _),) = states(world)
+    with world.store.writing() as connection:
+        connection.execute(update(applications_table).values(state=State.ISSUING))
+    again = world.registration.issue(case, "operator", at=NOW)
+    assert {item.id for item in again} == {item.id for item in issued.values()}
+    assert states(world) == [(case, State.ISSUED)]
+
+
 def test_a_serial_is_given_once(world: EngineWorld) -> None:
-    cycle.issue(world.store, [prepared(world)], NOW)
-    before = world.dump()
-    with pytest.raises(Exception, match=r"UNIQUE|unique"), world.store.writing() as connection:
-        cycle.intend(connection, [prepared(world)])
-    assert world.dump() == before
+    cycle.issue(world.stores, [prepared(world)], NOW)
+    before, journal = world.dump(), records(world)
+    with pytest.raises(Exception, match=r"UNIQUE|unique"):
+        intend(world, prepared(world))
+    assert (world.dump(), records(world)) == (before, journal)

@@ -25,10 +25,17 @@ from ca.names import Attribute, DirectoryName
 from ca.profiles.extensions import NAMES, Holds, KeyUsage, KeyUse
 from ca.profiles.lists import ListPlace, draft_list
 from ca.revoking.feed import read_feed
+from ca.revoking.feed_csv import COLUMNS as COLUMNS_OF_FEEDS
+from ca.revoking.feed_csv import WORDS
+from ca.revoking.people import EventOutcome
+from ca.revoking.receipts import Statement
+from ca.revoking.watch import FindingKind
+from ca.rules.list_changes import Block
 from ca.rules.registration import State
-from ca.rules.residents import LAPSES
+from ca.rules.residents import LAPSES, REASONS, Act
 from ca.rules.revocation import REASONS_FOR
 from ca.store.certificates import CertificateState
+from ca.store.entries import Entry
 from ca.suites import SHA256_RSA2048, SUITES
 from front import problems
 from front.app import create_app
@@ -46,6 +53,7 @@ PROFILE_PAGE = ROOT / "docs" / "profiles.md"
 API_PAGE = ROOT / "docs" / "api.md"
 FEED_PAGE = ROOT / "docs" / "event-feed.md"
 OPERATING = ROOT / "docs" / "operating.md"
+REVOCATION = ROOT / "docs" / "revocation.md"
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MARKED = re.compile(r"^<!-- (walk|prints) -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -436,20 +444,66 @@ def test_the_columns_of_the_results_are_those_that_the_walk_printed():
 # docs/event-feed.md
 
 
+def rows_below(heading, page=FEED_PAGE):
+    """The cells of the tables below a heading, without the heads."""
+    rows = [line for line in section(page, heading).splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
 def test_the_table_of_lapses_is_the_law_of_the_product():
-    said = {}
-    for line in section(FEED_PAGE, "## What ends which certificate").splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        for kind in SPAN.findall(cells[0]) if line.startswith("| `") else []:
-            said[kind] = tuple(cells[2:])
-    kinds = (CertificateKind.SIGNATURE, CertificateKind.USER_AUTHENTICATION)
-    assert said == {
-        change.value: tuple("ended" if kind in ended else "kept" for kind in kinds)
-        for change, ended in LAPSES.items()
+    words = {Act.KEEPS: "kept", Act.HOLDS: "held", Act.RELEASES: "ended if held", Act.ENDS: "ended"}
+    assert [
+        [row[0].strip("`"), *row[1:3], *row[4:]] for row in rows_below("## What ends which certificate")
+    ] == [
+        [
+            kind,
+            *WORDS[kind],
+            *(words[acts[held]] for held in (CertificateKind.SIGNATURE, CertificateKind.USER_AUTHENTICATION)),
+            REASONS[kind].word if kind in REASONS else "",
+        ]
+        for kind, acts in LAPSES.items()
+    ]
+
+
+def test_the_columns_of_csv_are_those_that_are_read():
+    shown = {
+        row[0].strip("`"): row[1].strip("`") for row in rows_below("## CSV") if len(SPAN.findall(row[1])) == 1
     }
+    assert {heading: field for heading, field in shown.items() if not heading.isascii()} == dict(
+        COLUMNS_OF_FEEDS
+    )
+
+
+def test_every_outcome_of_an_event_is_explained():
+    assert [row[0].strip("`") for row in rows_below("## Outcomes")][: len(EventOutcome)] == [
+        outcome.value for outcome in EventOutcome
+    ]
 
 
 def test_the_feed_that_is_shown_is_one():
     shown = next(body for language, body in FENCE.findall(text_of(FEED_PAGE)) if language == "json")
     feed = read_feed(BytesIO(shown.encode()), "shown", bytes(32))
     assert (feed.name, len(feed.changes)) == ("chiyoda", 1)
+
+
+# docs/revocation.md
+
+
+def first_cells(heading):
+    """What the tables below a heading of the page on revocation have in their first cells."""
+    return [row[0].strip("`") for row in rows_below(heading, REVOCATION)]
+
+
+def test_every_reason_of_the_gate_and_every_finding_of_the_watcher_is_explained():
+    assert first_cells("## The publish gate") == [block.value for block in Block]
+    assert first_cells("## The watcher") == [kind.value for kind in FindingKind]
+
+
+def test_the_records_of_the_journal_are_those_of_the_table():
+    said = {row[0].strip("`"): SPAN.findall(row[1]) for row in rows_below("## The journal", REVOCATION)}
+    assert said == {kind.__struct_config__.tag: list(kind.__struct_fields__) for kind in get_args(Entry)}
+
+
+def test_the_fields_of_a_receipt_are_those_of_the_table():
+    said = {name for row in rows_below("## Receipts", REVOCATION) for name in SPAN.findall(row[0])}
+    assert said == set(Statement.__struct_fields__) - {"format"}

@@ -5,6 +5,7 @@ import string
 import tomllib
 from contextlib import suppress
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from bridge.crossing.edition import municipalities_path, read_edition
 from bridge.crossing.plan import make_plan
 from bridge.manifest import Marking
 from ca.errors import EditionRefused, NotFound
-from ca.model import HOLDER_KINDS
+from ca.model import HOLDER_KINDS, CertificateKind, RevocationReason
 from ca.names import Municipalities
+from ca.rules.residents import CONFIGURABLE, POSSIBLE_REASONS, ChangeKind, LapseRules
 from front.assembly import plan_of
 from front.home import Description
 from tests.commands import done, refused, run, tree
@@ -351,6 +353,45 @@ def test_the_old_kind_is_three_years_of_the_signature_kind_alone():
     held = plan.practices["jpki-31"].holders
     assert list(held) == ["signature"]
     assert held["signature"].validity.years == 3
+
+
+def small_plan(addition):
+    edition = read_edition((small_edition() + addition).encode(), "small")
+    table = Municipalities.read(municipalities_path(edition, "small"))
+    return make_plan(edition, Marking.TEST, URL, table, "small")
+
+
+def test_what_an_edition_chooses_of_the_table_of_lapses_holds_for_every_authority():
+    chosen = '[lapses]\nfound_lifts = ["user-authentication"]\n[lapses.reasons]\ncard-lapsed = "superseded"\n'
+    for addition, rules in {
+        "": LapseRules(),
+        chosen: LapseRules(
+            {ChangeKind.CARD_LAPSED: RevocationReason.SUPERSEDED},
+            frozenset({CertificateKind.USER_AUTHENTICATION}),
+        ),
+        **{
+            f'[lapses.reasons]\n{kind} = "{reason.word}"\n': LapseRules({kind: reason})
+            for kind, reason in product(CONFIGURABLE, POSSIBLE_REASONS)
+        },
+    }.items():
+        plan = small_plan(addition)
+        assert plan.lapses == rules
+        assert all(practice.lapses == rules for practice in plan.practices.values())
+
+
+@pytest.mark.parametrize(
+    ("addition", "words"),
+    [
+        ('[lapses]\nfound = ["signature"]', "lapses: Object contains unknown field `found`"),
+        ('[lapses]\nfound_lifts = ["lg-post"]', r"lapses.found_lifts\[0\]: Invalid enum value 'lg-post'"),
+        ('[lapses.reasons]\nlost = "unspecified"', "lapses.reasons: Object contains unknown field `lost`"),
+        ('[lapses.reasons]\ndied = "keyCompromise"', "lapses.reasons.died: Invalid enum value 'keyComp"),
+        ('[lapses.reasons]\ndied = "certificateHold"', "lapses.reasons.died: Invalid enum value"),
+    ],
+)
+def test_what_the_law_decides_no_edition_chooses(addition, words):
+    with pytest.raises(EditionRefused, match=words):
+        small_plan(addition)
 
 
 def test_the_national_authorities_serve_every_window_each_with_its_own_kind():

@@ -17,7 +17,7 @@ from bridge.relying.snapshot import Snapshot
 from bridge.relying.verify import Trust, verify
 from ca.issuing.cycle import IssuedCertificate
 from ca.model import LOCAL_KINDS, RESIDENT_KINDS, CertificateKind, LocalHolder, OfficialPost, RevocationReason
-from ca.revoking.orders import revoke
+from ca.revoking.by_hand import revoke
 from ca.revoking.publication import publish
 from front.assembly import World as OpenedWorld
 from front.assembly import open_world

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
@@ -28,8 +28,10 @@ from ca.profiles.extensions import (
     AuthorityKey,
     BasicConstraints,
     CertificatePolicies,
+    DeltaBase,
     DistributionPoint,
     ExtendedKeyUsage,
+    FreshestPoint,
     Holds,
     IssuerDirectoryName,
     IssuingPoint,
@@ -44,11 +46,12 @@ from ca.profiles.extensions import (
     SubjectKey,
     SubjectOtherNames,
 )
-from ca.profiles.lists import PlacedListExtension
+from ca.profiles.lists import PlacedListExtension, draft_delta, draft_list
 from ca.profiles.services import OCSP_SIGNING
 from ca.suites import SHA256_RSA2048
 from tests.builders import (
     AUTHORITY,
+    NOW,
     POLICY,
     PSEUDONYM,
     RESIDENT,
@@ -66,6 +69,7 @@ from tests.counterexamples import (
     ALL_LIST_BREACHES,
     COUNTEREXAMPLES,
     CROSS,
+    DELTA_URL,
     ENTRY_COUNTEREXAMPLES,
     JST,
     LIST_COUNTEREXAMPLES,
@@ -158,6 +162,24 @@ def test_no_finding_tells_who_the_holder_is():
 @pytest.mark.parametrize("holds", Holds)
 def test_a_valid_list_of_each_place_passes(holds):
     check_list(list_draft_of(holds), issuer_of(REPOSITORY))
+
+
+def test_a_valid_delta_list_passes_and_says_what_its_complete_list_says():
+    complete = draft_list(
+        **{field: getattr(list_draft_of(Holds.USER), field) for field in ("place", "suite", "issuer")},
+        key_identifier=key_id("authority"),
+        number=3,
+        this_update=NOW,
+        next_update=NOW + timedelta(days=1),
+        freshest=DELTA_URL,
+    )
+    delta = draft_delta(complete, 2)
+    for draft in (complete, delta):
+        check_list(draft, issuer_of(REPOSITORY))
+        assert draft.number == 3
+        assert draft.extension(IssuingPoint) == complete.extension(IssuingPoint)
+    assert (complete.is_delta, delta.is_delta) == (False, True)
+    entry_checker(delta)(revocation_of(reason=RevocationReason.REMOVE_FROM_CRL))
 
 
 @pytest.mark.parametrize(("rule", "breach"), ALL_LIST_BREACHES, ids=[rule for rule, _ in ALL_LIST_BREACHES])
@@ -322,6 +344,8 @@ def test_lint_passes_or_refuses_whatever_a_draft_says(draft):
                 st.builds(AuthorityKey, st.binary(max_size=21)),
                 st.builds(ListNumber, st.integers()),
                 st.builds(IssuingPoint, NAMES_OF_ANY_KIND, st.sampled_from(Holds)),
+                st.builds(DeltaBase, st.integers()),
+                st.builds(FreshestPoint, TEXTS, st.none() | NAMES_OF_ANY_KIND),
             ),
             st.booleans(),
         ),
@@ -337,7 +361,7 @@ def test_lint_passes_or_refuses_whatever_a_list_says(holds, this_update, next_up
     if refused is not None:
         assert refused.clause
     else:
-        assert not placed
+        assert not {type(one.value) for one in placed} - {DeltaBase, FreshestPoint}
         assert this_update < next_update
 
 

@@ -35,22 +35,21 @@ from ca.model import (
     CertificateId,
     CertificateKind,
     GenerationId,
-    OfficerId,
     Revocation,
     RevocationReason,
     Scope,
     Serial,
 )
-from ca.store import authorities, certificates, revocations, status
+from ca.store import authorities, certificates, status
 from ca.store.certificates import CertificateState
 from ca.wire import der
-from ca.wire.lists import encode_entry
 from front.logs import LOGGER
 from ocsp.messages import NONCE_LIMIT, QUERY_LIMIT, REQUEST_LIMIT, read_request
 from ocsp.responder import NotAuthoritative, NotInService
 from ocsp.wsgi import OcspApplication
 from tests import rings
 from tests.components import require
+from tests.ended import record_end
 from tests.ocsp_world import (
     ANCHOR,
     BEGIN,
@@ -420,15 +419,7 @@ class TestStatus:
         serial = Serial(NEVER_ISSUED)
         ended = Revocation(serial, world.now, RevocationReason.SUPERSEDED)
         with world.store.writing() as connection:
-            revocations.record(
-                connection,
-                PREFECTURE,
-                Scope("signature-312011"),
-                ended,
-                entry=encode_entry(ended),
-                officer=OfficerId("operator"),
-                at=world.now,
-            )
+            record_end(connection, CertificateId(PREFECTURE, serial), Scope("signature-312011"), ended)
         assert status_said(world, serial) is REVOKED
 
     def test_no_look_up_walks_through_a_generation(self, shared):

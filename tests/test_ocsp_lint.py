@@ -83,8 +83,13 @@ def suite(candidate, **changes):
 def after_the_suite(candidate):
     late = candidate.draft.suite.sign_until + SECOND
     moved = every_answer(candidate, this_update=late, next_update=late + LIFETIME)
-    moved = draft(moved, produced_at=late)
+    moved = draft(unending(moved), produced_at=late)
     return certificate(moved, not_after=datetime(2040, 1, 1, tzinfo=UTC))
+
+
+def unending(candidate, not_after=None):
+    records = tuple(replace(record, not_after=not_after) for record in candidate.records)
+    return replace(candidate, records=records)
 
 
 def nothing_issued(candidate):
@@ -120,6 +125,11 @@ COUNTER_EXAMPLES = [
     )),
     ("answer_each_query", lambda it: replace(it, request=replace(it.request, queries=it.request.queries[:1]))),
     ("answer_own_issuer", lambda it: facts(it, hashes=IssuerHashes({}))),
+    ("answer_archive_cutoff", lambda it: first_answer(it, archive_cutoff=it.draft.produced_at)),
+    ("answer_archive_cutoff", lambda it: unending(it, it.draft.produced_at - SECOND)),
+    ("answer_archive_cutoff", lambda it: every_answer(
+        unending(it, it.draft.produced_at - SECOND), archive_cutoff=it.draft.produced_at + SECOND
+    )),
     ("answer_by_record", nothing_issued),
     ("answer_by_record", said_good),
     ("answer_by_record", lambda it: replace(it, records=it.records[:1])),

@@ -1,7 +1,7 @@
 """An authority with a database of its own: one life through both, and no death between the two leaves a half thing.
 
-Nothing is written in two databases at one stroke. So processes die here before and after every commit of either, and
-(in the long ring) at every statement; what starts afterwards has to make a whole of it.
+Nothing is written in two databases at one stroke. So processes die here before and after every write of the journal and
+every commit of either, and (in the long ring) at every statement; what starts afterwards has to make a whole of it.
 """
 
 import hashlib
@@ -15,25 +15,37 @@ from pathlib import Path
 
 import pytest
 from asn1crypto import x509
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy import event as engine_event
 
 from ca.chance import SystemChance
 from ca.errors import HomeRefused, KakehashiError, RevocationRefused
 from ca.issuing import cycle
 from ca.model import RESIDENT_KINDS, CertificateId, CertificateKind, GenerationId, RevocationReason, Serial
+from ca.revoking.by_hand import revoke
 from ca.revoking.events import EventDesk
-from ca.revoking.orders import revoke
 from ca.revoking.publication import publish_changes
 from ca.rules.registration import State
 from ca.rules.revocation import CertificateStatus, status_of
 from ca.store import certificates, holdings, register, revocations, status
 from ca.store import tables as table
 from ca.store.certificates import CertificateState
-from ca.store.journal import Journal
+from ca.store.entries import IntentEntry, IssuedEntry
 from tests import commands, postgresql
 from tests import engine_world as worlds
-from tests.engine_world import CODE, NOW, EngineWorld, Running, append, copy_world, csr_for, lines, opened
+from tests.engine_world import (
+    CODE,
+    NOW,
+    EngineWorld,
+    Running,
+    append,
+    copy_of,
+    copy_world,
+    csr_for,
+    lines,
+    opened,
+    put_back,
+)
 from tests.feed_files import event, feed_file
 from tests.served_world import (
     BOTH,
@@ -46,7 +58,7 @@ from tests.served_world import (
     told,
     wait_until,
 )
-from tests.test_cycle import Watched, tbs_of
+from tests.test_cycle import Watched, around_writes, tbs_of
 from tests.test_events import read
 
 TOTTORI = GenerationId.parse("jpki-31.g1")
@@ -70,19 +82,13 @@ def two_files(monkeypatch):
     monkeypatch.setattr(worlds, "layout", worlds.OWN)
 
 
-def desk_of(world: EngineWorld) -> EventDesk:
-    return EventDesk(world.stores, Journal(world.folder / "journal"))
-
-
 def apply(world: EngineWorld, *changes, **header):
-    return desk_of(world).apply(read(world, feed_file(*changes, **header)), at=LATER)
+    return EventDesk(world.stores).apply(read(world, feed_file(*changes, **header)), at=LATER)
 
 
 def restart(world: EngineWorld, at: datetime = LATER) -> None:
     """What a process does when it opens a world."""
-    desk_of(world).catch_up()
     cycle.recover(world.issuers, at)
-    world.registration.recover(at)
 
 
 def known(world: EngineWorld) -> dict[CertificateId, certificates.CertificateRecord]:
@@ -117,27 +123,35 @@ def said(world: EngineWorld, certificate: CertificateId, at: datetime = LATER) -
     return status_of(found.issued_at, found.revocation, at).status
 
 
-def require_whole(world: EngineWorld) -> None:
+def require_whole(world: EngineWorld, at: datetime = LATER) -> None:
     """No half-open case, no certificate that nobody holds, no holding without its certificate, no order not obeyed."""
     there = known(world)
-    assert {record.state for record in there.values()} <= {CertificateState.ISSUED}
+    assert {record.state for record in there.values()} <= {
+        CertificateState.ISSUED,
+        CertificateState.ABANDONED,
+    }
     assert State.ISSUING not in states(world).values()
     assert held(world) == there.keys()
     for record in there.values():
-        key = x509.Certificate.load(record.encoded).public_key
-        assert hashlib.sha256(key.dump()).digest() == record.subject_key
-    cases = [record.application for record in there.values()]
-    assert {case for case, state in states(world).items() if state == State.ISSUED} == set(cases)
-    journal = Journal(world.folder / "journal")
-    if not journal.path.exists():
-        return
-    for store in world.stores.each():
-        with store.reading() as connection:
-            assert register.applied(connection) == journal.verify().count
-    with journal.turn() as turn:
-        orders = [order for record in turn.after(0) for order in record.entry.orders]
-    for order in orders:
-        assert said(world, CertificateId.parse(order.certificate)) is CertificateStatus.REVOKED
+        tbs = x509.TbsCertificate.load(tbs_of(record))
+        assert hashlib.sha256(tbs["subject_public_key_info"].dump()).digest() == record.subject_key
+    for end, state in ((State.ISSUED, CertificateState.ISSUED), (State.FAILED, CertificateState.ABANDONED)):
+        cases = {record.application for record in there.values() if record.state is state}
+        assert {case for case, its in states(world).items() if its == end} == cases
+    assert world.stores.catch_up() == 0
+    with world.stores.journal.turn() as turn, world.stores.nation.reading() as connection:
+        assert register.applied(connection) == turn.head.count
+        told = [record.entry for record in turn.after(0)]
+    intended = {
+        part.certificate for entry in told if isinstance(entry, IntentEntry) for part in entry.certificates
+    }
+    signed = {
+        part.certificate for entry in told if isinstance(entry, IssuedEntry) for part in entry.certificates
+    }
+    assert {str(one) for one in there} <= intended
+    assert {str(one) for one, its in there.items() if its.state is CertificateState.ISSUED} <= signed
+    for order in (order for entry in told for order in getattr(entry, "orders", ())):
+        assert said(world, CertificateId.parse(order.certificate), at) is CertificateStatus.REVOKED
 
 
 def require_no_case_ahead(world: EngineWorld) -> None:
@@ -258,11 +272,10 @@ def test_a_database_put_back_to_an_older_copy_gets_what_it_lost(tmp_path, whose)
         (world.folder / whose).write_bytes(old)
         lost = CertificateStatus.GOOD if whose == "jpki-31.db" else CertificateStatus.REVOKED
         assert said(world, authentication) is lost
-        assert desk_of(world).catch_up() == 1
+        assert world.stores.catch_up() == 1
         assert {said(world, one) for one in (signature, authentication)} == {CertificateStatus.REVOKED}
         assert world.dump() == whole
         require_whole(world)
-        assert desk_of(world).catch_up() == 0
 
 
 @pytest.mark.usefixtures("anywhere")
@@ -274,27 +287,83 @@ def test_a_database_that_does_not_say_how_far_it_has_followed_gets_everything(tm
         with world.stores.of(TOTTORI.authority).writing() as connection:
             connection.execute(delete(table.revocations))
             connection.execute(delete(table.counters).where(table.counters.c.name == "journal-applied"))
-        assert desk_of(world).catch_up() == 2
+        with world.stores.journal.turn() as turn:
+            count = turn.head.count
+        assert world.stores.catch_up() == count
         require_whole(world)
+
+
+@pytest.mark.usefixtures("two_files")
+def test_a_database_of_which_nothing_was_told_has_followed_everything_once(tmp_path):
+    """So it was before databases were told of one by one: each had followed every record."""
+    with worlds.engine_world(tmp_path / "world", chance=SystemChance()) as world:
+        world.issued()
+        apply(world, event("stranger", "died", CODE, "2014-09-02"))
+        with world.stores.nation.writing() as connection:
+            connection.execute(delete(table.marks).where(table.marks.c.name == "followed"))
+        with world.stores.of(TOTTORI.authority).reading() as connection:
+            followed = register.applied(connection)
+        apply(
+            world, event("stranger-2", "died", worlds.resident_code("98765432103"), "2014-09-02"), sequence=2
+        )
+        with world.stores.journal.turn() as turn:
+            behind = turn.head.count - followed
+        assert behind > 0
+        assert (world.stores.catch_up(), world.stores.catch_up()) == (behind, 0)
 
 
 @pytest.mark.usefixtures("anywhere")
 def test_a_journal_behind_any_database_is_refused(tmp_path):
     with worlds.engine_world(tmp_path / "world", chance=SystemChance()) as world:
-        with world.stores.of(TOTTORI.authority).writing() as connection:
-            register.mark_applied(connection, 1)
-        with pytest.raises(HomeRefused, match="has 0 records; the store has applied 1"):
-            desk_of(world).catch_up()
+        with world.stores.journal.turn() as turn:
+            count = turn.head.count
+        for store in world.stores.each():
+            with store.reading() as connection:
+                followed = register.applied(connection)
+            with store.writing() as connection:
+                register.mark_applied(connection, count + 1)
+            with pytest.raises(HomeRefused, match=f"has {count} records; store .* has applied {count + 1}"):
+                world.stores.catch_up()
+            with store.writing() as connection:
+                register.mark_applied(connection, followed)
+        require_whole(world)
 
 
 @pytest.mark.usefixtures("two_files")
-def test_events_of_others_mark_a_database_too(tmp_path):
-    """Else every later look at the journal would carry them out again."""
+def test_what_does_not_concern_a_database_is_not_carried_out_again_for_it(tmp_path):
     with worlds.engine_world(tmp_path / "world", chance=SystemChance()) as world:
+        with world.stores.of(TOTTORI.authority).reading() as connection:
+            followed = register.applied(connection)
         apply(world, event("stranger", "died", CODE, "2014-09-03"))
         with world.stores.of(TOTTORI.authority).reading() as connection:
-            assert register.applied(connection) == 1
-        assert desk_of(world).catch_up() == 0
+            assert register.applied(connection) == followed
+        assert world.stores.catch_up() == 0
+
+
+@pytest.mark.usefixtures("anywhere")
+def test_nothing_is_written_in_an_older_copy_before_it_has_caught_up(tmp_path):
+    """Else it would say that it has followed the journal, and what it lost would be lost for good."""
+    with worlds.engine_world(tmp_path / "world", chance=SystemChance()) as world:
+        first = world.issued()[CertificateKind.SIGNATURE].id
+        own = world.stores.of(TOTTORI.authority)
+        copy = copy_of(own)
+        revoke(world.stores, first, RevocationReason.SUPERSEDED, "operator", at=LATER)
+        second = world.issued(code=worlds.resident_code("98765432103"))[CertificateKind.SIGNATURE].id
+        whole = world.dump()
+        put_back(own, copy)
+        assert (said(world, first), said(world, second)) == (
+            CertificateStatus.GOOD,
+            CertificateStatus.UNKNOWN,
+        )
+        before = world.dump()
+        with pytest.raises(
+            HomeRefused, match=r"is an older copy, in which the journal's record \d+ was the last"
+        ):
+            revoke(world.stores, first, RevocationReason.SUPERSEDED, "operator", at=LATER)
+        assert world.dump() == before
+        restart(world)
+        assert world.dump() == whole
+        require_whole(world)
 
 
 # Sudden death.
@@ -315,7 +384,7 @@ class Steps:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def watch(self, *, statements: bool) -> None:
-        """Commits of every database, before and after; signatures; perhaps statements too."""
+        """Commits of every database, before and after; signatures; perhaps statements too. Files are watched apart."""
         for store in self.world.stores.each():
             commit = store.engine.dialect.do_commit
 
@@ -349,6 +418,12 @@ class Slow:
         self.step()
         return signature
 
+    def sign_digest(self, digest, suite):
+        self.step()
+        signature = self.signer.sign_digest(digest, suite)
+        self.step()
+        return signature
+
 
 def issue(world: EngineWorld) -> None:
     (case,) = (case for case, state in states(world).items() if state in {State.APPROVED, State.ISSUING})
@@ -376,7 +451,8 @@ def work_and_die(folder: Path, name: str, last: int, told: Path, statements: boo
     with opened(folder, chance=SystemChance()) as world:
         steps = Steps(last, world)
         steps.watch(statements=statements)
-        WORKS[name][0](world)
+        with around_writes(steps):
+            WORKS[name][0](world)
     append(told, b"done")
 
 
@@ -390,21 +466,30 @@ def applicant(world: EngineWorld) -> None:
 
 
 def between_the_two(world: EngineWorld) -> None:
-    """An issuance that ended when the nation's database had it, and the authority's not yet."""
+    """An issuance that ended when the authority's database had it, and the nation's not yet."""
+    leave_off(world, "nation")
+
+
+def before_both(world: EngineWorld) -> None:
+    """One that ended when the journal had it, and neither database."""
+    leave_off(world, TOTTORI.authority)
+
+
+def leave_off(world: EngineWorld, whose: str) -> None:
+    """Leave an issuance off when this database is about to keep its intents."""
     world.approved()
     world.stores.close()
-    assert Running(die_between_the_two, world.folder).wait() == -signal.SIGKILL
+    assert Running(die_at_commit, world.folder, whose).wait() == -signal.SIGKILL
 
 
-def die_between_the_two(folder: Path) -> None:
-    with opened(folder, chance=SystemChance()) as world:
-        engine = world.stores.of(TOTTORI.authority).engine
-        engine.dialect.do_commit = lambda connection: (
+def die_at_commit(folder: Path, whose: str) -> None:
+    def commit(connection: Connection) -> None:
+        if connection.get_execution_options().get("kakehashi_writes"):
             os.kill(os.getpid(), signal.SIGKILL)
-            if world.stores.nation.engine.pool.checkedout() == 0
-            else None,
-            type(engine.dialect).do_commit(engine.dialect, connection),
-        )
+
+    with opened(folder, chance=SystemChance()) as world:
+        store = world.stores.nation if whose == "nation" else world.stores.of(TOTTORI.authority)
+        engine_event.listen(store.engine, "commit", commit)
         issue(world)
 
 
@@ -418,8 +503,10 @@ WORKS = {
     "event": (end_by_event, holder),
     "event beside an approved case": (end_by_event, applicant),
     "event beside a case between the two": (end_by_event, between_the_two),
+    "event beside a case before both": (end_by_event, before_both),
     "revoke": (end_by_hand, holder),
     "recover": (recover, between_the_two),
+    "recover before both": (recover, before_both),
     "publish": (publish, ended),
 }
 """A piece of work, and the world that it is done in."""
@@ -460,9 +547,10 @@ def require_death_anywhere(tmp_path: Path, name: str, *, statements: bool) -> in
             if name == "issue":
                 assert set(states(world).values()) == {State.ISSUED}
                 assert len(known(world)) == 2 * len(RESIDENT_KINDS)
-            elif name == "event beside a case between the two":
-                # Told before it was intended anew: nobody gets it. Told after: it has ended.
-                assert known(world) == {} or set(states(world).values()) == {State.ISSUED}
+            elif name.startswith("event beside a case b"):
+                # What was intended is signed, and has ended.
+                assert set(states(world).values()) == {State.ISSUED}
+                assert {said(world, one) for one in known(world)} == {CertificateStatus.REVOKED}
             with world.stores.of(TOTTORI.authority).reading() as connection:
                 assert revocations.published(connection) == revocations.sequence(connection)
         if code == 0:
@@ -492,41 +580,66 @@ def test_death_at_any_statement_leaves_no_half(tmp_path, name):
     assert require_death_anywhere(tmp_path, name, statements=True) > 10
 
 
+LEFT_OFF = pytest.mark.parametrize("left", [between_the_two, before_both])
+
+
+@LEFT_OFF
 @pytest.mark.usefixtures("anywhere")
-def test_what_was_begun_in_one_database_alone_is_prepared_anew(tmp_path):
+def test_what_the_journal_alone_has_is_carried_out_and_signed(tmp_path, left):
     with worlds.engine_world(tmp_path / "world", chance=SystemChance()) as world:
-        between_the_two(world)
+        left(world)
+        assert list(states(world).values()) == [State.APPROVED]
+        assert held(world) == set()
+        assert len(known(world)) == (len(RESIDENT_KINDS) if left is between_the_two else 0)
+        intended = told_of(world)
+        assert len(intended) == len(RESIDENT_KINDS)
+        with world.stores.recording():
+            pass
         assert list(states(world).values()) == [State.ISSUING]
-        lost = held(world)
-        assert len(lost) == len(RESIDENT_KINDS)
-        assert known(world) == {}
+        assert known(world).keys() == held(world) == intended
+        assert {said(world, one) for one in intended} == {CertificateStatus.UNKNOWN}
         restart(world)
         require_whole(world)
-        assert len(known(world)) == len(RESIDENT_KINDS)
-        assert not lost & held(world), "other serials: those of the lost intent were never intended"
-        assert {said(world, one) for one in lost} == {CertificateStatus.UNKNOWN}
+        assert known(world).keys() == intended
+        assert {said(world, one) for one in intended} == {CertificateStatus.GOOD}
 
 
+def told_of(world: EngineWorld) -> set[CertificateId]:
+    """The holders' certificates whose intents the journal has."""
+    with world.stores.journal.turn() as turn:
+        entries = [record.entry for record in turn.after(0)]
+    return {
+        CertificateId.parse(part.certificate)
+        for entry in entries
+        if isinstance(entry, IntentEntry)
+        for part in entry.certificates
+        if part.held
+    }
+
+
+@LEFT_OFF
 @pytest.mark.usefixtures("anywhere")
-def test_what_was_begun_and_has_ended_meanwhile_fails_its_case(tmp_path):
+def test_what_was_begun_and_has_ended_meanwhile_is_issued_and_ended(tmp_path, left):
     with worlds.engine_world(tmp_path / "world", chance=SystemChance()) as world:
-        between_the_two(world)
-        lost = held(world)
+        left(world)
         (outcome,) = apply(world, DEATH)
-        assert {order.certificate for order in outcome.orders} == lost
+        assert {order.certificate for order in outcome.orders} == told_of(world)
         restart(world)
         require_whole(world)
-        assert (list(states(world).values()), known(world), held(world)) == ([State.FAILED], {}, set())
-        assert {said(world, one) for one in lost} == {CertificateStatus.REVOKED}
+        assert list(states(world).values()) == [State.ISSUED]
+        assert {said(world, one) for one in told_of(world)} == {CertificateStatus.REVOKED}
 
 
+@LEFT_OFF
 @pytest.mark.usefixtures("two_files")
-def test_what_was_begun_and_may_no_longer_be_signed_fails_its_case(tmp_path):
+def test_what_was_begun_and_may_no_longer_be_signed_fails_its_case(tmp_path, left):
     with worlds.engine_world(tmp_path / "world", chance=SystemChance()) as world:
-        between_the_two(world)
+        left(world)
         restart(world, TOO_LATE)
-        require_whole(world)
-        assert (list(states(world).values()), known(world), held(world)) == ([State.FAILED], {}, set())
+        require_whole(world, TOO_LATE)
+        assert list(states(world).values()) == [State.FAILED]
+        assert {record.state for record in known(world).values()} == {CertificateState.ABANDONED}
+        assert {said(world, one, TOO_LATE) for one in told_of(world)} == {CertificateStatus.REVOKED}
 
 
 # Many at once.

@@ -43,23 +43,25 @@ from ca.model import (
     Scope,
 )
 from ca.profiles.extensions import Holds
-from ca.revoking.orders import revoke
+from ca.revoking.by_hand import revoke
 from ca.rules.registration import State, Step
 from ca.rules.residents import ChangeKind
 from ca.store import certificates, holdings, officers, revocations
 from ca.store.bulk import insert_rows
+from ca.store.carrying import SIGNING_CYCLE
 from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.clients import KeyPurpose
+from ca.store.contents import Contents, blocks
 from ca.store.engine import SCHEMA, Store, sqlite_url
 from ca.store.schema import migrate
 from ca.store.stores import Stores
 from ca.store.tables import holdings as holdings_table
 from ca.store.tables import metadata
-from ca.wire.lists import encode_entry
 from front.databases import database_url
 from tests import postgresql
 from tests.commands import done, kakehashi, refused, run, tree
-from tests.engine_world import Running
+from tests.ended import record_end
+from tests.engine_world import Running, journal_of
 from tests.postgresql import server
 from tests.small_edition import SEED
 from tests.test_upgrade import HOLDER, ID, KEY, OLD_CERTIFICATE
@@ -170,7 +172,7 @@ LONGEST = {
     "generations.suite": [it.id for it in vars(suites).values() if isinstance(it, suites.Suite)],
     "service_certificates.key": [f"{_GENERATION}.{kind}" for kind in CertificateKind],
     "certificates.scope": [f"{kind}-131016" for kind in CertificateKind],
-    "revocations.officer": [f"event {'e' * 56}"],
+    "revocations.cause": [f"event {'e' * 56}", f"officer {'o' * 64}", "quarantine 2147483647", SIGNING_CYCLE],
     "offices.office": [_OFFICE],
     "applications.application": [f"{_OFFICE}-1000000"],
     "leases.owner": [f"{'h' * 64} 4194304"],
@@ -203,11 +205,8 @@ def write(store, turns, then=lambda: None):
         revocation = Revocation(new_serial(SystemChance(), "test"), NOW, RevocationReason.SUPERSEDED)
         with store.writing() as connection:
             sequences.append(
-                revocations.record(
-                    connection, GENERATION, ARL, revocation,
-                    entry=encode_entry(revocation), officer=OfficerId("test"), at=NOW,
-                )
-            )  # fmt: skip
+                record_end(connection, CertificateId(GENERATION, revocation.serial), ARL, revocation)
+            )
             then()
     return sequences
 
@@ -215,9 +214,10 @@ def write(store, turns, then=lambda: None):
 def test_revocations_are_kept_and_listed_in_the_order_of_serials(store):
     write(store, 5)
     with store.reading() as connection:
-        entries = revocations.of_list(connection, GENERATION, FULL)
+        entries = b"".join(blocks(connection, Contents(GENERATION, FULL)))
         assert revocations.sequence(connection) == 5
-    serials = [revocation.serial for revocation, _ in entries]
+    size = len(entries) // 5
+    serials = [entries[start : start + size] for start in range(0, len(entries), size)]
     assert len(serials) == 5
     assert serials == sorted(serials)
 
@@ -230,7 +230,7 @@ def test_a_transaction_that_fails_leaves_nothing(store):
         write(store, 1, then=fail)
     with store.reading() as connection:
         assert revocations.sequence(connection) == 0
-        assert revocations.of_list(connection, GENERATION, FULL) == []
+        assert list(blocks(connection, Contents(GENERATION, FULL))) == []
 
 
 def test_writers_at_once_lose_no_update_and_the_sequence_has_commit_order(url, store):
@@ -286,16 +286,16 @@ def issued(store):
     return record.id
 
 
-def attempt(store, certificate, reason):
+def attempt(stores, certificate, reason):
     """What came of a revocation: the reason, or None if the rules refused it."""
     try:
-        revoke(Stores(store), certificate, reason, "operator", at=NOW)
+        revoke(stores, certificate, reason, "operator", at=NOW)
     except RevocationRefused:
         return None
     return reason
 
 
-def test_two_officers_at_once_never_make_a_change_that_the_rules_forbid(store):
+def test_two_officers_at_once_never_make_a_change_that_the_rules_forbid(store, tmp_path):
     """Superseded may be raised to a compromise, a compromise is never lowered: whoever comes second is told so."""
     centre = Office(OfficeId("centre"), OfficeKind.CENTRE, "Centre", ())
     with store.writing() as connection:
@@ -303,11 +303,12 @@ def test_two_officers_at_once_never_make_a_change_that_the_rules_forbid(store):
         officers.add_officer(
             connection, Officer(OfficerId("operator"), centre.id, frozenset({Role.OPERATOR}))
         )
+    stores = Stores(store, journal_of(tmp_path))
     reasons = (RevocationReason.KEY_COMPROMISE, RevocationReason.SUPERSEDED)
     with ThreadPoolExecutor(2) as pool:
         for _ in range(20):
             certificate = issued(store)
-            done = set(pool.map(lambda reason, of=certificate: attempt(store, of, reason), reasons))
+            done = set(pool.map(lambda reason, of=certificate: attempt(stores, of, reason), reasons))
             assert RevocationReason.KEY_COMPROMISE in done
             with store.reading() as connection:
                 found = revocations.find(connection, certificate, Scope("signature-131016"))

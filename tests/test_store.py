@@ -37,11 +37,13 @@ from ca.model import (
 )
 from ca.rules.registration import State
 from ca.store import applications, authorities, certificates, lists, officers, revocations
+from ca.store.contents import Contents, blocks
 from ca.store.engine import SCHEMA, Store, sqlite_url
 from ca.store.schema import migrate
 from ca.store.tables import Moment, counters, metadata
 from ca.store.tables import revocations as revocations_table
 from tests.builders import revocation_of
+from tests.ended import record_end
 from tests.engine_world import (
     NOW,
     POST,
@@ -270,15 +272,9 @@ def revoke_some(url: str, first: int, count: int) -> None:
 
 
 def write_revocation(connection, number: int, *, reason=RevocationReason.SUPERSEDED, entry=b"e") -> int:
-    return revocations.record(
-        connection,
-        TOTTORI,
-        PARTITION,
-        revocation_of(number, reason=reason),
-        entry=entry,
-        officer=OfficerId("ito"),
-        at=NOW,
-    )
+    revocation = revocation_of(number, reason=reason)
+    certificate = CertificateId(TOTTORI, revocation.serial)
+    return record_end(connection, certificate, PARTITION, revocation, entry=entry, at=NOW)
 
 
 def test_the_revocation_sequence_has_commit_order(store: Store) -> None:
@@ -330,11 +326,12 @@ def test_a_revocation_takes_the_place_of_the_certificates_earlier_one(store: Sto
         ended = write_revocation(connection, 2, reason=RevocationReason.KEY_COMPROMISE, entry=b"end")
         assert (held, ended) == (4, 5)
         for scope in (PARTITION, FULL):
-            entries = [entry for _, entry in revocations.of_list(connection, TOTTORI, scope)]
-            assert entries == [b"1", b"end", b"3"]  # by serial
-        other = GenerationId.parse("jpki-31.g2")
-        assert revocations.of_list(connection, other, FULL) == []
-        assert revocations.of_list(connection, TOTTORI, Scope("signature-312029")) == []
+            assert list(blocks(connection, Contents(TOTTORI, scope))) == [b"1end3"]  # by serial
+        for generation, scope in (
+            (GenerationId.parse("jpki-31.g2"), FULL),
+            (TOTTORI, Scope("signature-312029")),
+        ):
+            assert list(blocks(connection, Contents(generation, scope))) == []
 
 
 @given(

@@ -122,8 +122,14 @@ def test_an_unknown_reason_is_answered_with_the_words(word):
         RevocationReason.parse(word)
 
 
+def test_what_is_recorded_may_be_a_hold_that_was_lifted():
+    assert RevocationReason.recorded("removeFromCRL") is RevocationReason.REMOVE_FROM_CRL
+    with pytest.raises(ValueError, match="badWord"):
+        RevocationReason.recorded("badWord")
+
+
 def test_there_are_no_other_reasons():
-    assert {reason.value for reason in RevocationReason} == {0, 1, 2, 3, 4, 5, 6, 9, 10}
+    assert {reason.value for reason in RevocationReason} == {0, 1, 2, 3, 4, 5, 6, 8, 9, 10}
 
 
 def test_the_families_of_kinds_do_not_overlap():

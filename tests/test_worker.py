@@ -14,7 +14,7 @@ import pytest
 
 from ca.clock import system_clock
 from ca.model import RevocationReason
-from ca.revoking.orders import revoke
+from ca.revoking.by_hand import revoke
 from ca.store import clients
 from ca.wire.list_facts import read_list
 from front import worker as worker_module
@@ -93,6 +93,22 @@ class TestItsJobs:
         assert home.recorded()["jpki-13.g1", "full"] == serials
         assert home.published("jpki-13.g1", "full") == serials
         assert home.lists_agree()
+
+    def test_an_event_that_waited_takes_effect_and_is_published(self, home, tmp_path):
+        (person,) = holders(home, 1, BOTH)
+        early = (home.now() + timedelta(hours=1)).isoformat()
+        (tmp_path / "feed").write_bytes(feed_file(change(home, "died", person.code, effective=early)))
+        told = commands.done(
+            commands.run("events", "apply", tmp_path / "feed", "--home", home.folder, "--json")
+        )
+        assert [outcome["outcome"] for outcome in told.json] == ["waiting"]
+        with open_world(home.folder, lambda: "") as world:
+            Worker(world).once()
+        assert home.published("jpki-13.g1", "full") == set()
+        with open_world(home.folder, lambda: "", (home.now() + timedelta(hours=2), 1.0)) as world:
+            Worker(world).once()
+        serials = {certificate.serial.value for certificate in person.certificates.values()}
+        assert home.published("jpki-13.g1", "full") == serials
 
     def test_lists_in_the_second_half_of_their_time_are_renewed(self, home):
         before = lists_of(home)

@@ -63,6 +63,13 @@ class PeriodTable(_Table, frozen=True):
     answer_seconds: Annotated[int, msgspec.Meta(ge=1, le=604_800)]
 
 
+class ListTable(_Table, frozen=True):
+    """How lists are published."""
+
+    delta: bool = False
+    full_pause_seconds: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
+
+
 class AuthorityTable(_Table, frozen=True):
     """One certificate authority."""
 
@@ -129,6 +136,28 @@ class HolderTable(_Table, frozen=True):
     within: str | None = None
 
 
+_Reason = Literal[
+    "unspecified", "affiliationChanged", "superseded", "cessationOfOperation", "privilegeWithdrawn"
+]
+
+
+class LapseReasonTable(_Table, frozen=True, rename="kebab"):
+    """For which reasons an event ends certificates, where the law leaves that open."""
+
+    died: _Reason | None = None
+    removed_ex_officio: _Reason | None = None
+    four_items_corrected: _Reason | None = None
+    card_returned: _Reason | None = None
+    card_lapsed: _Reason | None = None
+
+
+class LapseTable(_Table, frozen=True):
+    """What the register's events do to certificates, where the law leaves that open."""
+
+    reasons: LapseReasonTable = LapseReasonTable()
+    found_lifts: tuple[Literal["signature", "user-authentication"], ...] = ()
+
+
 class OfficeTable(_Table, frozen=True):
     """A registration sub-office besides the municipalities' windows."""
 
@@ -157,6 +186,8 @@ class Edition(_Table, frozen=True):
     holders: dict[str, HolderTable]
     offices: tuple[OfficeTable, ...]
     prefectures: PrefectureTable | None = None
+    lapses: LapseTable = LapseTable()
+    lists: ListTable = ListTable()
 
 
 def edition_text(name_or_path: str) -> tuple[str, bytes]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bridge.crossing.edition import CrossTable, Edition
+import msgspec
+
+from bridge.crossing.edition import CrossTable, Edition, LapseTable
 from bridge.crossing.mesh import CrossPlan, require_each_once, require_reachable, require_service_policies
 from bridge.crossing.offices import known_authority, plan_offices
 from bridge.crossing.policies import Policies
 from bridge.crossing.practices import PracticePlanner
 from bridge.manifest import Marking
 from ca.errors import BadInput, EditionRefused
-from ca.model import AuthorityId, Office
+from ca.model import AuthorityId, CertificateKind, Office, RevocationReason
 from ca.names import Municipalities
 from ca.profiles.extensions import CertificatePolicies
 from ca.profiles.practice import AuthorityRole, Practice
+from ca.rules.residents import ChangeKind, LapseRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Plan:
     Attributes:
         practices: Every authority, in the order in which they are made.
         trusted_policies: The policies of the anchor's domain that relying parties ask for.
+        lapses: What the register's events do to certificates, where that is open.
     """
 
     name: str
@@ -36,6 +40,7 @@ class Plan:
     offices: tuple[Office, ...]
     municipalities: Municipalities
     trusted_policies: tuple[str, ...]
+    lapses: LapseRules
 
 
 def make_plan(
@@ -52,7 +57,8 @@ def make_plan(
 
 def _plan(edition: Edition, marking: Marking, url: str, municipalities: Municipalities) -> Plan:
     policies = Policies(edition, marking)
-    practices = PracticePlanner(edition, policies, url, municipalities).plan()
+    lapses = _lapses(edition.lapses)
+    practices = PracticePlanner(edition, policies, url, municipalities, lapses).plan()
     crosses = tuple(
         plan
         for index, table in enumerate(edition.cross)
@@ -72,6 +78,20 @@ def _plan(edition: Edition, marking: Marking, url: str, municipalities: Municipa
         offices=plan_offices(edition, practices, municipalities),
         municipalities=municipalities,
         trusted_policies=practices[anchor].services.policies,
+        lapses=lapses,
+    )
+
+
+def _lapses(table: LapseTable) -> LapseRules:
+    """What the edition chooses of the table of lapses."""
+    reasons = msgspec.to_builtins(table.reasons)
+    return LapseRules(
+        reasons={
+            ChangeKind(kind): RevocationReason.parse(word)
+            for kind, word in reasons.items()
+            if word is not None
+        },
+        found_lifts=frozenset(map(CertificateKind, table.found_lifts)),
     )
 
 

@@ -24,8 +24,9 @@ from ca.profiles.drafting import CertificateProfile
 from ca.profiles.extensions import AuthorityKeyForm, CertificatePolicies
 from ca.profiles.government import OFFICIAL_POST
 from ca.profiles.local import LG_ENCRYPTION, LG_POST, LG_USER
-from ca.profiles.practice import AuthorityRole, HolderPractice, Periods, Practice
+from ca.profiles.practice import AuthorityRole, HolderPractice, ListPractice, Periods, Practice
 from ca.profiles.residents import SIGNATURE, USER_AUTHENTICATION
+from ca.rules.residents import LapseRules
 from ca.rules.validity import BirthdayRule, CountedFrom, ValidityRule, YearsRule
 from ca.suites import P256_KEYS, P384_KEYS, RSA2048_KEYS, SubjectKeyRule, suite
 
@@ -54,6 +55,7 @@ class PracticePlanner:
     policies: Policies
     url: str
     municipalities: Municipalities
+    lapses: LapseRules
 
     def plan(self) -> dict[AuthorityId, Practice]:
         """Every authority, in the order in which they are made: as the file has them, then the prefectures'."""
@@ -132,6 +134,10 @@ class PracticePlanner:
             ),
             url=self.url,
             offered=tuple(map(CertificateKind, offered)),
+            lapses=self.lapses,
+            lists=ListPractice(
+                delta=edition.lists.delta, full_pause=timedelta(seconds=edition.lists.full_pause_seconds)
+            ),
         )
 
     def _organisation(self, organisation: str, where: str) -> dict[str, str]:

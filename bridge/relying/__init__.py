@@ -2,5 +2,5 @@
 
 Read in this order: rejection (how a path fails), fetch (a folder, or a server), snapshot (what is
 published), path (candidates), signatures, structure,
-revocation, verify (the journey). ``verify`` returns a VerifiedPath or raises; nothing returns a flag.
+revocation, verify (the journey), statements (what a world signs of itself). ``verify`` returns a VerifiedPath or raises; nothing returns a flag.
 """

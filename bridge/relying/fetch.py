@@ -8,14 +8,15 @@ and memory, and ends in BadInput; it can withhold a verdict, never give one.
 from __future__ import annotations
 
 import http.client
+import io
 import re
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, BinaryIO, Protocol, Self
 
 import msgspec
 
@@ -50,6 +51,10 @@ class Source(Protocol):
         """The octets of a file, at most so many."""
         ...
 
+    def save(self, path: str, target: BinaryIO, limit: int) -> None:
+        """Write a file of at most so many octets into an empty one."""
+        ...
+
     def numbers(self, url: str) -> Sequence[int]:
         """The numbers of all lists ever published whose newest lies at this path, ascending; empty if none was."""
         ...
@@ -74,6 +79,10 @@ class FolderSource:
         if len(octets) > limit:
             raise _too_long(path, limit)
         return octets
+
+    def save(self, path: str, target: BinaryIO, limit: int) -> None:
+        """Write a file of at most so many octets into an empty one."""
+        target.write(self.read(path, limit))
 
     def numbers(self, url: str) -> Sequence[int]:
         """The numbers of the lists that lie in the folder named after the newest."""
@@ -137,25 +146,19 @@ class HttpSource:
 
     def read(self, path: str, limit: int) -> bytes:
         """The octets of a file, at most so many."""
-        if not _STEPS.fullmatch(path):
-            raise BadInput(path, "leads out of what is published")
-        kept = self._connection.sock is not None
-        try:
-            with self._meter.running(path, limit):
-                try:
-                    return self._fetch(path, limit)
-                except ConnectionError:
-                    # A server may end a connection that it kept, at any time (RFC 9112 9.3.1): asked once more.
-                    if not kept:
-                        raise
-                    return self._fetch(path, limit)
-        except TimeoutError:
-            raise BadInput(path, f"{self.base} did not answer in time") from None
-        except OSError as error:
-            words = error.strerror or "it closed the connection"
-            raise BadInput(path, f"{self.base} cannot be reached: {words}") from None
-        except (http.client.HTTPException, ValueError):  # ValueError: of sizes that are no sizes
-            raise BadInput(path, f"{self.base} did not answer as a server does, or not to the end") from None
+        target = io.BytesIO()
+        self.save(path, target, limit)
+        return target.getvalue()
+
+    def save(self, path: str, target: BinaryIO, limit: int) -> None:
+        """Write a file of at most so many octets into an empty one, a piece at a time."""
+        self._exchange("GET", path, target, limit)
+
+    def ask(self, path: str, question: bytes, kind: str, limit: int) -> bytes:
+        """The answer, of at most so many octets, to a question of this media type (POST)."""
+        target = io.BytesIO()
+        self._exchange("POST", path, target, limit, question, {"Content-Type": kind})
+        return target.getvalue()
 
     def numbers(self, url: str) -> Sequence[int]:
         """The numbers of the lists, as the server tells them; each list is still judged by its own contents."""
@@ -169,29 +172,75 @@ class HttpSource:
             raise BadInput(path, "its numbers are not those of lists, ascending", clause="RFC 5280 5.2.3")
         return numbers
 
-    def _fetch(self, path: str, limit: int) -> bytes:
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        target: BinaryIO,
+        limit: int,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        if not _STEPS.fullmatch(path):
+            raise BadInput(path, "leads out of what is published")
+
+        def once() -> None:
+            target.seek(0)
+            target.truncate()
+            self._once(method, path, target, limit, body, headers or {})
+
+        kept = self._connection.sock is not None
+        try:
+            with self._meter.running(path, limit):
+                try:
+                    once()
+                except ConnectionError:
+                    # A server may end a connection that it kept, at any time (RFC 9112 9.3.1): asked once more.
+                    if not kept:
+                        raise
+                    once()
+        except TimeoutError:
+            raise BadInput(path, f"{self.base} did not answer in time") from None
+        except OSError as error:
+            words = error.strerror or "it closed the connection"
+            raise BadInput(path, f"{self.base} cannot be reached: {words}") from None
+        except (http.client.HTTPException, ValueError):  # ValueError: of sizes that are no sizes
+            raise BadInput(path, f"{self.base} did not answer as a server does, or not to the end") from None
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        target: BinaryIO,
+        limit: int,
+        body: bytes | None,
+        headers: Mapping[str, str],
+    ) -> None:
         """One request and its answer."""
         try:
-            self._connection.request("GET", self._path + path, headers={"User-Agent": "kakehashi"})
+            self._connection.request(
+                method, self._path + path, body, headers={"User-Agent": "kakehashi", **headers}
+            )
             with self._connection.getresponse() as answer:
-                return self._file(answer, path, limit)
+                self._take(answer, path, target, limit)
         except BaseException:
             self.close()  # in the middle of an answer, a connection is of no more use
             raise
 
-    def _file(self, answer: http.client.HTTPResponse, path: str, limit: int) -> bytes:
-        """The whole body, if the answer is the file that was asked for."""
+    def _take(self, answer: http.client.HTTPResponse, path: str, target: BinaryIO, limit: int) -> None:
+        """The whole body, if the answer is what was asked for."""
         if 300 <= answer.status < 400:
             raise BadInput(path, f"{self.base} sends elsewhere for it, which is not followed")
         if answer.status != http.client.OK:
             raise BadInput(path, f"{self.base} answered with status {answer.status}")
-        promised = answer.length or 0
-        octets = b"" if promised > limit else b"".join(_chunks(answer, limit))
-        if max(promised, len(octets)) > limit:
+        promised, taken = answer.length or 0, 0
+        if promised <= limit:
+            for chunk in _chunks(answer, limit):
+                taken += target.write(chunk)
+        if max(promised, taken) > limit:
             raise _too_long(path, limit)
         if answer.length:  # what is left of Content-Length; http.client does not mind
-            raise http.client.IncompleteRead(octets, answer.length)
-        return octets
+            raise http.client.IncompleteRead(b"", answer.length)
 
 
 def _split(url: str) -> tuple[str, int, str]:

@@ -15,7 +15,7 @@ from bridge.relying.rejection import PathRejected, Reason
 from bridge.relying.signatures import Signatures
 from bridge.relying.snapshot import Snapshot
 from ca.errors import BadInput, KeyRefused
-from ca.model import GenerationId, Revocation
+from ca.model import GenerationId, Revocation, RevocationReason
 from ca.profiles import extensions as ext
 from ca.profiles.services import OCSP_SIGNING
 from ca.rules.revocation import status_of
@@ -100,7 +100,10 @@ def _ask(
         raise BadInput(certificate.place, f"{generation} had no list for it then")
     _check_list(found, question, signatures)
     used = ListUsed(generation, found.place, found.number, found.this_update)
-    return found.revocation(certificate.serial), used
+    revocation = found.revocation(certificate.serial)
+    if revocation is not None and revocation.reason is RevocationReason.REMOVE_FROM_CRL:
+        raise BadInput(found.place, "removeFromCRL stands in a complete list", clause="RFC 5280 5.3.1")
+    return revocation, used
 
 
 def _point(certificate: CertificateFacts, generation: GenerationId, snapshot: Snapshot) -> bytes | None:

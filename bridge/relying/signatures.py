@@ -5,14 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from bridge.relying.path import Budget
-from ca.errors import SuiteRetired
 from ca.keys import signer
-from ca.suites import SUITES, Suite, Use, require
-
-_BY_ALGORITHM = {suite.algorithm: suite for suite in SUITES.values()}
-assert len(_BY_ALGORITHM) == len(SUITES), (
-    "an algorithm names one suite; its key is checked with the signature"
-)
+from ca.suites import Suite, Use, of_algorithm, require
 
 
 class Signatures:
@@ -25,9 +19,7 @@ class Signatures:
 
     def suite(self, algorithm: str) -> Suite:
         """The suite of this signature algorithm (a dotted object identifier), or SuiteRetired."""
-        suite = _BY_ALGORITHM.get(algorithm)
-        if suite is None:
-            raise SuiteRetired(f"algorithm {algorithm}", "is not one that is believed")
+        suite = of_algorithm(algorithm)
         require(suite, Use.VERIFY, self._at)
         return suite
 

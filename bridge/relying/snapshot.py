@@ -22,8 +22,9 @@ from ca.model import GenerationId
 from ca.wire.facts import CERTIFICATE_LIMIT, CertificateFacts, NameFacts, read_certificate, read_name
 from ca.wire.list_facts import LIST_LIMIT, ListFacts, read_list
 
-# Octets. Some 3,900 lists take 2 MB; ten nations in one manifest still fit.
-_MANIFEST_LIMIT = 32 * 1024 * 1024
+MANIFEST_LIMIT = 32 * 1024 * 1024
+"""Octets. Some 3,900 lists take 2 MB; ten nations in one manifest still fit."""
+
 # Lists kept in memory after reading, so that holders of one town cost one reading.
 _LISTS_KEPT = 32
 
@@ -50,7 +51,11 @@ class Snapshot:
     def read(cls, published: Source | Path) -> Self:
         """Read the manifest of a source or a folder, or raise BadInput naming the place in it."""
         source = FolderSource(published) if isinstance(published, Path) else published
-        octets = source.read(MANIFEST, _MANIFEST_LIMIT)
+        return cls.of(source.read(MANIFEST, MANIFEST_LIMIT), source)
+
+    @classmethod
+    def of(cls, octets: bytes, source: Source) -> Self:
+        """What this manifest of the source says, or BadInput naming the place in it."""
         try:
             manifest = msgspec.json.decode(octets, type=Manifest, strict=True)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:

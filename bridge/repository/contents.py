@@ -19,17 +19,16 @@ from bridge.repository.layout import (
     self_signed_path,
     service_path,
 )
-from ca.errors import HomeHalfMade
+from bridge.repository.signing import sign_statement
 from ca.issuing.issuer import Issuers
-from ca.keys.vault import KeyId
 from ca.model import CertificateId, CertificateKind, GenerationId
 from ca.profiles.lists import ListPlace
+from ca.revoking.gate import require_places
 from ca.revoking.publication import due, publish
 from ca.store import authorities, certificates, lists
 from ca.store.authorities import GenerationRecord, ServiceRecord
 from ca.store.lists import ListRecord
 from ca.store.stores import Stores
-from ca.wire.cms import detached_signature
 from ca.wire.names import encode_name
 from ca.wire.pairs import certificate_pair
 
@@ -63,20 +62,22 @@ def publish_certificates(stores: Stores, repository: Repository) -> int:
 def publish_lists(
     issuers: Issuers, generation: GenerationId, repository: Repository, *, at: datetime
 ) -> list[ListRecord]:
-    """Make and place the lists of a generation that are missing, or in the second half of their time.
+    """Make and place the lists of a generation that are missing or kept back, or in the second half of their time.
 
     Missing is also one that the store knows and the folder has lost.
+
+    Raises:
+        ListBlocked: A list did not pass the gate, or a place would be left without any; the others were made.
+        LintRefused: A list would break a rule; the others were made.
     """
     issuer = issuers.of(generation)
     store = issuers.store(generation.authority)
     with store.reading() as connection:
         wanted = set(due(connection, generation, issuer.practice.periods.next_update / 2, at))
         places = lists.places_of(connection, generation)
-    scopes = [
-        place.scope
-        for place in places
-        if place.scope in wanted or not repository.has(list_path(generation, place.scope))
-    ]
+    public = {place.scope for place in places if repository.has(list_path(generation, place.scope))}
+    scopes = [place.scope for place in places if place.scope in wanted or place.scope not in public]
+    require_places(generation, [place.scope for place in places], scopes, public)
     return publish(store, issuer, scopes, repository, at=at) if scopes else []
 
 
@@ -86,31 +87,10 @@ def publish_manifest(issuers: Issuers, plan: Plan, repository: Repository, *, at
     manifest = msgspec.json.format(msgspec.json.encode(_manifest(plan, public)), indent=1)
     if (repository.folder / MANIFEST_SIGNATURE).exists() and not repository.differs(MANIFEST, manifest):
         return 0
-    record, certificate = _repository_service(plan, public)
-    on_the_way = [
-        encoded
-        for (issuer, subject), encoded in public.crosses.items()
-        if (issuer.authority, subject) == (plan.anchor, record.certificate.generation)
-    ]
-    signature = detached_signature(
-        manifest,
-        signer_certificate=certificate,
-        other_certificates=on_the_way,
-        suite=issuers.of(record.certificate.generation).record.suite,
-        sign=issuers.vault.signer(KeyId(record.key)).sign,
-        at=at,
-    )
+    signature = sign_statement(issuers, plan, manifest, at=at)
     # The signature goes first: a reader between the two sees an old manifest with a signature that does not fit,
     # and asks again, but never a new manifest that nobody signed.
     return repository.place([(MANIFEST_SIGNATURE, signature), (MANIFEST, manifest)])
-
-
-def _repository_service(plan: Plan, public: _Public) -> tuple[ServiceRecord, bytes]:
-    for record, encoded in reversed(public.services):
-        signer = record.certificate.generation.authority == plan.repository
-        if signer and record.kind is CertificateKind.REPOSITORY:
-            return record, encoded
-    raise HomeHalfMade("repository", f"{plan.repository} has no repository service")
 
 
 def _manifest(plan: Plan, public: _Public) -> Manifest:

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
-from bridge.repository.layout import list_path
+from bridge.repository.layout import delta_path, list_path
 from ca.errors import HomeBusy, StorageFailed
-from ca.model import GenerationId, Scope
+from ca.model import FULL, GenerationId, Scope
+from ca.revoking.publisher import SignedList
 
 # So many files are made durable one by one; beyond it, one sync of everything costs less.
 _SYNC_SINGLY = 16
@@ -24,7 +25,7 @@ _PATIENCE_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """The folder, as its one writer sees it. Implements ``ca.revoking.publication.Publisher``."""
+    """The folder, as its one writer sees it. Implements ``ca.revoking.publisher.Publisher``."""
 
     folder: Path
 
@@ -62,20 +63,59 @@ class Repository:
             for stray in (*self.folder.rglob(".*"), *self.folder.rglob("*.new")):
                 stray.unlink()
 
-    def place_lists(self, generation: GenerationId, signed: Sequence[tuple[Scope, int, bytes]]) -> None:
-        """Place lists under their numbers, then make each the newest of its scope; durable on return."""
+    def newest(self, generation: GenerationId, scope: Scope, *, delta: bool = False) -> BinaryIO | None:
+        """The complete list that relying parties get, or the delta list; None if there is none."""
+        return self._open(delta_path(generation, scope) if delta else list_path(generation, scope))
+
+    def numbered(self, generation: GenerationId, scope: Scope, number: int) -> BinaryIO | None:
+        """The complete list of this number; None if it is lost."""
+        return self._open(list_path(generation, scope, number))
+
+    def delta_path(self, generation: GenerationId, scope: Scope) -> str:
+        """Where the delta list lies below the URL of the world."""
+        return delta_path(generation, scope)
+
+    @contextmanager
+    def draft(self, generation: GenerationId) -> Iterator[BinaryIO]:
+        """An empty file that nobody else reads; it is gone at the end unless it was placed.
+
+        It lies beside the lists, so that placing it is renaming it.
+        """
         with self._clear_errors():
-            placed = [
-                (self._write(list_path(generation, scope, number), encoded), list_path(generation, scope))
-                for scope, number, encoded in signed
-            ]
-            _make_durable([numbered for numbered, _ in placed])
-            for numbered, newest in placed:
-                link = numbered.with_suffix(".new")
+            folder = (self.folder / list_path(generation, FULL)).parent
+            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            descriptor, path = tempfile.mkstemp(dir=folder, prefix=".")
+            try:
+                with open(path, "w+b", opener=lambda *_: descriptor) as file:
+                    yield file
+            finally:
+                with suppress(OSError):
+                    Path(path).unlink()
+
+    def place_lists(self, generation: GenerationId, signed: Sequence[SignedList]) -> None:
+        """Place complete lists under their numbers, then make each the newest of its scope; durable on return."""
+        with self._clear_errors():
+            numbered, deltas = [], []
+            for item in signed:
+                os.fchmod(item.file.fileno(), 0o644)  # public by purpose: any web server may read it
+                draft = Path(item.file.name)
+                if item.delta:
+                    deltas.append((draft, self.folder / delta_path(generation, item.scope)))
+                    continue
+                target = self.folder / list_path(generation, item.scope, item.number)
+                target.parent.mkdir(mode=0o755, exist_ok=True)
+                draft.replace(target)
+                numbered.append((target, self.folder / list_path(generation, item.scope)))
+            _make_durable([file for file, _ in (*numbered, *deltas)])
+            for file, newest in numbered:
+                link = file.with_suffix(".new")
                 link.unlink(missing_ok=True)
-                os.link(numbered, link)
-                link.replace(self.folder / newest)
-            _make_durable([self.folder / newest for _, newest in placed])
+                os.link(file, link)
+                link.replace(newest)
+            # A delta list comes after the complete one of its moment, or readers would seek a number that is not there.
+            for draft, newest in deltas:
+                draft.replace(newest)
+            _make_durable([newest for _, newest in (*numbered, *deltas)])
 
     def place(self, files: Sequence[tuple[str, bytes]]) -> int:
         """Place files that are not there yet, or differ; durable on return. Gives how many were written."""
@@ -94,6 +134,13 @@ class Repository:
             return (self.folder / path).read_bytes() != content
         except FileNotFoundError:
             return True
+
+    def _open(self, path: str) -> BinaryIO | None:
+        with self._clear_errors():
+            try:
+                return (self.folder / path).open("rb")
+            except FileNotFoundError:
+                return None
 
     def _write(self, path: str, content: bytes) -> Path:
         target = self.folder / path

@@ -3,10 +3,13 @@
 ::
 
     manifest.json  manifest.p7s                      what is where; signed
+    journal/head.json  head.p7s                      how far the journal reaches; signed
+    journal/heads/<count>.json  <count>.p7s          the first head of each hour, for ever
     g/<generation>/self.cer  ocsp.cer  repository.cer  time-stamp.cer  validation-service.cer
     g/<generation>/cross/<subject generation>.cer    this generation's word for another's key
     g/<generation>/pairs/<other generation>.ccp      CertificatePair: both directions, as this CA holds it
     g/<generation>/crl/<scope>.crl                   the newest list of the scope
+    g/<generation>/crl/<scope>.delta.crl             what changed since an earlier one, if the edition wants delta lists
     g/<generation>/crl/<scope>/<number>.crl          every list of the scope, for ever
     g/<generation>/crl/<scope>/index.json            their numbers (made by the server when asked)
 
@@ -54,6 +57,11 @@ def list_path(generation: GenerationId, scope: Scope, number: int | None = None)
     return f"g/{generation}/crl/{scope}.crl" if number is None else f"g/{generation}/crl/{scope}/{number}.crl"
 
 
+def delta_path(generation: GenerationId, scope: Scope) -> str:
+    """Where a scope's delta list is."""
+    return f"g/{generation}/crl/{scope}.delta.crl"
+
+
 def list_entry(generation: GenerationId, place: ListPlace) -> ListEntry:
     """The manifest's line for a list."""
     return ListEntry(
@@ -63,3 +71,13 @@ def list_entry(generation: GenerationId, place: ListPlace) -> ListEntry:
         holds=place.holds,
         url=list_path(generation, place.scope),
     )
+
+
+def kept_head_path(count: int) -> str:
+    """Where a head of the journal is kept for ever; its signature is beside it."""
+    return f"journal/heads/{count}.json"
+
+
+def kept_head_signature_path(count: int) -> str:
+    """Where the signature of such a head is."""
+    return f"journal/heads/{count}.p7s"

@@ -1,23 +1,20 @@
 """The use cases of registration: file, examine, approve, reject, issue.
 
 Each step is one transaction that reads the case under the writer's lock, so two officers at once cannot both
-take it. Issuing is the signing cycle around the last step: the case and the holdings are kept first, in the nation's
-database, then the intents in the authorities'; at the end the certificates first, then the case.
+take it. Issuing is the signing cycle around the last step.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from ca.chance import Chance
-from ca.errors import BadInput, Conflict, CsrRefused, KakehashiError, SuiteRetired
+from ca.errors import BadInput, CsrRefused
 from ca.issuing import cycle
 from ca.issuing.claims import Claim, Claims
-from ca.issuing.cycle import IssuedCertificate, Prepared
+from ca.issuing.cycle import Intended, IssuedCertificate, Prepared
 from ca.issuing.intake import read_csr
 from ca.issuing.issuer import Issuers
 from ca.issuing.standing import AskedKey, Standing, own_keys, standing_of
@@ -31,6 +28,7 @@ from ca.model import (
     CertificateKind,
     LocalHolder,
     Office,
+    OfficerId,
     OfficialPost,
     Resident,
     ResidentCode,
@@ -38,10 +36,13 @@ from ca.model import (
 from ca.names import Municipalities
 from ca.rules import registration
 from ca.rules.registration import Case, State, Step
-from ca.store import applications, certificates, holdings, officers
+from ca.store import applications, certificates, officers
 from ca.store.applications import Application, KeyRequest
+from ca.store.carrying import end_cases
 from ca.store.certificates import CertificateState
-from ca.store.stores import KeptFirst, Stores, Writing
+from ca.store.connections import Connections
+from ca.store.recording import Recording
+from ca.store.stores import Stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Registration:
             requests.append(KeyRequest(kind, read_csr(csr, practice.keys, f"{kind} request")))
         if not requests:
             raise BadInput("application", "asks for no certificate", remedy="Give a request for a kind")
-        with self.stores.writing(KeptFirst.NATION) as writing:
+        with self.stores.writing() as writing:
             connection = writing.nation
             case = Case(applications.next_id(connection, office.id), office.id, None, ())
             application = Application(
@@ -134,37 +135,19 @@ class Registration:
             LintRefused: A certificate would break a rule; nothing was written.
             Conflict, NotFound, NotPermitted: As the rules of registration say.
         """
-        with self.stores.writing(KeptFirst.NATION) as writing:
-            officer, office = officers.officer(writing.nation, officer_id)
-            found = applications.find(writing.nation, application)
+        with self.stores.recording() as recording:
+            officer, office = officers.officer(recording.nation, officer_id)
+            found = applications.find(recording.nation, application)
             if found.case.state is State.ISSUING:
                 registration.resume(found.case, officer, office)
-                prepared = self._resumed(writing, found, at)
+                prepared = self._resumed(recording, found)
+                # If all is signed already, a recovery of an earlier version has left the case open.
+                end_cases(recording, certificates.several(recording, found.certificates))
             else:
                 case = registration.take(found.case, Step.ISSUE, officer, office, at)
-                prepared = self._prepared(writing, found, found.requests, at)
-                applications.advance(writing.nation, case)
+                prepared = self._prepared(recording, found, officer.id, at)
+                applications.advance(recording.nation, case)
         return self._finish(found.case.id, prepared, at)
-
-    def recover(self, at: datetime) -> None:
-        """Close the cases whose issuance broke off, once ``cycle.recover`` has signed what was intended.
-
-        What was begun in the nation's database alone, and never intended, is prepared anew. Harmless beside a process
-        that is issuing them: each case is looked at under the writers' locks.
-        """
-        with self.stores.nation.reading() as connection:
-            begun = applications.issuing(connection)
-        failures: list[KakehashiError] = []
-        for case in begun:
-            try:
-                with self.stores.writing(KeptFirst.NATION) as writing:
-                    found = applications.find(writing.nation, case)
-                    prepared = self._resumed(writing, found, at) if found.case.state is State.ISSUING else []
-                self._finish(case, prepared, at)
-            except KakehashiError as error:
-                failures.append(error)
-        if failures:
-            raise failures[0]
 
     def _step(self, application: str, step: Step, officer_id: str, at: datetime) -> Case:
         with self.stores.nation.writing() as connection:
@@ -190,7 +173,9 @@ class Registration:
         if code is None:
             raise BadInput("applicant", "a resident's application needs the resident code")
 
-    def _require_new_keys(self, writing: Writing, application: Application, own: frozenset[bytes]) -> None:
+    def _require_new_keys(
+        self, writing: Connections, application: Application, own: frozenset[bytes]
+    ) -> None:
         """Raise CsrRefused unless every key asked for is in no other certificate or application."""
         keys = _asked(application)
         if len({key.digest for key in keys}) < len(keys):
@@ -205,80 +190,53 @@ class Registration:
             standing.require_new_key(key, place, application.case.office)
 
     def _prepared(
-        self, writing: Writing, application: Application, requests: Iterable[KeyRequest], at: datetime
+        self, recording: Recording, application: Application, officer: OfficerId, at: datetime
     ) -> list[Prepared]:
         """Prepare and intend what is asked for, and write down that it is held."""
         case = application.case
         claim = Claim(
             name=f"case {case.id}",
-            office=officers.office(writing.nation, case.office),
+            office=officers.office(recording.nation, case.office),
             applicant=application.applicant,
             holder=application.holder,
             card_expires=application.card_expires,
-            keys=tuple(AskedKey.of(request.kind, request.public_key) for request in requests),
+            keys=tuple(_asked(application)),
             decided_at=case.moment_of(Step.APPROVE),
             application=case.id,
         )
         self._claims.begin()
-        granted = self._claims.prepare(claim, _standing(writing, application), at)
-        holdings.add(writing.nation, [item.holding for item in granted])
+        granted = self._claims.prepare(claim, _standing(recording, application), at)
         for item in granted:
             record = item.prepared.record
-            applications.certified(writing.nation, case.id, record.kind, record.id)
-            cycle.intend(writing.of(record.id.generation.authority), [item.prepared])
+            applications.certified(recording.nation, case.id, record.kind, record.id)
+        cycle.intend(
+            recording, [Intended(item.prepared, item.holding) for item in granted], at, officer=officer
+        )
         return [item.prepared for item in granted]
 
-    def _resumed(self, writing: Writing, application: Application, at: datetime) -> list[Prepared]:
+    def _resumed(self, connections: Connections, application: Application) -> list[Prepared]:
         """What is left to sign of a case in the signing cycle."""
         prepared: list[Prepared] = []
-        lost: list[KeyRequest] = []
-        for request in application.requests:
-            if request.certificate is None:
-                continue
-            generation = request.certificate.generation
-            record = certificates.known(writing.of(generation.authority), request.certificate)
-            if record is None:
-                # The process ended between the two databases: nothing was intended, so nothing was signed.
-                lost.append(request)
-            elif record.state is CertificateState.INTENDED:
+        for certificate in application.certificates:
+            record = certificates.find(connections.of(certificate.generation.authority), certificate)
+            if record.state is CertificateState.INTENDED:
                 prepared.append(cycle.resumed(self.issuers, record))
-        for request in lost:
-            holdings.forget(writing.nation, [hashlib.sha256(request.public_key).digest()])
-            applications.certified(writing.nation, application.case.id, request.kind, None)
-        if lost:
-            # The register has told meanwhile what would end them, a limit has passed, or the key's time is over.
-            with suppress(Conflict, BadInput, SuiteRetired):
-                prepared += self._prepared(writing, application, lost, at)
         return prepared
 
     def _finish(
         self, case: ApplicationId, prepared: Sequence[Prepared], at: datetime
     ) -> list[IssuedCertificate]:
-        """Sign, write down the certificates, then close their case."""
+        """Sign, and write down the certificates: with the last of them their case ends."""
         issued = [cycle.sign(item, at) for item in prepared]
-        with self.stores.writing(KeptFirst.AUTHORITIES) as writing:
-            for item in issued:
-                cycle.complete(writing.of(item.id.generation.authority), [item])
-            found = applications.find(writing.nation, case)
-            records = [
-                certificates.find(writing.of(certificate.generation.authority), certificate)
-                for certificate in found.certificates
-            ]
-            states = {record.state for record in records}
-            if found.case.state is State.ISSUING and CertificateState.INTENDED not in states:
-                whole = CertificateState.ISSUED in states
-                end = registration.issued if whole else registration.failed
-                applications.advance(writing.nation, end(found.case))
-        return [
-            IssuedCertificate(record, record.encoded)
-            for record in records
-            if record.state is CertificateState.ISSUED
-        ]
+        with self.stores.recording() as recording:
+            cycle.complete(recording, issued, at)
+            found = applications.find(recording.nation, case)
+        return cycle.standing(self.stores, found.certificates)
 
 
-def _standing(writing: Writing, application: Application) -> Standing:
+def _standing(connections: Connections, application: Application) -> Standing:
     holders = [] if application.holder is None else [application.holder]
-    return standing_of(writing, holders, _asked(application))
+    return standing_of(connections, holders, _asked(application))
 
 
 def _asked(application: Application) -> list[AskedKey]:

@@ -8,9 +8,7 @@ have no answer, and what was intended is signed by ``cycle.recover``.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -18,15 +16,14 @@ from ca.chance import Chance
 from ca.errors import BadInput, Conflict, CsrRefused, KakehashiError, LintRefused, NotFound
 from ca.issuing import cycle
 from ca.issuing.claims import Claim, Claims, Granted
-from ca.issuing.cycle import IssuedCertificate, Prepared
+from ca.issuing.cycle import Intended
 from ca.issuing.intake import read_csr
 from ca.issuing.issuer import Issuers
 from ca.issuing.standing import NOBODY, AskedKey, Standing, own_keys, standing_of
-from ca.model import AuthorityId, CertificateKind, MunicipalityCode, Office, Resident
+from ca.model import CertificateKind, MunicipalityCode, Office, Resident
 from ca.names import Municipalities
-from ca.store import batches, certificates, holdings, officers
+from ca.store import batches, officers
 from ca.store.batches import BatchAnswer, BatchRecord
-from ca.store.stores import KeptFirst, Stores, Writing
 
 GROUP = 512
 """Rows that share their two commits; a sync of the disk costs about as much as signing fifteen certificates."""
@@ -79,8 +76,6 @@ class BatchIssuer:
 
     Args:
         batch: As it was approved.
-        turn: Admits one writer at a time among the processes of a batch. The store does so too, but has the others
-            ask again and again.
     """
 
     def __init__(
@@ -89,13 +84,11 @@ class BatchIssuer:
         municipalities: Municipalities,
         chance: Chance,
         batch: BatchRecord,
-        turn: AbstractContextManager[object] | None = None,
     ) -> None:
         self._stores = issuers.stores
         self._claims = Claims(issuers, municipalities, chance)
         self._municipalities = municipalities
         self._batch = batch
-        self._turn = nullcontext() if turn is None else turn
         self._offices: dict[MunicipalityCode, Office] = {}
         self._own_keys = own_keys(issuers.stores)
         self._most_are_known = False
@@ -128,7 +121,7 @@ class BatchIssuer:
         while waiting or refusals:
             ready, later = self._prepare(waiting, refusals, at, look=look)
             refused = refused + len(waiting) - len(ready) - len(later)
-            kept, again = self._write(ready, refusals)
+            kept, again = self._write(ready, refusals, at)
             look = True  # whoever is left is known, or comes after somebody of this group
             patience = _PATIENCE if kept or refusals else patience - 1
             if not patience:
@@ -147,7 +140,7 @@ class BatchIssuer:
         if isinstance(row, BadRow):
             raise row.problem
         place = f"row {row.number}"
-        office = self._office(self._municipalities.window(row.resident.municipality).code)
+        office = self._office(row.resident.municipality, place)
         keys = []
         for kind, csr in row.csrs:
             practice = self._claims.require_age(office, row.resident, kind, at)
@@ -165,8 +158,13 @@ class BatchIssuer:
         )
         return _Asked(row.number, claim)
 
-    def _office(self, town: MunicipalityCode) -> Office:
+    def _office(self, town: MunicipalityCode, place: str) -> Office:
         if town not in self._offices:
+            try:
+                self._municipalities.window(town)
+            except NotFound as error:
+                # What stood in the row is not repeated.
+                raise NotFound(f"{place}, municipality", error.problem, remedy=error.remedy) from None
             with self._stores.nation.reading() as connection:
                 self._offices[town] = officers.office(connection, town)
         return self._offices[town]
@@ -206,17 +204,17 @@ class BatchIssuer:
         return ready, later
 
     def _write(
-        self, ready: Sequence[_Ready], refusals: Sequence[_Refusal]
+        self, ready: Sequence[_Ready], refusals: Sequence[_Refusal], at: datetime
     ) -> tuple[list[_Ready], list[_Asked]]:
         """Write down answers, holdings and intents; gives what was written, and whose standing has changed."""
         kept: list[_Ready] = []
         again: list[_Asked] = []
-        with self._turn, self._stores.writing(KeptFirst.NATION) as writing:
+        with self._stores.recording() as recording:
             asked = [one.asked for one in ready]
-            now = standing_of(writing, _holders(asked), _keys(asked))
+            now = standing_of(recording, _holders(asked), _keys(asked))
             numbers = [*(one.number for one in asked), *(refusal.number for refusal in refusals)]
             # Answered by the end of a run that was thought dead.
-            known = batches.answered(writing.nation, self._batch.id, numbers)
+            known = batches.answered(recording.nation, self._batch.id, numbers)
             for one in ready:
                 claim = one.asked.claim
                 if one.asked.number in known:
@@ -225,39 +223,20 @@ class BatchIssuer:
                     kept.append(one)
                 else:
                     again.append(one.asked)
-            holdings.add(writing.nation, [item.holding for one in kept for item in one.granted])
-            batches.answer(
-                writing.nation,
-                self._batch.id,
-                [
-                    *(answer for one in kept for answer in one.answers(self._stores)),
-                    *(
-                        answer
-                        for refusal in refusals
-                        if refusal.number not in known
-                        for answer in refusal.answers()
-                    ),
-                ],
-            )
-            _intend(writing, [item.prepared for one in kept for item in one.granted])
+            answers = [answer for one in kept for answer in one.answers()]
+            answers += [
+                answer for refusal in refusals if refusal.number not in known for answer in refusal.answers()
+            ]
+            batches.answer(recording.nation, self._batch.id, answers)
+            intended = [item for one in kept for item in one.intended()]
+            cycle.intend(recording, intended, at, batch=self._batch.id)
         return kept, again
 
     def _sign(self, granted: Sequence[_Ready], at: datetime) -> None:
         issued = [cycle.sign(item.prepared, at) for one in granted for item in one.granted]
-        if not issued:
-            return
-        unconfirmed = [
-            answer for one in granted for answer in one.answers(self._stores) if not answer.confirmed
-        ]
-        with self._turn, self._stores.writing(KeptFirst.AUTHORITIES) as writing:
-            by_authority: dict[AuthorityId, list[IssuedCertificate]] = defaultdict(list)
-            for item in issued:
-                by_authority[item.id.generation.authority].append(item)
-            for authority, group in by_authority.items():
-                certificates.complete_group(
-                    writing.of(authority), [(item.id, item.encoded) for item in group]
-                )
-            batches.confirm(writing.nation, self._batch.id, unconfirmed)
+        if issued:
+            with self._stores.recording() as recording:
+                cycle.complete(recording, issued, at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,18 +267,16 @@ class _Ready:
     granted: tuple[Granted, ...]
     standing: Standing
 
-    def answers(self, stores: Stores) -> list[BatchAnswer]:
-        """The row's answers; in one database with their intents, they need no confirming."""
+    def answers(self) -> list[BatchAnswer]:
+        """The row's answers."""
         return [
-            BatchAnswer(
-                self.asked.number,
-                item.holding.kind,
-                item.holding.certificate,
-                None,
-                confirmed=stores.of(item.holding.certificate.generation.authority) is stores.nation,
-            )
+            BatchAnswer(self.asked.number, item.holding.kind, item.holding.certificate, None)
             for item in self.granted
         ]
+
+    def intended(self) -> list[Intended]:
+        """What is to be written down for the row."""
+        return [Intended(item.prepared, item.holding, self.asked.number) for item in self.granted]
 
 
 def _holders(asked: Iterable[_Asked]) -> list[bytes]:
@@ -308,11 +285,3 @@ def _holders(asked: Iterable[_Asked]) -> list[bytes]:
 
 def _keys(asked: Iterable[_Asked]) -> list[AskedKey]:
     return [key for one in asked for key in one.claim.keys]
-
-
-def _intend(writing: Writing, prepared: Iterable[Prepared]) -> None:
-    by_authority: dict[AuthorityId, list[Prepared]] = defaultdict(list)
-    for item in prepared:
-        by_authority[item.record.id.generation.authority].append(item)
-    for authority, group in by_authority.items():
-        cycle.intend(writing.of(authority), group)

@@ -110,7 +110,8 @@ class Claims:
                     remedy="Make a new key pair",
                 )
             one = self._one(claim, key, held, at)
-            standing.require_still_true(one.holding, at, claim.name)
+            practice = self.issuers.practice(one.holding.certificate.generation.authority)
+            standing.require_still_true(one.holding, practice.lapses, at, claim.name)
             held.append(one.holding)
             granted.append(one)
         return granted

@@ -1,18 +1,18 @@
 """The signing cycle: prepare, lint, write the intent down, sign, write the certificate down.
 
-A crash between any two steps leaves no certificate that the store does not know: what was intended is signed
-again, over the same bytes, by ``recover``. An intent is never voided: if its key may no longer sign, its serial
+A crash between any two steps leaves no certificate that the journal and the store do not know: what was intended is
+signed again, over the same bytes, by ``recover``. An intent is never voided: if its key may no longer sign, its serial
 counts as issued and revoked.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-
-from sqlalchemy import Connection
+from itertools import islice
+from typing import TypeVar
 
 from ca import suites
 from ca.errors import KakehashiError, SuiteRetired
@@ -20,17 +20,26 @@ from ca.issuing.issuer import Issuer, Issuers
 from ca.issuing.relint import check_intent
 from ca.issuing.series import Linted
 from ca.keys.signer import verify
+from ca.keys.vault import KeyId
 from ca.lint.certificates import check_certificate
-from ca.model import ApplicationId, CertificateId, OfficerId, Revocation, RevocationReason, Scope
+from ca.model import ApplicationId, CertificateId, GenerationId, OfficerId, RevocationReason, Scope
 from ca.profiles.drafting import CertificateDraft
-from ca.store import certificates, revocations
+from ca.store import authorities, certificates, holdings
+from ca.store.authorities import ServiceRecord
+from ca.store.carrying import SIGNING_CYCLE, end_cases
 from ca.store.certificates import CertificateRecord, CertificateState
-from ca.store.engine import Store
+from ca.store.connections import grouped
+from ca.store.entries import IntentEntry, IntentPart, IssuedEntry, IssuedPart, OrderEntry, RevocationEntry
+from ca.store.holdings import HoldingRecord
+from ca.store.recording import Recording
+from ca.store.stores import Stores
 from ca.suites import Use
-from ca.wire.lists import encode_entry
 from ca.wire.tbs import signed, tbs_certificate
 
-_ABANDONED_BY = OfficerId("signing cycle")
+# So many certificates share a record of the journal, whose lines have a longest length.
+_A_RECORD = 128
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,38 @@ class Prepared:
 
     issuer: Issuer
     record: CertificateRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """A certificate that is to be written down before it is signed, and what it makes true.
+
+    Attributes:
+        holding: Who holds it, if it is a holder's.
+        row: The row of a batch that it answers.
+        crosses: The generation whose key it certifies, if it is a cross-certificate.
+        service_key: The name under which the vault holds its key, if it is one of the authority's services.
+    """
+
+    prepared: Prepared
+    holding: HoldingRecord | None = None
+    row: int | None = None
+    crosses: GenerationId | None = None
+    service_key: KeyId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A certificate that was signed, and not written down yet."""
+
+    record: CertificateRecord
+    signature: bytes
+    encoded: bytes
+
+    @property
+    def id(self) -> CertificateId:
+        """What it is called."""
+        return self.record.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,36 +140,81 @@ def resumed(issuers: Issuers, record: CertificateRecord) -> Prepared:
     return Prepared(issuers.of(record.id.generation), record)
 
 
-def intend(connection: Connection, prepared: Iterable[Prepared]) -> None:
-    """First transaction: serial and bytes are written down, before anything is signed."""
-    certificates.intend(connection, [item.record for item in prepared])
+def intend(
+    recording: Recording,
+    intended: Sequence[Intended],
+    at: datetime,
+    *,
+    officer: OfficerId | None = None,
+    batch: str | None = None,
+) -> None:
+    """First recording: serials, bytes and holdings are written down, before anything is signed.
+
+    Args:
+        recording: What they are written down in.
+        intended: The certificates.
+        at: When.
+        officer: Who issues them, if they answer a case.
+        batch: The batch whose rows they answer.
+    """
+    holdings.add(recording.nation, [item.holding for item in intended if item.holding is not None])
+    for connection, group in grouped(recording, intended, lambda item: item.prepared.record.id):
+        certificates.intend(connection, [item.prepared.record for item in group])
+        for item in group:
+            made = item.prepared.record
+            if item.crosses is not None:
+                authorities.add_cross_once(connection, item.crosses, made.id)
+            if item.service_key is not None:
+                service = ServiceRecord(made.id, made.kind, item.service_key)
+                authorities.add_service_once(connection, service)
+    for group in _pieces(intended):
+        parts = tuple(_part(item, recording.next_body + place) for place, item in enumerate(group))
+        bodies = [item.prepared.record.encoded for item in group]
+        recording.note(IntentEntry(at, parts, officer, batch), bodies, carried_out=True)
 
 
-def sign(prepared: Prepared, at: datetime) -> IssuedCertificate:
+def sign(prepared: Prepared, at: datetime) -> Signed:
     """Sign the intended bytes, and check the signature before it leaves the house."""
     suite = prepared.issuer.record.suite
     suites.require(suite, Use.SIGN, at)
-    signature = prepared.issuer.signer.sign(prepared.record.encoded, suite)
-    verify(prepared.issuer.record.public_key, suite, prepared.record.encoded, signature)
-    return IssuedCertificate(prepared.record, signed(prepared.record.encoded, suite, signature))
+    tbs = prepared.record.encoded
+    signature = prepared.issuer.signer.sign(tbs, suite)
+    verify(prepared.issuer.record.public_key, suite, tbs, signature)
+    return Signed(prepared.record, signature, signed(tbs, suite, signature))
 
 
-def complete(connection: Connection, issued: Iterable[IssuedCertificate]) -> list[IssuedCertificate]:
-    """Second transaction: the certificates are written down.
+def complete(recording: Recording, issued: Sequence[Signed], at: datetime) -> None:
+    """Second recording: the certificates are written down, and the cases that they answer are ended.
 
-    Gives the certificates that count: where a recovery was quicker, its signature over the same bytes.
+    Where a recovery was quicker, its signature over the same bytes is what counts.
     """
-    standing = certificates.complete(connection, [(item.id, item.encoded) for item in issued])
-    return [IssuedCertificate(record, record.encoded) for record in standing]
+    new: list[Signed] = []
+    for connection, group in grouped(recording, issued, lambda item: item.id):
+        written = certificates.complete(connection, [(item.id, item.encoded) for item in group])
+        new += [item for item in group if item.id in written]
+    end_cases(recording, [item.record for item in issued])
+    for piece in _pieces(new):
+        parts = tuple(IssuedPart(str(item.id), item.signature) for item in piece)
+        recording.note(IssuedEntry(at, parts), carried_out=True)
 
 
-def issue(store: Store, prepared: Sequence[Prepared], at: datetime) -> list[IssuedCertificate]:
-    """The cycle for certificates of one authority that belong to no application, in one group."""
-    with store.writing() as connection:
-        intend(connection, prepared)
+def issue(stores: Stores, prepared: Sequence[Prepared], at: datetime) -> list[IssuedCertificate]:
+    """The cycle for certificates that belong to no application, in one group."""
+    with stores.recording() as recording:
+        intend(recording, [Intended(item) for item in prepared], at)
     issued = [sign(item, at) for item in prepared]
-    with store.writing() as connection:
-        return complete(connection, issued)
+    with stores.recording() as recording:
+        complete(recording, issued, at)
+    return standing(stores, [item.id for item in issued])
+
+
+def standing(stores: Stores, wanted: Iterable[CertificateId]) -> list[IssuedCertificate]:
+    """Those of these certificates that are issued, as they stand in the store."""
+    return [
+        IssuedCertificate(record, record.encoded)
+        for record in stores.certificates(wanted)
+        if record.state is CertificateState.ISSUED
+    ]
 
 
 def recover(issuers: Issuers, at: datetime) -> list[IssuedCertificate]:
@@ -138,12 +224,14 @@ def recover(issuers: Issuers, at: datetime) -> list[IssuedCertificate]:
     intent for itself: any other failure (a key that cannot be opened, bytes that were altered) leaves the intent as it
     is, and the first one is raised once all the others are signed.
     """
-    recovered: list[IssuedCertificate] = []
+    stores = issuers.stores
+    stores.catch_up()  # an intent may have got into the journal and no further
+    recovered: list[CertificateId] = []
     failures: list[KakehashiError] = []
-    for store in issuers.stores.each():
+    for store in stores.each():
         with store.reading() as connection:
             records = certificates.intended(connection)
-        issued: list[IssuedCertificate] = []
+        issued: list[Signed] = []
         too_late: list[CertificateRecord] = []
         for record in records:
             try:
@@ -153,28 +241,58 @@ def recover(issuers: Issuers, at: datetime) -> list[IssuedCertificate]:
             except KakehashiError as error:
                 failures.append(error)
         if issued or too_late:
-            with store.writing() as connection:
-                recovered += complete(connection, issued)
-                for record in too_late:
-                    _abandon(connection, record.id, at)
+            with stores.recording() as recording:
+                complete(recording, issued, at)
+                _abandon(recording, too_late, at)
+        recovered += [item.id for item in issued]
     if failures:
         raise failures[0]
-    return recovered
+    return standing(stores, recovered)
 
 
-def _abandon(connection: Connection, certificate: CertificateId, at: datetime) -> None:
-    """Count an intent as issued, and end it at once: nobody has the certificate, and its serial is spent."""
-    record = certificates.abandon(connection, certificate)
-    if record is None or revocations.find(connection, record.id, record.scope) is not None:
-        return
+def _abandon(recording: Recording, records: Iterable[CertificateRecord], at: datetime) -> None:
+    """Count intents as issued, and end them at once: nobody has the certificates, and their serials are spent.
+
+    Another process, by an earlier clock, may have signed one meanwhile; that is left alone.
+    """
     moment = at.replace(microsecond=0)
-    revocation = Revocation(record.id.serial, moment, RevocationReason.UNSPECIFIED)
-    revocations.record(
-        connection,
-        record.id.generation,
-        record.scope,
-        revocation,
-        entry=encode_entry(revocation),
-        officer=_ABANDONED_BY,
-        at=at,
+    found = certificates.several(recording, [record.id for record in records])
+    for piece in _pieces(record for record in found if record.state is CertificateState.INTENDED):
+        orders = tuple(
+            OrderEntry(
+                str(record.id),
+                RevocationReason.UNSPECIFIED.word,
+                moment,
+                record.scope,
+                not_after=record.period.not_after,
+            )
+            for record in piece
+        )
+        recording.note(RevocationEntry(SIGNING_CYCLE, "its key may no longer sign", at, orders))
+
+
+def _part(intended: Intended, body: int) -> IntentPart:
+    record, holding = intended.prepared.record, intended.holding
+    return IntentPart(
+        certificate=str(record.id),
+        kind=record.kind,
+        scope=record.scope,
+        not_before=record.period.not_before,
+        not_after=record.period.not_after,
+        subject_key=record.subject_key.hex(),
+        tbs=hashlib.sha256(record.encoded).hexdigest(),
+        body=body,
+        holder=None if holding is None or holding.holder is None else holding.holder.hex(),
+        decided_at=None if holding is None else holding.decided_at,
+        application=record.application,
+        row=intended.row,
+        crosses=None if intended.crosses is None else str(intended.crosses),
+        service_key=intended.service_key,
+        held=holding is not None,
     )
+
+
+def _pieces(items: Iterable[T]) -> Iterator[list[T]]:
+    """As many at a time as share a record."""
+    rest = iter(items)
+    return iter(lambda: list(islice(rest, _A_RECORD)), [])

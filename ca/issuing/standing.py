@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from ca.errors import Conflict, CsrRefused
 from ca.model import ApplicationId, CertificateId, CertificateKind, OfficeId, Revocation, RevocationReason
-from ca.rules.residents import Change, Holding, lapses
-from ca.store import applications, authorities, holdings, register, revocations
+from ca.rules.fate import Holding, fate, in_effect
+from ca.rules.residents import Change, LapseRules
+from ca.store import applications, authorities, holdings, lives, register
+from ca.store.connections import Connections
 from ca.store.holdings import HoldingRecord
-from ca.store.stores import Connections, Stores
+from ca.store.stores import Stores
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +44,11 @@ class Standing:
     """What is known of some holders and some keys at one moment. Read for one case, or for a group of a batch.
 
     Attributes:
-        held: What each holder holds or held, by the holder's keyed code.
+        held: What each holder holds or held under whichever code, by the keyed code that was asked with.
         taken: The holdings on keys that are asked for, by SHA-256 of the encoded SubjectPublicKeyInfo.
         asked: The cases that ask for a certificate on a key.
         ended: How any of those holdings ended.
-        told: What the register has told of each holder, by effect.
+        told: What the register has told of each holder under whichever code.
     """
 
     held: Mapping[bytes, tuple[HoldingRecord, ...]]
@@ -102,18 +107,19 @@ class Standing:
             remedy=f"Make a new key pair, or go on with case {there}" if ours else "Make a new key pair",
         )
 
-    def require_still_true(self, record: HoldingRecord, at: datetime, place: str) -> None:
-        """Raise Conflict if the register has told, since the approval, what would have ended this certificate."""
+    def require_still_true(self, record: HoldingRecord, rules: LapseRules, at: datetime, place: str) -> None:
+        """Raise Conflict if what the register has told, since the approval, would end this certificate or hold it."""
         if record.holder is None:
             return
-        holding = Holding(record.certificate, record.kind, record.decided_at, record.period, None)
-        for change in self.told.get(record.holder, ()):
-            if change.effective <= at and lapses(change, holding, at) is not None:
-                raise Conflict(
-                    place,
-                    f"the register has told of a change since it was approved ({change.kind})",
-                    remedy="Reject it; if the resident still may, apply again",
-                )
+        told = in_effect(self.told.get(record.holder, ()), at)
+        holding = Holding(record.certificate, record.kind, record.decided_at, record.period)
+        found = fate(told, holding, rules, at)
+        if found.change is not None and found.standing.rank:
+            raise Conflict(
+                place,
+                f"the register has told of a change since it was approved ({found.change.kind})",
+                remedy="Reject it; if the resident still may, apply again",
+            )
 
 
 NOBODY = Standing({}, {}, {}, {}, {})
@@ -126,28 +132,40 @@ def standing_of(connections: Connections, holders: Collection[bytes], keys: Coll
     Read in the transaction that writes a holding down: an event is either seen here, or finds the holding.
     """
     nation = connections.nation
-    held: dict[bytes, list[HoldingRecord]] = defaultdict(list)
-    ended: dict[CertificateId, Revocation] = {}
+    codes = register.codes_of(nation, holders)
+    everybody = sorted(frozenset[bytes]().union(*codes.values()))
     taken = holdings.with_keys(nation, [key.digest for key in keys])
-    found = holdings.of_holders(nation, list(holders))
-    for record in found:
+    held: dict[bytes, list[HoldingRecord]] = defaultdict(list)
+    for record in holdings.of_holders(nation, everybody):
         assert record.holder is not None, "asked for by holder"
         held[record.holder].append(record)
-    for record in (*found, *taken.values()):
-        connection = connections.of(record.certificate.generation.authority)
-        revocation = revocations.find(connection, record.certificate, record.scope)
-        if revocation is not None:
-            ended[record.certificate] = revocation
     told: dict[bytes, list[Change]] = defaultdict(list)
-    for change in register.of_holders(nation, list(holders)):
+    for change in register.of_holders(nation, everybody):
         told[change.holder].append(change)
+    found = {record.certificate for records in (*held.values(), taken.values()) for record in records}
+    ended = {
+        life.certificate: life.standing.revocation
+        for life in lives.of(connections, sorted(found))
+        if life.standing is not None and life.reason is not RevocationReason.REMOVE_FROM_CRL
+    }
     return Standing(
-        held={holder: tuple(records) for holder, records in held.items()},
+        held=_under_all(codes, holders, held),
         taken=taken,
         asked=applications.with_public_keys(nation, [key.info for key in keys]),
         ended=ended,
-        told={holder: tuple(changes) for holder, changes in told.items()},
+        told=_under_all(codes, holders, told),
     )
+
+
+def _under_all(
+    codes: Mapping[bytes, frozenset[bytes]], holders: Iterable[bytes], by_code: Mapping[bytes, Sequence[T]]
+) -> dict[bytes, tuple[T, ...]]:
+    """What there is under all codes of each holder; those who have nothing are left out."""
+    found = {
+        holder: tuple(one for code in sorted(codes[holder]) for one in by_code.get(code, ()))
+        for holder in holders
+    }
+    return {holder: things for holder, things in found.items() if things}
 
 
 def own_keys(stores: Stores) -> frozenset[bytes]:

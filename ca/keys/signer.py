@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from ca.errors import BadInput, KeyRefused
@@ -56,6 +56,10 @@ class Signer(Protocol):
         """The raw signature value over the message; KeyRefused if the suite does not fit the key."""
         ...
 
+    def sign_digest(self, digest: bytes, suite: Suite) -> bytes:
+        """The same over a message of which only the suite's digest is at hand: a long list is never in memory."""
+        ...
+
 
 class SoftwareSigner:
     """Signs with a key held in this process."""
@@ -84,8 +88,14 @@ class SoftwareSigner:
 
     def sign(self, message: bytes, suite: Suite) -> bytes:
         """The raw signature value over the message; KeyRefused if the suite does not fit the key."""
+        return self._sign(message, suite, _HASHES[suite.digest])
+
+    def sign_digest(self, digest: bytes, suite: Suite) -> bytes:
+        """The same over a message whose digest this is."""
+        return self._sign(digest, suite, Prehashed(_HASHES[suite.digest]))
+
+    def _sign(self, message: bytes, suite: Suite, digest: hashes.HashAlgorithm | Prehashed) -> bytes:
         self.require(suite)
-        digest = _HASHES[suite.digest]
         if suite.family is KeyFamily.RSA:
             return self._private.sign(message, _PKCS1, digest)  # type: ignore[call-arg,arg-type]  # the key fits
         return self._private.sign(message, ec.ECDSA(digest))  # type: ignore[call-arg,arg-type]
@@ -99,17 +109,16 @@ class TokenKey(Protocol):
         ...
 
 
-def sign_in_token(key: TokenKey, mechanism: object, message: bytes, suite: Suite) -> bytes:
-    """The raw signature value over the message, made by a token; the key was found to fit the suite.
+def sign_in_token(key: TokenKey, mechanism: object, digest: bytes, suite: Suite) -> bytes:
+    """The raw signature value over a message, made by a token; the key was found to fit the suite.
 
     Args:
         key: The private key.
         mechanism: Of PKCS#11: CKM_RSA_PKCS or CKM_ECDSA, which take what was hashed already.
-        message: The octets to sign. They are hashed here: not every token has each combined mechanism, and none
+        digest: The message's, by the suite's hash function: not every token has each combined mechanism, and none
             has to be sent a long list.
         suite: The suite to sign under.
     """
-    digest = hashlib.new(suite.digest, message).digest()
     if suite.family is KeyFamily.RSA:
         return key.sign(_DIGEST_INFO[suite.digest] + digest, mechanism=mechanism)
     value = key.sign(digest, mechanism=mechanism)
@@ -130,8 +139,23 @@ def verify(public_key: bytes, suite: Suite, message: bytes, signature: bytes) ->
         message: The octets that were signed.
         signature: The raw signature value.
     """
+    _require_right(public_key, suite, message, signature, _HASHES[suite.digest])
+
+
+def verify_digest(public_key: bytes, suite: Suite, digest: bytes, signature: bytes) -> None:
+    """The same over a message of which only the suite's digest is at hand."""
+    _require_right(public_key, suite, digest, signature, Prehashed(_HASHES[suite.digest]))
+
+
+def _require_right(
+    public_key: bytes,
+    suite: Suite,
+    message: bytes,
+    signature: bytes,
+    digest: hashes.HashAlgorithm | Prehashed,
+) -> None:
     try:
-        _check(public_key, suite)(signature, message)
+        _check(public_key, suite)(signature, message, digest)
     except InvalidSignature:
         raise KeyRefused(
             f"key {key_identifier(public_key).hex()}", f"made a wrong {suite.id} signature"
@@ -196,14 +220,15 @@ def read_public_key(public_key: bytes) -> PublicKey:
 
 
 @lru_cache(maxsize=1024)  # verifying follows every signature, and reading the key costs as much as the check
-def _check(public_key: bytes, suite: Suite) -> Callable[[bytes, bytes], None]:
-    """What checks (signature, message) by this key, once it was found to fit the suite."""
+def _check(
+    public_key: bytes, suite: Suite
+) -> Callable[[bytes, bytes, hashes.HashAlgorithm | Prehashed], None]:
+    """What checks (signature, message, how it is hashed) by this key, once it was found to fit the suite."""
     key = read_public_key(public_key)
     require_fit("public key", key, suite)
-    digest = _HASHES[suite.digest]
     if isinstance(key, rsa.RSAPublicKey):
-        return lambda signature, message: key.verify(signature, message, _PKCS1, digest)
-    return lambda signature, message: key.verify(signature, message, ec.ECDSA(digest))
+        return lambda signature, message, digest: key.verify(signature, message, _PKCS1, digest)
+    return lambda signature, message, digest: key.verify(signature, message, ec.ECDSA(digest))
 
 
 def require_fit(place: str, key: PrivateKey | PublicKey, suite: Suite) -> None:

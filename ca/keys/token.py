@@ -9,6 +9,7 @@ Needs python-pkcs11 (``pip install kakehashi[hsm]``), so nobody imports this mod
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import threading
 from typing import Any, Final, cast, final
@@ -77,10 +78,14 @@ class TokenSigner:
             KeyRefused: The suite does not fit the key, or the token has the key no more.
             TokenFailed: The token fails; the same call succeeds once it is back.
         """
+        return self.sign_digest(hashlib.new(suite.digest, message).digest(), suite)
+
+    def sign_digest(self, digest: bytes, suite: Suite) -> bytes:
+        """The same over a message whose digest this is."""
         self.require(suite)
         mechanism = _MECHANISMS[suite.family]
         return self._token.run(
-            lambda session: sign_in_token(self._private(session), mechanism, message, suite)
+            lambda session: sign_in_token(self._private(session), mechanism, digest, suite)
         )
 
     def _private(self, session: pkcs11.Session) -> Any:

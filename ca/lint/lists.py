@@ -7,18 +7,23 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
-from typing import TypeVar
 
 from ca.lint import parts
 from ca.lint.candidate import IssuerFacts
 from ca.lint.rules import Rule, RuleBook, findings, refusal
 from ca.model import ARL, CA_KINDS, FULL, HOLDER_KINDS, Revocation, RevocationReason
 from ca.names import DirectoryName
-from ca.profiles.extensions import NAMES, AuthorityKey, Holds, IssuingPoint, ListExtension, ListNumber
+from ca.profiles.extensions import (
+    NAMES,
+    AuthorityKey,
+    DeltaBase,
+    FreshestPoint,
+    Holds,
+    IssuingPoint,
+    ListNumber,
+)
 from ca.profiles.lists import ListDraft
 from ca.rules.revocation import REASONS_FOR
-
-T = TypeVar("T", bound=ListExtension)
 
 LONGEST = timedelta(days=31)
 """How far nextUpdate may lie ahead: a replayed list hides what was revoked after it for no longer than this."""
@@ -33,7 +38,15 @@ REASONS_IN: Mapping[Holds, frozenset[RevocationReason]] = MappingProxyType(
         Holds.ALL: _OF_HOLDERS.union(*REASONS_FOR.values()),
     }
 )
-"""For which reasons an entry may stand in a list, by what the list is for."""
+"""For which reasons an entry may stand in a complete list, by what the list is for."""
+
+
+def reasons_in(holds: Holds, *, delta: bool) -> frozenset[RevocationReason]:
+    """For which reasons an entry may stand in a complete list for such certificates, or in a delta list."""
+    # Only what was on hold is removed again, and CA certificates are never on hold.
+    if delta and holds is not Holds.CA:
+        return REASONS_IN[holds] | {RevocationReason.REMOVE_FROM_CRL}
+    return REASONS_IN[holds]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +56,11 @@ class ListCandidate:
     draft: ListDraft
     issuer: IssuerFacts
 
-    def extension(self, wanted: type[T]) -> T | None:
-        """The draft's value of this type, if it has one."""
-        for placed in self.draft.extensions:
-            if isinstance(placed.value, wanted):
-                return placed.value
-        return None
-
     def names(self) -> Iterator[tuple[str, DirectoryName]]:
         """Every name in the list, with the word for where it stands."""
         yield "the issuer", self.draft.issuer
         for placed in self.draft.extensions:
-            if isinstance(placed.value, IssuingPoint):
+            if isinstance(placed.value, IssuingPoint | FreshestPoint) and placed.value.name is not None:
                 yield NAMES[placed.value.oid], placed.value.name
 
 
@@ -124,26 +130,26 @@ def list_extension_once(candidate: ListCandidate) -> Iterator[str]:
 
 @_LISTS.rule("RFC 5280 5.2.1", "a list names the key that signed it")
 def list_authority_key_there(candidate: ListCandidate) -> Iterator[str]:
-    if candidate.extension(AuthorityKey) is None:
+    if candidate.draft.extension(AuthorityKey) is None:
         yield "authorityKeyIdentifier is missing"
 
 
 @_LISTS.rule("RFC 5280 5.2.1, keyIdentifier", "authorityKeyIdentifier is the issuer's subjectKeyIdentifier")
 def list_authority_key_is_issuers(candidate: ListCandidate) -> Iterator[str]:
-    key = candidate.extension(AuthorityKey)
+    key = candidate.draft.extension(AuthorityKey)
     if key is not None and key.key_identifier != candidate.issuer.key_identifier:
         yield "authorityKeyIdentifier is another key's"
 
 
 @_LISTS.rule("RFC 5280 5.2.3", "a list has a number")
 def list_number_there(candidate: ListCandidate) -> Iterator[str]:
-    if candidate.extension(ListNumber) is None:
+    if candidate.draft.extension(ListNumber) is None:
         yield "cRLNumber is missing"
 
 
 @_LISTS.rule("RFC 5280 5.2.3, range", "a list's number is positive, at most 20 octets")
 def list_number_range(candidate: ListCandidate) -> Iterator[str]:
-    number = candidate.extension(ListNumber)
+    number = candidate.draft.extension(ListNumber)
     if number is not None and not 0 < number.number < 1 << 159:
         yield "cRLNumber is not positive, or longer than 20 octets"
 
@@ -151,7 +157,7 @@ def list_number_range(candidate: ListCandidate) -> Iterator[str]:
 @_LISTS.rule("RFC 5280 5.2.1 and 5.2.3, criticality", "authorityKeyIdentifier and cRLNumber are not critical")
 def list_never_critical(candidate: ListCandidate) -> Iterator[str]:
     for placed in candidate.draft.extensions:
-        if placed.critical and not isinstance(placed.value, IssuingPoint):
+        if placed.critical and isinstance(placed.value, AuthorityKey | ListNumber):
             yield f"{NAMES[placed.value.oid]} is critical"
 
 
@@ -166,14 +172,14 @@ def list_point_critical(candidate: ListCandidate) -> Iterator[str]:
     "RFC 5280 5.2.5, complete lists", "a partial list says which part it is, the full list has no part"
 )
 def list_point_there(candidate: ListCandidate) -> Iterator[str]:
-    there = candidate.extension(IssuingPoint) is not None
+    there = candidate.draft.extension(IssuingPoint) is not None
     if there == (candidate.draft.place.holds is Holds.ALL):
         yield f"issuingDistributionPoint is {'there' if there else 'missing'}"
 
 
 @_LISTS.rule("RFC 5280 5.2.5, distributionPoint", "the point is the one that the listed certificates carry")
 def list_point_of_place(candidate: ListCandidate) -> Iterator[str]:
-    point, place = candidate.extension(IssuingPoint), candidate.draft.place
+    point, place = candidate.draft.extension(IssuingPoint), candidate.draft.place
     if point is not None and place.point is not None and point.name != place.point:
         yield "issuingDistributionPoint is another partition's"
 
@@ -182,7 +188,7 @@ def list_point_of_place(candidate: ListCandidate) -> Iterator[str]:
     "RFC 5280 5.2.5, onlyContains", "a partial list says for which certificates it is, as its place does"
 )
 def list_point_holds(candidate: ListCandidate) -> Iterator[str]:
-    point, place = candidate.extension(IssuingPoint), candidate.draft.place
+    point, place = candidate.draft.extension(IssuingPoint), candidate.draft.place
     if point is None or place.holds is Holds.ALL:
         return
     # Both flags absent would claim that the list is for all certificates with this point.
@@ -201,6 +207,49 @@ def list_scope(candidate: ListCandidate) -> Iterator[str]:
         yield f"scope {place.scope} is not for {place.holds} certificates"
     if place.point is not None and (place.point == candidate.issuer.name) != (place.holds is Holds.CA):
         yield "the authority list's point alone is the issuer's own name"
+
+
+@_LISTS.rule("RFC 5280 5.2.4, criticality", "deltaCRLIndicator is critical")
+def list_delta_critical(candidate: ListCandidate) -> Iterator[str]:
+    for placed in candidate.draft.extensions:
+        if isinstance(placed.value, DeltaBase) and not placed.critical:
+            yield "deltaCRLIndicator is not critical"
+
+
+@_LISTS.rule(
+    "RFC 5280 5.2.4, BaseCRLNumber", "a delta list builds on a list with a positive number below its own"
+)
+def list_delta_base(candidate: ListCandidate) -> Iterator[str]:
+    base, number = candidate.draft.extension(DeltaBase), candidate.draft.extension(ListNumber)
+    if base is not None and number is not None and not 0 < base.number < number.number:
+        yield "BaseCRLNumber is not positive, or not below the list's own number"
+
+
+@_LISTS.rule("RFC 5280 5.2.6, criticality", "freshestCRL is not critical")
+def list_freshest_not_critical(candidate: ListCandidate) -> Iterator[str]:
+    for placed in candidate.draft.extensions:
+        if isinstance(placed.value, FreshestPoint) and placed.critical:
+            yield "freshestCRL is critical"
+
+
+@_LISTS.rule("RFC 5280 5.2.6, delta CRLs", "only a complete list says where its delta list lies")
+def list_freshest_of_complete(candidate: ListCandidate) -> Iterator[str]:
+    if candidate.draft.is_delta and candidate.draft.extension(FreshestPoint) is not None:
+        yield "freshestCRL stands in a delta list"
+
+
+@_LISTS.rule("RFC 5280 6.3.3 (c)(2)", "a delta list is found under the name of its complete list's point")
+def list_freshest_point(candidate: ListCandidate) -> Iterator[str]:
+    freshest = candidate.draft.extension(FreshestPoint)
+    if freshest is not None and freshest.name != candidate.draft.place.point:
+        yield "freshestCRL names another point"
+
+
+@_LISTS.rule("RFC 5280 4.2.1.13, URIs", "the delta list lies under a plain http URL")
+def list_freshest_url(candidate: ListCandidate) -> Iterator[str]:
+    freshest = candidate.draft.extension(FreshestPoint)
+    if freshest is not None and not parts.is_plain_http(freshest.url):
+        yield "freshestCRL is not under a plain http URL"
 
 
 @_ENTRIES.rule("RFC 5280 5.1.2.6, userCertificate", "an entry's serial is positive, at most 20 octets")
@@ -230,10 +279,12 @@ def entry_revoked_by_then(entry: Entry) -> Iterator[str]:
         yield "revoked after thisUpdate"
 
 
-@_ENTRIES.rule("RFC 5280 5.3.1", "an entry's reason is one for certificates of this list")
+@_ENTRIES.rule(
+    "RFC 5280 5.3.1",
+    "an entry's reason is one for certificates of this list; removeFromCRL is for delta lists",
+)
 def entry_reason(entry: Entry) -> Iterator[str]:
-    # removeFromCRL stands in delta lists alone, and ca.model does not even have it.
-    if entry.revocation.reason not in REASONS_IN[entry.draft.place.holds]:
+    if entry.revocation.reason not in reasons_in(entry.draft.place.holds, delta=entry.draft.is_delta):
         yield f"{entry.revocation.reason.word} is no reason in this list"
 
 

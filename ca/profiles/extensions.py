@@ -179,6 +179,23 @@ class IssuingPoint:
     holds: Holds
 
 
+@dataclass(frozen=True, slots=True)
+class DeltaBase:
+    """deltaCRLIndicator (RFC 5280 5.2.4): the number of the complete list that a delta list is to be added to."""
+
+    oid: ClassVar[str] = "2.5.29.27"
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class FreshestPoint:
+    """freshestCRL (RFC 5280 5.2.6): where the delta list lies, and its distribution point's name if it has one."""
+
+    oid: ClassVar[str] = "2.5.29.46"
+    url: str
+    name: DirectoryName | None
+
+
 CertificateExtension = (
     KeyUsage
     | ExtendedKeyUsage
@@ -195,7 +212,7 @@ CertificateExtension = (
     | SubjectKey
     | OcspNoCheck
 )
-ListExtension = AuthorityKey | ListNumber | IssuingPoint
+ListExtension = AuthorityKey | ListNumber | IssuingPoint | DeltaBase | FreshestPoint
 Extension = CertificateExtension | ListExtension
 
 NAMES: Mapping[str, str] = {
@@ -214,5 +231,7 @@ NAMES: Mapping[str, str] = {
     OcspNoCheck.oid: "ocspNoCheck",
     ListNumber.oid: "cRLNumber",
     IssuingPoint.oid: "issuingDistributionPoint",
+    DeltaBase.oid: "deltaCRLIndicator",
+    FreshestPoint.oid: "freshestCRL",
 }
 """Extension names as the RFCs write them, for messages."""

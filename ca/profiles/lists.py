@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from ca.model import Scope
 from ca.names import DirectoryName
-from ca.profiles.extensions import AuthorityKey, Holds, IssuingPoint, ListExtension, ListNumber
+from ca.profiles.extensions import (
+    AuthorityKey,
+    DeltaBase,
+    FreshestPoint,
+    Holds,
+    IssuingPoint,
+    ListExtension,
+    ListNumber,
+)
 from ca.suites import Suite
+
+T = TypeVar("T", bound=ListExtension)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,25 @@ class ListDraft:
     next_update: datetime
     extensions: tuple[PlacedListExtension, ...]
 
+    def extension(self, wanted: type[T]) -> T | None:
+        """The value of this type, if it has one."""
+        for placed in self.extensions:
+            if isinstance(placed.value, wanted):
+                return placed.value
+        return None
+
+    @property
+    def number(self) -> int:
+        """Its cRLNumber."""
+        number = self.extension(ListNumber)
+        assert number is not None, "every list has one"
+        return number.number
+
+    @property
+    def is_delta(self) -> bool:
+        """Whether it only says what changed since another list."""
+        return self.extension(DeltaBase) is not None
+
 
 def draft_list(
     place: ListPlace,
@@ -57,10 +87,21 @@ def draft_list(
     number: int,
     this_update: datetime,
     next_update: datetime,
+    freshest: str | None = None,
 ) -> ListDraft:
     """A version 2 list: authorityKeyIdentifier, cRLNumber, and a critical issuingDistributionPoint if partial.
 
     The full list has no issuingDistributionPoint: its scope is all that the key has issued (RFC 5280 5.2.5).
+
+    Args:
+        place: Where it stands.
+        suite: The suite that it is signed under.
+        issuer: The authority's name.
+        key_identifier: Of the key that signs it.
+        number: Its cRLNumber.
+        this_update: Of which moment it is.
+        next_update: When there will be a newer one at the latest.
+        freshest: Where its delta list lies, if it has one.
     """
     extensions = [
         PlacedListExtension(AuthorityKey(key_identifier), critical=False),
@@ -68,4 +109,17 @@ def draft_list(
     ]
     if place.point is not None:
         extensions.append(PlacedListExtension(IssuingPoint(place.point, place.holds), critical=True))
+    if freshest is not None:
+        extensions.append(PlacedListExtension(FreshestPoint(freshest, place.point), critical=False))
     return ListDraft(place, suite, issuer, this_update, next_update, tuple(extensions))
+
+
+def draft_delta(complete: ListDraft, base: int) -> ListDraft:
+    """The delta list of the same moment, place and number, to be added to the complete list of the number ``base``.
+
+    It says where no fresher one lies (RFC 5280 5.2.6), and whoever knows no delta lists must not take it for a
+    complete one: its deltaCRLIndicator is critical (5.2.4).
+    """
+    kept = [placed for placed in complete.extensions if not isinstance(placed.value, FreshestPoint)]
+    indicator = PlacedListExtension(DeltaBase(base), critical=True)
+    return replace(complete, extensions=(*kept[:2], indicator, *kept[2:]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
@@ -21,6 +21,7 @@ from ca.names import Attribute, DirectoryName, Municipalities, Municipality
 from ca.profiles.drafting import CertificateProfile
 from ca.profiles.extensions import AuthorityKeyForm, CertificatePolicies, Holds, StatusService
 from ca.profiles.lists import ListPlace
+from ca.rules.residents import LapseRules
 from ca.rules.validity import ValidityRule
 from ca.suites import SubjectKeyRule, Suite
 
@@ -83,6 +84,20 @@ class Periods:
 
 
 @dataclass(frozen=True, slots=True)
+class ListPractice:
+    """How an authority publishes its lists.
+
+    Attributes:
+        delta: Whether delta lists are made beside the complete ones.
+        full_pause: The shortest time between two full lists that are made because something was revoked. Where millions
+            are revoked they cost much, and who is in a hurry reads the partitions.
+    """
+
+    delta: bool = False
+    full_pause: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
 class Practice:
     """One authority as its edition describes it: the certification practice in values.
 
@@ -92,6 +107,7 @@ class Practice:
         offered: The services that it has besides an OCSP responder, by the kind of their certificates.
         holders: The kinds that it issues to holders.
         url: The base of every URL that its certificates carry, without a slash at its end.
+        lapses: What the register's events do to its certificates, where that is open; the same in all the nation.
     """
 
     authority: AuthorityId
@@ -105,6 +121,8 @@ class Practice:
     periods: Periods
     url: str
     offered: tuple[CertificateKind, ...] = ()
+    lapses: LapseRules = field(default_factory=LapseRules)
+    lists: ListPractice = ListPractice()
 
     def holder(self, kind: CertificateKind) -> HolderPractice:
         """How this authority issues this kind, or NotFound naming the kinds that it does issue."""

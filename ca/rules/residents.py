@@ -1,6 +1,6 @@
-"""What happens in a resident's life, and which certificates it ends.
+"""What happens in a resident's life, and what each event does to the certificates: the table of lapses.
 
-The rows are those of the law's table of lapses. What a holder asks for and what happens to a card are other journeys.
+What comes of several events together stands in ``fate``.
 """
 
 from __future__ import annotations
@@ -9,17 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from itertools import product
 from types import MappingProxyType
 
-from ca.model import (
-    RESIDENT_KINDS,
-    CertificateId,
-    CertificateKind,
-    Period,
-    Revocation,
-    RevocationReason,
-)
-from ca.rules.revocation import CHANGES, REASONS_FOR
+from ca.errors import BadInput
+from ca.model import RESIDENT_KINDS, CertificateKind, Revocation, RevocationReason
 
 
 class ChangeKind(StrEnum):
@@ -38,43 +32,18 @@ class ChangeKind(StrEnum):
     FOUR_ITEMS_CORRECTED = "four-items-corrected"
     OTHER_ITEMS_CORRECTED = "other-items-corrected"
     NOTICE_WITHDRAWN = "notice-withdrawn"
-
-
-_NONE = frozenset[CertificateKind]()
-_SIGNATURE = frozenset({CertificateKind.SIGNATURE})
-_BOTH = frozenset(RESIDENT_KINDS)
-
-LAPSES: Mapping[ChangeKind, frozenset[CertificateKind]] = MappingProxyType(
-    {
-        ChangeKind.MOVED_IN: _NONE,  # moving out, before it, ended what the old address stood in
-        ChangeKind.MOVED_WITHIN: _SIGNATURE,
-        ChangeKind.MOVED_OUT: _SIGNATURE,
-        ChangeKind.MOVED_ABROAD: _BOTH,
-        ChangeKind.DIED: _BOTH,
-        ChangeKind.REMOVED_EX_OFFICIO: _BOTH,
-        ChangeKind.NAME_CHANGED: _SIGNATURE,
-        ChangeKind.SEX_CHANGED: _SIGNATURE,
-        ChangeKind.BIRTH_DATE_CHANGED: _SIGNATURE,
-        ChangeKind.ADDRESS_CHANGED: _SIGNATURE,
-        ChangeKind.FOUR_ITEMS_CORRECTED: _SIGNATURE,
-        ChangeKind.OTHER_ITEMS_CORRECTED: _NONE,
-        ChangeKind.NOTICE_WITHDRAWN: _NONE,  # withdrawn before its effect, so it has ended nothing
-    }
-)
-"""Which kinds of certificate a change ends."""
-
-REASONS: Mapping[ChangeKind, RevocationReason] = MappingProxyType(
-    {kind: RevocationReason.AFFILIATION_CHANGED for kind, ended in LAPSES.items() if ended}
-)
-"""For which reason a change ends them."""
-
-END_LATER_ONES_TOO = frozenset({ChangeKind.DIED, ChangeKind.REMOVED_EX_OFFICIO})
-"""What ends also the certificates that were applied for after it took effect: nobody is left to hold one."""
-
-assert LAPSES.keys() == set(ChangeKind), "each kind of change needs a row"
-assert all(REASONS[kind] in REASONS_FOR[ended] for kind in REASONS for ended in LAPSES[kind]), (
-    "a change ends certificates for a reason that their kind may have"
-)
+    RESIDENT_CODE_CHANGED = "resident-code-changed"
+    LOST = "lost"
+    FOUND = "found"
+    CARD_RETURNED = "card-returned"
+    CARD_LAPSED = "card-lapsed"
+    KEY_COMPROMISED = "key-compromised"
+    SIGNATURE_GIVEN_UP = "signature-given-up"
+    USER_AUTHENTICATION_GIVEN_UP = "user-authentication-given-up"
+    SIGNATURE_RENEWED = "signature-renewed"
+    USER_AUTHENTICATION_RENEWED = "user-authentication-renewed"
+    DISCARDED_BEFORE_DELIVERY = "discarded-before-delivery"
+    RECORD_DIFFERS = "record-differs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +56,8 @@ class Change:
         occurred: When it happened.
         notified: When the office was told.
         effective: When it takes effect: the moment that counts here.
+        withdraws: The id of the event that a withdrawn notice told of; None if the register does not say.
+        new_holder: The keyed code that a changed code is replaced by; there exactly if the code changed.
     """
 
     id: str
@@ -95,68 +66,229 @@ class Change:
     occurred: datetime
     notified: datetime
     effective: datetime
+    withdraws: str | None = None
+    new_holder: bytes | None = field(default=None, repr=False)
+
+    @property
+    def suspected(self) -> datetime:
+        """From when on what it ends is not to be believed: a lost key is in strange hands before anybody says so."""
+        return min(self.occurred, self.effective) if self.kind in _SINCE_IT_HAPPENED else self.effective
+
+
+_SINCE_IT_HAPPENED = frozenset({ChangeKind.LOST, ChangeKind.KEY_COMPROMISED})
+
+
+class Act(StrEnum):
+    """What an event is for certificates of one kind."""
+
+    KEEPS = "keeps"
+    HOLDS = "holds"
+    RELEASES = "releases"
+    ENDS = "ends"
+
+
+class Standing(StrEnum):
+    """How a certificate stands when an event meets it."""
+
+    LIVE = "live"
+    HELD = "on hold"
+    ENDED = "ended"
+    COMPROMISED = "ended for compromise"
+    EXPIRED = "expired"
+
+    @property
+    def rank(self) -> int:
+        """How much has come over it: 0 nothing, 1 a hold, 2 an end, 3 an end for compromise."""
+        return _RANKS[self]
+
+
+_RANKS = {
+    Standing.LIVE: 0,
+    Standing.EXPIRED: 0,
+    Standing.HELD: 1,
+    Standing.ENDED: 2,
+    Standing.COMPROMISED: 3,
+}
+
+
+class Decision(StrEnum):
+    """What comes of it."""
+
+    NOTHING = "nothing"
+    HOLD = "hold"
+    LIFT = "lift the hold"
+    END = "end"
+
+
+def _row(signature: Act, authentication: Act) -> Mapping[CertificateKind, Act]:
+    acts = zip(RESIDENT_KINDS, (signature, authentication), strict=True)
+    return MappingProxyType(dict(acts))
+
+
+_KEPT = _row(Act.KEEPS, Act.KEEPS)
+_SIGNATURE = _row(Act.ENDS, Act.KEEPS)
+_AUTHENTICATION = _row(Act.KEEPS, Act.ENDS)
+_BOTH = _row(Act.ENDS, Act.ENDS)
+
+LAPSES: Mapping[ChangeKind, Mapping[CertificateKind, Act]] = MappingProxyType(
+    {
+        ChangeKind.MOVED_IN: _KEPT,  # moving out, before it, ended what the old address stood in
+        ChangeKind.MOVED_WITHIN: _SIGNATURE,
+        ChangeKind.MOVED_OUT: _SIGNATURE,
+        ChangeKind.MOVED_ABROAD: _BOTH,
+        ChangeKind.DIED: _BOTH,
+        ChangeKind.REMOVED_EX_OFFICIO: _BOTH,
+        ChangeKind.NAME_CHANGED: _SIGNATURE,
+        ChangeKind.SEX_CHANGED: _SIGNATURE,
+        ChangeKind.BIRTH_DATE_CHANGED: _SIGNATURE,
+        ChangeKind.ADDRESS_CHANGED: _SIGNATURE,
+        ChangeKind.FOUR_ITEMS_CORRECTED: _SIGNATURE,
+        ChangeKind.OTHER_ITEMS_CORRECTED: _KEPT,
+        ChangeKind.NOTICE_WITHDRAWN: _KEPT,  # the event that it names ends nothing; see ``fate``
+        ChangeKind.RESIDENT_CODE_CHANGED: _KEPT,  # the certificates follow the new code
+        ChangeKind.LOST: _row(Act.HOLDS, Act.HOLDS),
+        ChangeKind.FOUND: _row(Act.RELEASES, Act.RELEASES),
+        ChangeKind.CARD_RETURNED: _BOTH,
+        ChangeKind.CARD_LAPSED: _BOTH,
+        ChangeKind.KEY_COMPROMISED: _BOTH,
+        ChangeKind.SIGNATURE_GIVEN_UP: _SIGNATURE,
+        ChangeKind.USER_AUTHENTICATION_GIVEN_UP: _AUTHENTICATION,
+        ChangeKind.SIGNATURE_RENEWED: _SIGNATURE,
+        ChangeKind.USER_AUTHENTICATION_RENEWED: _AUTHENTICATION,
+        ChangeKind.DISCARDED_BEFORE_DELIVERY: _BOTH,
+        ChangeKind.RECORD_DIFFERS: _BOTH,
+    }
+)
+"""What a change is for certificates of each kind. No others than residents' are touched."""
+
+REASONS: Mapping[ChangeKind, RevocationReason] = MappingProxyType(
+    {
+        kind: {
+            ChangeKind.LOST: RevocationReason.CERTIFICATE_HOLD,
+            ChangeKind.FOUND: RevocationReason.CESSATION_OF_OPERATION,
+            ChangeKind.CARD_RETURNED: RevocationReason.CESSATION_OF_OPERATION,
+            ChangeKind.CARD_LAPSED: RevocationReason.CESSATION_OF_OPERATION,
+            ChangeKind.KEY_COMPROMISED: RevocationReason.KEY_COMPROMISE,
+            ChangeKind.SIGNATURE_GIVEN_UP: RevocationReason.CESSATION_OF_OPERATION,
+            ChangeKind.USER_AUTHENTICATION_GIVEN_UP: RevocationReason.CESSATION_OF_OPERATION,
+            ChangeKind.SIGNATURE_RENEWED: RevocationReason.SUPERSEDED,
+            ChangeKind.USER_AUTHENTICATION_RENEWED: RevocationReason.SUPERSEDED,
+            ChangeKind.DISCARDED_BEFORE_DELIVERY: RevocationReason.UNSPECIFIED,
+            ChangeKind.RECORD_DIFFERS: RevocationReason.UNSPECIFIED,
+        }.get(kind, RevocationReason.AFFILIATION_CHANGED)
+        for kind, acts in LAPSES.items()
+        if set(acts.values()) != {Act.KEEPS}
+    }
+)
+"""For which reason a change holds or ends, unless the edition says otherwise."""
+
+END_LATER_ONES_TOO = frozenset({ChangeKind.DIED, ChangeKind.REMOVED_EX_OFFICIO})
+"""What ends also the certificates that were applied for after it took effect: nobody is left to hold one."""
+
+CONFIGURABLE = frozenset(
+    {
+        ChangeKind.DIED,
+        ChangeKind.REMOVED_EX_OFFICIO,
+        ChangeKind.FOUR_ITEMS_CORRECTED,
+        ChangeKind.CARD_RETURNED,
+        ChangeKind.CARD_LAPSED,
+    }
+)
+"""The changes whose reason an edition may set: where the sources leave it open."""
+
+POSSIBLE_REASONS = frozenset(
+    {
+        RevocationReason.UNSPECIFIED,
+        RevocationReason.AFFILIATION_CHANGED,
+        RevocationReason.SUPERSEDED,
+        RevocationReason.CESSATION_OF_OPERATION,
+        RevocationReason.PRIVILEGE_WITHDRAWN,
+    }
+)
+"""To what an edition may set it: ends that say nothing of a key."""
+
+assert LAPSES.keys() == set(ChangeKind), "each kind of change needs a row"
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
-    """What has to be known of a holder's certificate to decide whether it ends.
+class LapseRules:
+    """What an edition chooses where the law, or what is known of it, leaves a choice.
 
     Attributes:
-        decided_at: When its application was approved; None where that is not known.
-        revocation: How it ended already, if it did.
+        reasons: Reasons in the place of those of ``REASONS``.
+        found_lifts: The kinds whose hold is lifted when the card is found; the others' ends then for good.
+
+    Raises:
+        BadInput: A reason is set for a change, or to one, that allows no choice; or a kind is not residents'.
     """
 
-    id: CertificateId
-    kind: CertificateKind
-    decided_at: datetime | None
-    period: Period
-    revocation: Revocation | None
+    reasons: Mapping[ChangeKind, RevocationReason] = field(default_factory=dict)
+    found_lifts: frozenset[CertificateKind] = frozenset()
+
+    def __post_init__(self) -> None:
+        for kind, reason in self.reasons.items():
+            if kind not in CONFIGURABLE:
+                words = ", ".join(sorted(CONFIGURABLE))
+                raise BadInput(
+                    f"reasons.{kind}", "has the reason that the law gives it", remedy=f"One of: {words}"
+                )
+            if reason not in POSSIBLE_REASONS:
+                words = ", ".join(word.word for word in sorted(POSSIBLE_REASONS))
+                raise BadInput(f"reasons.{kind}", f"is not {reason.word}", remedy=f"One of: {words}")
+        if wrong := sorted(self.found_lifts - set(RESIDENT_KINDS)):
+            raise BadInput("found_lifts", f"{wrong[0]} is not a kind that residents hold")
+
+    def reason(self, kind: ChangeKind) -> RevocationReason:
+        """For which reason a change that holds or ends does so."""
+        return self.reasons.get(kind, REASONS[kind])
+
+    def decide(self, kind: ChangeKind, held: CertificateKind, standing: Standing) -> Decision:
+        """What comes of a change for a certificate of this kind that stands so."""
+        match LAPSES[kind].get(held, Act.KEEPS), standing:
+            case Act.HOLDS, Standing.LIVE:
+                return Decision.HOLD
+            case Act.RELEASES, Standing.HELD:
+                return Decision.LIFT if held in self.found_lifts else Decision.END
+            case Act.ENDS, Standing.LIVE | Standing.HELD:
+                return Decision.END
+            case Act.ENDS, Standing.ENDED if self.reason(kind) is RevocationReason.KEY_COMPROMISE:
+                return Decision.END  # an end stays as it is, but a compromise is worse than any other
+        return Decision.NOTHING
+
+    def words(self, kind: ChangeKind) -> str:
+        """The row of the table in words, as the journal keeps it beside each decision."""
+        if kind is ChangeKind.FOUND:
+            lifted = [held for held in RESIDENT_KINDS if held in self.found_lifts]
+            ended = [held for held in RESIDENT_KINDS if held not in self.found_lifts]
+            parts = [f"lifts the hold of {' and '.join(lifted)}"] if lifted else []
+            parts += [f"ends {' and '.join(ended)} on hold: {self.reason(kind).word}"] if ended else []
+            return f"{kind} {', '.join(parts)}"
+        touched = sorted(held for held, act in LAPSES[kind].items() if act is not Act.KEEPS)
+        if not touched:
+            return f"{kind} ends no certificate"
+        (act,) = {LAPSES[kind][held] for held in touched}
+        which = "" if kind in END_LATER_ONES_TOO else " decided on before its effect"
+        return f"{kind} {act} {' and '.join(touched)}{which}: {self.reason(kind).word}"
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """That a certificate is to end. The attributes are those of the revocation that comes of it."""
+DEFAULT = LapseRules()
+"""Domain facts, with nothing chosen otherwise."""
 
-    certificate: CertificateId
-    reason: RevocationReason
-    revoked_at: datetime
-    invalid_since: datetime | None
-
-
-def lapses(change: Change, holding: Holding, at: datetime) -> Order | None:
-    """The order that a change comes to for one of its holder's certificates; None if the certificate stays.
-
-    It stays if the change ends no certificate of its kind, if its application was decided when the change had taken
-    effect (it says what has been true since), if it has expired, or if it has ended in a way that this change does
-    not change.
-
-    Args:
-        change: What happened. It has taken effect.
-        holding: The certificate.
-        at: When the change is acknowledged. The certificate is revoked from then on, for relying parties were
-            rightly told until then that it is good; the moment of effect becomes its invalidity date (RFC 5280
-            5.3.2: the revocation date should not precede earlier lists, the invalidity date may).
-    """
-    assert change.effective <= at, "a change is decided on when it has taken effect"
-    if holding.kind not in LAPSES[change.kind]:
-        return None
-    decided_later = holding.decided_at is not None and holding.decided_at >= change.effective
-    if decided_later and change.kind not in END_LATER_ONES_TOO:
-        return None
-    moment = at.replace(microsecond=0)
-    if holding.period.not_after < moment:
-        return None
-    reason = REASONS[change.kind]
-    if reason not in CHANGES[None if holding.revocation is None else holding.revocation.reason]:
-        return None
-    since = max(change.effective.replace(microsecond=0), holding.period.not_before)
-    return Order(holding.id, reason, moment, since if since < moment else None)
+DECISIONS: Mapping[tuple[ChangeKind, CertificateKind, Standing], Decision] = MappingProxyType(
+    {
+        (kind, held, standing): DEFAULT.decide(kind, held, standing)
+        for kind, held, standing in product(ChangeKind, RESIDENT_KINDS, Standing)
+    }
+)
+"""The whole table, as it is where an edition chooses nothing."""
 
 
-def rule(kind: ChangeKind) -> str:
-    """The row of the table in words, as the journal keeps it beside each decision."""
-    ended = sorted(LAPSES[kind])
-    if not ended:
-        return f"{kind} ends no certificate"
-    which = "" if kind in END_LATER_ONES_TOO else " decided on before its effect"
-    return f"{kind} ends {' and '.join(ended)}{which}: {REASONS[kind].word}"
+def standing_of(revocation: Revocation | None) -> Standing:
+    """How a certificate stands that has ended so, expiry apart."""
+    if revocation is None or revocation.reason is RevocationReason.REMOVE_FROM_CRL:
+        return Standing.LIVE
+    if revocation.reason is RevocationReason.CERTIFICATE_HOLD:
+        return Standing.HELD
+    if revocation.reason in {RevocationReason.KEY_COMPROMISE, RevocationReason.CA_COMPROMISE}:
+        return Standing.COMPROMISED
+    return Standing.ENDED

@@ -14,6 +14,8 @@ from types import MappingProxyType
 from ca.errors import RevocationRefused
 from ca.model import HOLDER_KINDS, SERVICE_KINDS, CertificateKind, Revocation, RevocationReason
 
+_HOLD, _LIFTED = RevocationReason.CERTIFICATE_HOLD, RevocationReason.REMOVE_FROM_CRL
+
 
 class CertificateStatus(StrEnum):
     """What can be said of a serial number; the words are CertStatus's (RFC 6960 4.2.1)."""
@@ -41,34 +43,37 @@ def status_of(issued_at: datetime | None, revocation: Revocation | None, at: dat
     Args:
         issued_at: When the certificate was issued; None for a serial that never became a certificate, or whose
             certificate is intended and not signed yet.
-        revocation: What is recorded against it, if anything. It counts from its own second on, also on hold.
+        revocation: What is recorded against it, if anything. It counts from its own second on, also on hold; a lifted
+            hold counts no more.
         at: The moment asked about. Fractions of the second of issue do not matter.
 
     Returns:
         Never good for what was not issued at that moment (RFC 6960 2.2). A revocation counts even if no issue is
         known: a list names it, and an answer may not say less than the list.
     """
-    if revocation is not None and revocation.revoked_at <= at:
+    lifted = revocation is not None and revocation.reason is _LIFTED
+    if revocation is not None and revocation.revoked_at <= at and not lifted:
         return Status(CertificateStatus.REVOKED, revocation)
     if issued_at is None or issued_at.replace(microsecond=0) > at:
         return Status(CertificateStatus.UNKNOWN)
     return Status(CertificateStatus.GOOD)
 
 
-_HOLD = RevocationReason.CERTIFICATE_HOLD
-_ALL = frozenset(RevocationReason)
+_ALL = frozenset(RevocationReason) - {_LIFTED}
 _COMPROMISE = frozenset({RevocationReason.KEY_COMPROMISE, RevocationReason.CA_COMPROMISE})
 _FINAL = _ALL - {_HOLD}
 
 CHANGES: Mapping[RevocationReason | None, frozenset[RevocationReason]] = MappingProxyType(
     {
         None: _ALL,  # a new entry
-        _HOLD: _FINAL,  # the hold becomes a revocation for good
+        _LIFTED: _ALL,  # good again, and so as if new
+        _HOLD: _FINAL
+        | {_LIFTED},  # the hold becomes a revocation for good, or is lifted where the edition allows it
         **dict.fromkeys(_FINAL - _COMPROMISE, _COMPROMISE),  # raised to a compromise
         **dict.fromkeys(_COMPROMISE, frozenset[RevocationReason]()),  # nothing is worse
     }
 )
-"""From which reason (None: not revoked) to which a revocation may change. Releasing a hold is not among them."""
+"""From which reason (None: not revoked) to which a revocation may change."""
 
 assert CHANGES.keys() == {None, *RevocationReason}, "each reason needs a row"
 
@@ -84,7 +89,7 @@ def change(before: Revocation | None, after: Revocation) -> Revocation:
     Raises:
         RevocationRefused: The change is not in the table; nothing is to be recorded.
     """
-    if before is None:
+    if before is None or before.reason is _LIFTED:
         return after
     assert before.serial == after.serial, "a change concerns one certificate"
     if after.reason not in CHANGES[before.reason]:

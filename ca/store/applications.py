@@ -28,6 +28,7 @@ from ca.model import (
     Sex,
 )
 from ca.rules.registration import Case, State, Step, StepTaken
+from ca.store import numbers
 from ca.store.bulk import AT_ONCE, among
 from ca.store.tables import application_steps, applications, requests
 
@@ -114,7 +115,8 @@ def next_id(connection: Connection, office: OfficeId) -> ApplicationId:
     # By length first: the millionth case has seven digits.
     query = query.order_by(func.length(number_of).desc(), number_of.desc()).limit(1)
     newest: str | None = connection.execute(query).scalar_one_or_none()
-    number = int(newest.rpartition("-")[2]) + 1 if newest else 1
+    last = int(newest.rpartition("-")[2]) if newest else 0
+    number = max(last, numbers.spent_cases(connection, office)) + 1
     return ApplicationId(f"{office}-{number:06}")
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, Table, insert, select
 
 from ca.errors import NotFound
 from ca.keys.signer import key_identifier
 from ca.model import AuthorityId, CertificateId, CertificateKind, GenerationId, Period, Serial
+from ca.store.entries import GenerationEntry
 from ca.store.tables import certificates, cross_certificates, generations, service_certificates
 from ca.suites import Suite, suite
 
@@ -38,6 +40,18 @@ class GenerationRecord:
         """The key's identifier, as certificates and lists name it."""
         return key_identifier(self.public_key)
 
+    def entry(self) -> GenerationEntry:
+        """What the journal says of it."""
+        return GenerationEntry(
+            generation=str(self.id),
+            suite=self.suite.id,
+            key=self.key,
+            public_key=self.public_key,
+            serial=self.serial.octets.hex(),
+            not_before=self.period.not_before,
+            not_after=self.period.not_after,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceRecord:
@@ -48,20 +62,22 @@ class ServiceRecord:
     key: str
 
 
-def add_generation(connection: Connection, record: GenerationRecord) -> None:
-    """Write down a new key of an authority."""
-    connection.execute(
-        insert(generations).values(
-            generation=str(record.id),
-            authority=record.id.authority,
-            number=record.id.number,
-            suite=record.suite.id,
-            key=record.key,
-            public_key=record.public_key,
-            serial=record.serial.octets,
-            not_before=record.period.not_before,
-            not_after=record.period.not_after,
-        )
+def add_generation_once(connection: Connection, record: GenerationRecord) -> None:
+    """Write down a key of an authority, if it is not known."""
+    _insert_once(
+        connection,
+        generations,
+        {"generation": str(record.id)},
+        {
+            "authority": record.id.authority,
+            "number": record.id.number,
+            "suite": record.suite.id,
+            "key": record.key,
+            "public_key": record.public_key,
+            "serial": record.serial.octets,
+            "not_before": record.period.not_before,
+            "not_after": record.period.not_after,
+        },
     )
 
 
@@ -94,13 +110,10 @@ def newest_generation(connection: Connection, authority: AuthorityId) -> Generat
     return GenerationId(authority, number)
 
 
-def add_cross(connection: Connection, subject: GenerationId, certificate: CertificateId) -> None:
-    """Write down that the certificate certifies the subject's key."""
-    connection.execute(
-        insert(cross_certificates).values(
-            issuer=str(certificate.generation), subject=str(subject), serial=certificate.serial.octets
-        )
-    )
+def add_cross_once(connection: Connection, subject: GenerationId, certificate: CertificateId) -> None:
+    """Write down that the certificate certifies the subject's key, if that is not known."""
+    identity = {"issuer": str(certificate.generation), "subject": str(subject)}
+    _insert_once(connection, cross_certificates, identity, {"serial": certificate.serial.octets})
 
 
 def crosses(connection: Connection) -> list[tuple[GenerationId, CertificateId]]:
@@ -115,16 +128,15 @@ def crosses(connection: Connection) -> list[tuple[GenerationId, CertificateId]]:
     ]
 
 
-def add_service(connection: Connection, record: ServiceRecord) -> None:
-    """Write down a service's certificate."""
-    connection.execute(
-        insert(service_certificates).values(
-            generation=str(record.certificate.generation),
-            kind=record.kind,
-            serial=record.certificate.serial.octets,
-            key=record.key,
-        )
-    )
+def add_service_once(connection: Connection, record: ServiceRecord) -> None:
+    """Write down a service's certificate, if it is not known."""
+    certificate = record.certificate
+    identity = {
+        "generation": str(certificate.generation),
+        "kind": record.kind,
+        "serial": certificate.serial.octets,
+    }
+    _insert_once(connection, service_certificates, identity, {"key": record.key})
 
 
 def services(connection: Connection) -> list[ServiceRecord]:
@@ -152,6 +164,14 @@ def own_keys(connection: Connection) -> set[bytes]:
         & (service_certificates.c.serial == certificates.c.serial),
     )
     return found | set(connection.execute(services).scalars())
+
+
+def _insert_once(
+    connection: Connection, table: Table, identity: Mapping[str, object], others: Mapping[str, object]
+) -> None:
+    same = [table.c[name] == value for name, value in identity.items()]
+    if connection.execute(select(*(table.c[name] for name in identity)).where(*same)).first() is None:
+        connection.execute(insert(table).values({**identity, **others}))
 
 
 def _generation(row: Row[Any]) -> GenerationRecord:

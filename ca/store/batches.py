@@ -7,23 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, func, insert, select
 
 from ca.model import CertificateId, CertificateKind, GenerationId, OfficerId, Serial
-from ca.store.bulk import AT_ONCE, among, insert_rows, update_rows
+from ca.store.bulk import AT_ONCE, among, insert_rows
 from ca.store.tables import batch_answers, batches
 
 _ANSWER = insert(batch_answers)
-_CONFIRM = (
-    update(batch_answers)
-    .where(
-        batch_answers.c.batch == bindparam("of"),
-        batch_answers.c.row == bindparam("number"),
-        batch_answers.c.kind == bindparam("what"),
-    )
-    .values(confirmed=text("1"))
-)
-_COLUMNS = ("batch", "row", "kind", "generation", "serial", "problem", "confirmed")
+_COLUMNS = ("batch", "row", "kind", "generation", "serial", "problem")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +36,12 @@ class BatchRecord:
 
 @dataclass(frozen=True, slots=True)
 class BatchAnswer:
-    """The answer to one kind of one row: a certificate, from its intent on, or the problem for which there is none.
-
-    Attributes:
-        confirmed: Whether the certificate is known to be in its authority's database.
-    """
+    """The answer to one kind of one row: a certificate, from its intent on, or the problem for which there is none."""
 
     row: int
     kind: CertificateKind
     certificate: CertificateId | None
     problem: str | None
-    confirmed: bool = True
 
 
 def begin(connection: Connection, batch: BatchRecord) -> BatchRecord:
@@ -85,18 +71,22 @@ def answer(connection: Connection, batch: str, answers: Iterable[BatchAnswer]) -
             None if item.certificate is None else str(item.certificate.generation),
             None if item.certificate is None else item.certificate.serial.octets,
             item.problem,
-            int(item.confirmed),
         )
         for item in answers
     ]
     insert_rows(connection, _ANSWER, _COLUMNS, rows)
 
 
-def confirm(connection: Connection, batch: str, answers: Iterable[BatchAnswer]) -> None:
-    """Write down that the certificates of these answers are in their authorities' databases."""
-    update_rows(
-        connection, _CONFIRM, ("of", "number", "what"), [(batch, item.row, item.kind) for item in answers]
-    )
+def answer_open(connection: Connection, batch: str, answers: Sequence[BatchAnswer]) -> None:
+    """Write down those of these answers whose kind of a row has none."""
+    known: set[tuple[int, str]] = set()
+    for start in range(0, len(answers), AT_ONCE):
+        rows = [item.row for item in answers[start : start + AT_ONCE]]
+        query = select(batch_answers.c.row, batch_answers.c.kind).where(
+            batch_answers.c.batch == batch, among(connection, batch_answers.c.row, rows)
+        )
+        known.update((row, kind) for row, kind in connection.execute(query))
+    answer(connection, batch, [item for item in answers if (item.row, item.kind) not in known])
 
 
 def answered(connection: Connection, batch: str, rows: Sequence[int]) -> set[int]:
@@ -109,14 +99,6 @@ def answered(connection: Connection, batch: str, rows: Sequence[int]) -> set[int
         )
         found.update(connection.execute(query).scalars())
     return found
-
-
-def take_back(connection: Connection, batch: str, wrong: Iterable[BatchAnswer]) -> None:
-    """Forget these answers; a row without any is answered again."""
-    columns = batch_answers.c
-    for item in wrong:
-        mine = (columns.batch == batch, columns.row == item.row, columns.kind == item.kind)
-        connection.execute(delete(batch_answers).where(*mine))
 
 
 def count(connection: Connection, batch: str) -> int:
@@ -150,4 +132,4 @@ def _answer(row: Row[Any]) -> BatchAnswer:
     certificate = None
     if row.serial is not None:
         certificate = CertificateId(GenerationId.parse(row.generation), Serial.of(row.serial))
-    return BatchAnswer(row.row, CertificateKind(row.kind), certificate, row.problem, bool(row.confirmed))
+    return BatchAnswer(row.row, CertificateKind(row.kind), certificate, row.problem)

@@ -10,7 +10,18 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ARRAY, Column, ColumnElement, Connection, Dialect, Insert, Update, any_, bindparam
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Connection,
+    Delete,
+    Dialect,
+    Insert,
+    Update,
+    any_,
+    bindparam,
+)
 from sqlalchemy.sql.compiler import SQLCompiler
 
 AT_ONCE = 500
@@ -34,7 +45,7 @@ def insert_rows(
         update_rows(connection, statement, names, rows)
         return
     driver: Any = connection.connection.driver_connection
-    columns = ", ".join(names)
+    columns = ", ".join(map(connection.dialect.identifier_preparer.quote, names))
     with (
         driver.cursor() as cursor,
         cursor.copy(f"COPY {statement.table.name} ({columns}) FROM STDIN") as copy,
@@ -45,7 +56,7 @@ def insert_rows(
 
 def update_rows(
     connection: Connection,
-    statement: Insert | Update,
+    statement: Insert | Update | Delete,
     names: tuple[str, ...],
     rows: Sequence[tuple[object, ...]],
 ) -> None:
@@ -70,7 +81,7 @@ def update_rows(
 
 @lru_cache(maxsize=64)
 def _compiled(
-    statement: Insert | Update, names: tuple[str, ...], dialect: Dialect
+    statement: Insert | Update | Delete, names: tuple[str, ...], dialect: Dialect
 ) -> tuple[str, tuple[int, ...] | None]:
     """The statement's text, and which values it takes in which order; None if it takes them by name."""
     compiled = statement.compile(dialect=dialect, column_keys=list(names))

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, selec
 from ca.errors import NotFound
 from ca.model import ApplicationId, CertificateId, CertificateKind, GenerationId, Period, Scope, Serial
 from ca.store.bulk import AT_ONCE, among, insert_rows, update_rows
+from ca.store.connections import Connections
 from ca.store.tables import certificate_bytes, certificates, microseconds
 
 _COLUMNS = (
@@ -104,49 +105,27 @@ def intend(connection: Connection, records: Iterable[CertificateRecord]) -> None
     insert_rows(connection, _INSERT_BYTES, ("generation", "serial", "encoded"), octets)
 
 
-def complete(
-    connection: Connection, issued: Iterable[tuple[CertificateId, bytes]]
-) -> list[CertificateRecord]:
-    """Write down the signed certificates of intents; gives them as they stand from now on.
+def complete(connection: Connection, issued: Iterable[tuple[CertificateId, bytes]]) -> set[CertificateId]:
+    """Write down the signed certificates of intents; gives those that were still open.
 
     A recovery may have signed the same bytes meanwhile: what was written down first stays, and is what counts.
-    Raises NotFound if one was never intended.
-    """
-    standing: list[CertificateRecord] = []
-    for certificate, encoded in issued:
-        changed = connection.execute(
-            update(certificates)
-            .where(*_is(certificates.c, certificate))
-            .where(certificates.c.state == CertificateState.INTENDED)
-            .values(state=CertificateState.ISSUED)
-        )
-        if changed.rowcount == 1:
-            connection.execute(
-                update(certificate_bytes)
-                .where(*_is(certificate_bytes.c, certificate))
-                .values(encoded=encoded)
-            )
-        standing.append(find(connection, certificate))
-    return standing
-
-
-def complete_group(connection: Connection, issued: Iterable[tuple[CertificateId, bytes]]) -> None:
-    """Write down many signed certificates at once; as ``complete`` does, but without giving them back.
-
     Raises NotFound if one was never intended.
     """
     key = (certificates.c.generation, certificates.c.serial)
     query = select(*key).where(certificates.c.state == CertificateState.INTENDED)
     still_open = {(row.generation, row.serial) for row in connection.execute(query)}
     rows: dict[str, list[tuple[str, bytes, bytes]]] = defaultdict(list)
+    written: set[CertificateId] = set()
     for certificate, encoded in issued:
         generation, serial = str(certificate.generation), certificate.serial.octets
         if (generation, serial) in still_open:
             rows[generation].append((generation, serial, encoded))
+            written.add(certificate)
         else:
-            find(connection, certificate)  # a recovery was quicker: what was written down first stays
+            find(connection, certificate)
     for generation, group in rows.items():
         _complete(connection, generation, group)
+    return written
 
 
 def _complete(connection: Connection, generation: str, rows: Sequence[tuple[str, bytes, bytes]]) -> None:
@@ -190,20 +169,21 @@ def find(connection: Connection, certificate: CertificateId) -> CertificateRecor
     return record
 
 
-def bodies(
-    connection: Connection, generation: GenerationId, wanted: Sequence[CertificateId]
-) -> dict[CertificateId, tuple[CertificateState, bytes]]:
-    """The states and bytes of these certificates of one generation."""
-    found: dict[CertificateId, tuple[CertificateState, bytes]] = {}
-    for start in range(0, len(wanted), AT_ONCE):
-        serials = [certificate.serial.octets for certificate in wanted[start : start + AT_ONCE]]
-        query = _select().where(
-            certificates.c.generation == str(generation), among(connection, certificates.c.serial, serials)
-        )
-        for row in connection.execute(query):
-            certificate = CertificateId(generation, Serial.of(row.serial))
-            found[certificate] = CertificateState(row.state), row.encoded
-    return found
+def several(connections: Connections, wanted: Iterable[CertificateId]) -> list[CertificateRecord]:
+    """These certificates, in the order asked for; those that never got to their authority's database are left out."""
+    asked = list(dict.fromkeys(wanted))
+    by_generation: dict[GenerationId, list[bytes]] = defaultdict(list)
+    for certificate in asked:
+        by_generation[certificate.generation].append(certificate.serial.octets)
+    found: dict[CertificateId, CertificateRecord] = {}
+    for generation, serials in by_generation.items():
+        connection = connections.of(generation.authority)
+        for start in range(0, len(serials), AT_ONCE):
+            some = among(connection, certificates.c.serial, serials[start : start + AT_ONCE])
+            query = _select().where(certificates.c.generation == str(generation), some)
+            for record in map(_from_row, connection.execute(query)):
+                found[record.id] = record
+    return [found[certificate] for certificate in asked if certificate in found]
 
 
 def known(connection: Connection, certificate: CertificateId) -> CertificateRecord | None:

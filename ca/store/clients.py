@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from ca.errors import Conflict, NotFound
 from ca.model import OfficerId
@@ -22,12 +23,18 @@ class KeyPurpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClientKey:
-    """Whose key it is. ``officer`` is set exactly for officers' keys."""
+    """Whose key it is.
+
+    Attributes:
+        officer: Set exactly for officers' keys.
+        feed: The one feed that it may send; None for a key that may send any.
+    """
 
     name: str
     purpose: KeyPurpose
     officer: OfficerId | None
     revoked_at: datetime | None
+    feed: str | None = None
 
 
 def add_key(
@@ -37,16 +44,18 @@ def add_key(
     name: str,
     purpose: KeyPurpose,
     officer: OfficerId | None,
+    feed: str | None = None,
     at: datetime,
 ) -> None:
     """Write down a new key's hash, or raise Conflict if a key of this name is in use."""
     assert (officer is not None) == (purpose is KeyPurpose.OFFICER), "an officer's key names the officer"
+    assert feed is None or purpose is KeyPurpose.FEED, "only a feed's key names a feed"
     in_use = select(client_keys.c.name).where(client_keys.c.name == name, client_keys.c.revoked_at.is_(None))
     if connection.execute(in_use).first() is not None:
         raise Conflict(f"client {name}", "has a key already", remedy="Revoke it first")
     connection.execute(
         insert(client_keys).values(
-            digest=digest, name=name, purpose=purpose, officer=officer, made_at=at, revoked_at=None
+            digest=digest, name=name, purpose=purpose, officer=officer, feed=feed, made_at=at, revoked_at=None
         )
     )
 
@@ -65,27 +74,13 @@ def revoke_keys(connection: Connection, name: str, at: datetime) -> None:
 def find_key(connection: Connection, digest: bytes) -> ClientKey | None:
     """The key with this hash, revoked or not."""
     row = connection.execute(select(client_keys).where(client_keys.c.digest == digest)).one_or_none()
-    if row is None:
-        return None
-    officer = None if row.officer is None else OfficerId(row.officer)
-    return ClientKey(row.name, KeyPurpose(row.purpose), officer, row.revoked_at)
+    return None if row is None else _key(row)
 
 
 def all_keys(connection: Connection) -> list[tuple[ClientKey, datetime]]:
     """Every key with the moment when it was made, by name."""
     query = select(client_keys).order_by(client_keys.c.name, client_keys.c.made_at)
-    return [
-        (
-            ClientKey(
-                row.name,
-                KeyPurpose(row.purpose),
-                None if row.officer is None else OfficerId(row.officer),
-                row.revoked_at,
-            ),
-            row.made_at,
-        )
-        for row in connection.execute(query)
-    ]
+    return [(_key(row), row.made_at) for row in connection.execute(query)]
 
 
 def take_lease(
@@ -116,3 +111,8 @@ def release_leases(connection: Connection, owner: str) -> None:
 def lease_end(connection: Connection, job: str) -> datetime | None:
     """Until when somebody holds the job, if anybody ever did."""
     return connection.execute(select(leases.c.until).where(leases.c.job == job)).scalar_one_or_none()
+
+
+def _key(row: Row[Any]) -> ClientKey:
+    officer = None if row.officer is None else OfficerId(row.officer)
+    return ClientKey(row.name, KeyPurpose(row.purpose), officer, row.revoked_at, row.feed)

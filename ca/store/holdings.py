@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, insert, select
 
 from ca.model import CertificateId, CertificateKind, GenerationId, Period, Scope, Serial
 from ca.store.bulk import AT_ONCE, among, insert_rows
@@ -64,23 +64,6 @@ def add(connection: Connection, records: Iterable[HoldingRecord]) -> None:
         for record in records
     ]
     insert_rows(connection, _INSERT, _COLUMNS, rows)
-
-
-def forget(connection: Connection, subject_keys: Iterable[bytes]) -> None:
-    """Take back holdings whose intent never reached the authority's database."""
-    for key in subject_keys:
-        connection.execute(delete(holdings).where(holdings.c.subject_key == key))
-
-
-def forget_certificates(connection: Connection, certificates: Iterable[CertificateId]) -> None:
-    """Take back the holdings of certificates that were never intended."""
-    for certificate in certificates:
-        connection.execute(
-            delete(holdings).where(
-                holdings.c.generation == str(certificate.generation),
-                holdings.c.serial == certificate.serial.octets,
-            )
-        )
 
 
 def of_holders(connection: Connection, holders: Sequence[bytes]) -> list[HoldingRecord]:

@@ -1,239 +1,213 @@
-"""The journal: what was acknowledged, in the order in which it was. An append-only file, a record a line.
+"""The journal: what was acknowledged, in the order in which it was. Append-only files, a record a line.
 
 A record names the SHA-256 of the line before it, so that none can be changed, left out or moved unseen. What stands
-here whole is the truth, and the store follows it. No record holds a name, an address or a resident's code.
+here whole is the truth, and the databases follow it. No record holds a name, an address or a resident's code.
+
+Where there is a mirror, a record is acknowledged once it is on the disk in both places.
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
-import msgspec
+from ca.errors import StorageFailed
+from ca.store.archive import Archive
+from ca.store.copies import Copy, bring_together, with_each
+from ca.store.durable import make_folder, storage_errors
+from ca.store.entries import Entry
+from ca.store.inspection import inspect
+from ca.store.records import Record, decode, encode
+from ca.store.segments import LONGEST_LINE, SEGMENT, End, Head, beginning, next_end, walk
 
-from ca.errors import HomeRefused, StorageFailed
+__all__ = ["Head", "Journal", "Record", "Turn"]
 
-# A record has some 700 octets, and some 150 more for each order beyond the first two.
-_LONGEST_LINE = 1 << 20
-
-
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A part of a record."""
-
-
-class OrderEntry(_Part, frozen=True, omit_defaults=True):
-    """A certificate that ends: its id, the reason in the RFC's spelling, when, and the list that says so.
-
-    The scope stands here so that the record is enough even where a restored store has forgotten the certificate.
-    """
-
-    certificate: str
-    reason: str
-    revoked_at: datetime
-    scope: str
-    invalid_since: datetime | None = None
-
-
-class EventEntry(_Part, frozen=True, tag_field="entry", tag="event"):
-    """An event of the register, and what was decided.
-
-    Attributes:
-        feed: The feed that told of it, and ``sequence`` the number of the file there.
-        holder: The resident's keyed code in hexadecimal digits.
-        received: When it was acknowledged.
-        rule: The row of the table of lapses that was applied, in words.
-    """
-
-    event: str
-    kind: str
-    feed: str
-    sequence: int
-    holder: str
-    occurred: datetime
-    notified: datetime
-    effective: datetime
-    received: datetime
-    outcome: str
-    rule: str
-    orders: tuple[OrderEntry, ...]
-
-
-class Record(_Part, frozen=True):
-    """A line. ``previous`` is the SHA-256 of the line before it, its end included; zeros in the first."""
-
-    index: int
-    previous: str
-    entry: EventEntry
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """How far a journal reaches: the number of its records, the SHA-256 of the last line, the file's length."""
-
-    count: int
-    digest: str
-    length: int
-
-
-_EMPTY = Head(0, "0" * 64, 0)
+_LOCK = "journal.lock"
 
 
 class Journal:
-    """A journal's file. Processes take turns at it; what a process has read once it does not read again."""
+    """A journal's folder, its mirror, and the archive that goes with it. Processes and threads take turns at it.
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "journal.jsonl"
-        self._known = _EMPTY
+    Args:
+        folder: Where its files lie.
+        mirror: Where a second copy of them is kept; an empty folder is filled from the first.
+        archive: Where what the records speak of is kept.
+    """
+
+    def __init__(self, folder: Path, mirror: Path | None = None, archive: Archive | None = None) -> None:
+        self.folder = folder
+        self.archive = archive
+        self._mirror = mirror
+        self._copies = [Copy(folder)] if mirror is None else [Copy(folder), Copy(mirror)]
 
     def begin(self) -> None:
-        """Make the empty journal of a new home, if it is not there."""
-        with self._opened():
-            pass
+        """Make the empty journal of a new home, and its mirror, if they are not there; fill a new mirror."""
+        for copy in self._copies:
+            with storage_errors(copy.folder):
+                make_folder(copy.folder)
+        if self.archive is not None:
+            self.archive.begin()
+        with self.turn() as turn:
+            if self.archive is not None:
+                self.archive.bring_together(turn.end.bodies)
 
     @contextmanager
     def turn(self) -> Iterator[Turn]:
         """Wait for the others, then be the only one who reads and appends.
 
+        What a crash left is put right first: torn lines go, and the copy that is behind gets what it lacks.
+
         Raises:
             HomeRefused: The journal is damaged.
-            StorageFailed: The disk refused.
+            StorageFailed: A disk refused, or the mirror's is not there.
         """
-        with self._opened() as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            turn = Turn(self.path, file, _caught_up(self.path, file, self._known))
-            turn.cut()
+        self._require_mirror()
+        with self._locked() as lock:
+            with storage_errors(self.folder):
+                end = bring_together(self._copies)
+                if os.pread(lock, 20, 0) != _mark(end):
+                    with_each(self._copies, Copy.sync)
+            turn = Turn(self, self._copies, end)
             try:
                 yield turn
             finally:
-                self._known = turn.head
+                with suppress(OSError):  # without it the next turn syncs once more
+                    os.pwrite(lock, _mark(turn.end), 0)
 
-    def verify(self) -> Head:
-        """Read the whole journal and check its chain; HomeRefused names the first line that is wrong."""
-        if not self.path.exists():
-            return _EMPTY
-        with self._opened() as file:
-            fcntl.flock(file, fcntl.LOCK_SH)
-            return _caught_up(self.path, file, _EMPTY)
+    def head(self) -> Head:
+        """How far the journal reaches now; raises what ``turn`` does."""
+        with self.turn() as turn:
+            return turn.head
+
+    def verify(self, published: Sequence[Head] = ()) -> Head:
+        """Read the whole journal and check its chain, and against published heads; see ``inspection.inspect``."""
+        return inspect(self.folder, published).head
+
+    def _require_mirror(self) -> None:
+        if self._mirror is not None and not self._mirror.is_dir():
+            raise StorageFailed(
+                str(self._mirror),
+                "the journal's mirror is not there",
+                remedy="Mount its disk; if it is lost, make the empty directory on a new one, and it is filled again",
+            )
 
     @contextmanager
-    def _opened(self) -> Iterator[BinaryIO]:
+    def _locked(self) -> Iterator[int]:
+        with storage_errors(self.folder, "cannot be opened"):
+            make_folder(self.folder)
+            lock = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if not self.path.exists():
-                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self.path.touch(mode=0o600)
-            file = self.path.open("r+b", buffering=0)
-        except OSError as error:
-            raise StorageFailed(str(self.path), f"cannot be opened: {error.strerror}") from None
-        with file:
-            yield file
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield lock
+        finally:
+            os.close(lock)
 
 
 class Turn:
-    """The journal in the hands of one process. Made by ``Journal.turn``, for its time alone."""
+    """The journal in the hands of one process. Made by ``Journal.turn``, for its time alone.
 
-    def __init__(self, path: Path, file: BinaryIO, head: Head) -> None:
-        self._path = path
-        self._file = file
-        self.head = head
+    Attributes:
+        path: The journal's folder.
+        end: Where its last record ends.
+    """
+
+    def __init__(self, journal: Journal, copies: Sequence[Copy], end: End) -> None:
+        self.path = journal.folder
+        self.end = end
+        self._archive = journal.archive
+        self._copies = copies
+
+    @property
+    def head(self) -> Head:
+        """How far the journal reaches."""
+        return self.end.head
+
+    @property
+    def next_body(self) -> int:
+        """The number that the next body will have in the archive."""
+        return self.end.bodies + 1
 
     def after(self, index: int) -> Iterator[Record]:
-        """The records behind this one, in their order."""
-        if index < self.head.count:
-            for head, record in _records(self._path, self._file, _EMPTY):
-                if head.count > index:
-                    yield record
-
-    def append(self, entries: Sequence[EventEntry]) -> None:
-        """Add records. On return they are on the disk: they are acknowledged.
+        """The records behind this one, in their order.
 
         Raises:
-            StorageFailed: The disk refused; none of them was added.
+            HomeRefused: The journal is damaged there.
         """
-        if not entries:
-            return
-        head, lines = self.head, []
+        return records(self.path, index)
+
+    def body(self, number: int) -> bytes:
+        """What lies in the archive under this number; see ``Archive.read``."""
+        return self._require_archive().read(number)
+
+    def append(self, entries: Sequence[Entry], bodies: Sequence[bytes] = ()) -> list[Head]:
+        """Add records. On return they are on the disk, in the mirror too: they are acknowledged.
+
+        Args:
+            entries: What happened.
+            bodies: What goes into the archive, from ``next_body`` on. It is on the disk before any of the records is.
+
+        Returns:
+            How far the journal reached with each of them.
+
+        Raises:
+            StorageFailed: A disk refused; none of them was added.
+        """
+        before, heads, lines = self.end, list[Head](), list[bytes]()
+        if before.length >= SEGMENT:
+            before = replace(before, segment=before.head.count + 1, length=0)
+        end, held = before, self.end.bodies + len(bodies)
         for entry in entries:
-            line = msgspec.json.encode(Record(head.count + 1, head.digest, entry)) + b"\n"
-            head = _next(head, line)
+            line = encode(
+                Record(index=end.head.count + 1, previous=end.head.digest, bodies=held, entry=entry)
+            )
+            if len(line) > LONGEST_LINE:
+                raise StorageFailed(str(self.path), f"a record of {len(line)} octets is too long")
             lines.append(line)
+            end = next_end(end, line, held)
+            heads.append(end.head)
+        if not lines:
+            assert not bodies, "what is archived belongs to a record"
+            return heads
+        if bodies:
+            self._require_archive().append(self.end.bodies, bodies)
+        octets = b"".join(lines)
         try:
-            self._file.seek(self.head.length)
-            octets = memoryview(b"".join(lines))
-            while octets:
-                octets = octets[self._file.write(octets) :]
-            os.fsync(self._file.fileno())
-            if not self.head.count:
-                _sync(self._path.parent)
-                _sync(self._path.parent.parent)
-        except BaseException as error:
-            # If the disk refuses this too, whoever opens next cuts the torn line, and applies the whole ones.
-            with suppress(StorageFailed):
-                self.cut()
-            if isinstance(error, OSError):
-                raise StorageFailed(str(self._path), f"cannot be written: {error.strerror}") from None
+            with_each(self._copies, lambda copy: copy.write(before, octets, end))
+        except BaseException:
+            # If a disk refuses this too, the next turn puts it right, and carries out what is whole.
+            for copy in self._copies:
+                with suppress(StorageFailed, OSError):
+                    copy.cut(self.end)
             raise
-        self.head = head
+        self.end = end
+        return heads
 
-    def cut(self) -> None:
-        """Remove what lies behind the last record: part of a line that a crash left, never acknowledged."""
-        try:
-            if os.fstat(self._file.fileno()).st_size > self.head.length:
-                os.ftruncate(self._file.fileno(), self.head.length)
-                os.fsync(self._file.fileno())
-        except OSError as error:
-            raise StorageFailed(str(self._path), f"cannot be written: {error.strerror}") from None
+    def destroy(self, numbers: Sequence[int]) -> None:
+        """End the retention of bodies: destroy their keys, in the mirror too; see ``Archive.destroy``."""
+        archive = self._require_archive()
+        archive.bring_together(self.end.bodies)
+        archive.destroy(numbers)
 
-
-def _caught_up(path: Path, file: BinaryIO, known: Head) -> Head:
-    """The head, after checking what was appended since ``known``."""
-    if os.fstat(file.fileno()).st_size < known.length:
-        raise HomeRefused(
-            str(path), "is shorter than it was", remedy="Restore it; nothing may be removed from it"
-        )
-    head = known
-    for head, _ in _records(path, file, known):  # noqa: B007 - the last head is what is wanted
-        pass
-    return head
+    def _require_archive(self) -> Archive:
+        assert self._archive is not None, "this journal was opened with its archive"
+        return self._archive
 
 
-def _records(path: Path, file: BinaryIO, head: Head) -> Iterator[tuple[Head, Record]]:
-    """The records behind ``head``, each with the head that it makes. A last line without an end is none."""
-    file.seek(head.length)
-    with open(file.fileno(), "rb", closefd=False) as lines:
-        while line := lines.readline(_LONGEST_LINE):
-            place = f"{path} line {head.count + 1}"
-            if not line.endswith(b"\n"):
-                if len(line) == _LONGEST_LINE:
-                    raise HomeRefused(place, "is too long for a record")
-                return
-            try:
-                record = msgspec.json.decode(line, type=Record)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                raise HomeRefused(place, "is not a record that this version reads") from None
-            if (record.index, record.previous) != (head.count + 1, head.digest):
-                raise HomeRefused(
-                    place,
-                    "does not follow the line before it: one of the two was changed, or lines are missing",
-                    remedy="Restore the journal from its copy",
-                )
-            head = _next(head, line)
-            yield head, record
+def records(folder: Path, index: int = 0) -> Iterator[Record]:
+    """The records of a journal's folder behind this one, in their order. Needs no turn: a torn last line is none.
+
+    Raises:
+        HomeRefused: The journal is damaged there; the records before are given.
+    """
+    for end, line in walk(folder, beginning(folder, index + 1)):
+        if end.head.count > index:
+            yield decode(line, f"{folder} record {end.head.count}")
 
 
-def _next(head: Head, line: bytes) -> Head:
-    return Head(head.count + 1, hashlib.sha256(line).hexdigest(), head.length + len(line))
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _mark(end: End) -> bytes:
+    """What the lock's file says once the records up to here are on the disk."""
+    return b"%020d" % end.head.count

@@ -1,4 +1,7 @@
-"""Lists: where each stands, and every one that was ever made, by generation, scope and number."""
+"""Lists: where each stands, and every one that was ever made, by generation, scope and number.
+
+Numbers and moments rise together: a list of a higher number is not of an earlier moment, whatever the clock said.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,14 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, Table, delete, insert, select, update
 
 from ca.errors import NotFound
 from ca.model import GenerationId, Scope
 from ca.names import Attribute, DirectoryName
 from ca.profiles.extensions import Holds
 from ca.profiles.lists import ListPlace
-from ca.store.tables import list_places, lists
+from ca.store.tables import delta_lists, list_places, lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,8 @@ class ListRecord:
         number: Its cRLNumber.
         sequence: The newest revocation sequence when its entries were read.
         tbs_digest: SHA-256 of the TBSCertList, written down before it was signed.
-        digest: SHA-256 of the CertificateList, once it was signed.
+        digest: SHA-256 of the CertificateList, once it was placed.
+        base: Of a delta list: the number of the complete list that it is to be added to.
     """
 
     generation: GenerationId
@@ -38,6 +42,12 @@ class ListRecord:
     sequence: int
     tbs_digest: bytes
     digest: bytes | None = None
+    base: int | None = None
+
+    @property
+    def table(self) -> Table:
+        """Where such lists are written down."""
+        return lists if self.base is None else delta_lists
 
 
 def add_places(connection: Connection, generation: GenerationId, places: Iterable[ListPlace]) -> None:
@@ -76,51 +86,71 @@ def place(connection: Connection, generation: GenerationId, scope: Scope) -> Lis
     return ListPlace(Scope(row.scope), _point(row.point), Holds(row.holds))
 
 
-def newest_number(connection: Connection, generation: GenerationId, scope: Scope) -> int:
-    """The highest number in this generation and scope, signed or not; 0 before the first."""
-    query = select(func.max(lists.c.number)).where(
-        lists.c.generation == str(generation), lists.c.scope == scope
-    )
-    return connection.execute(query).scalar_one() or 0
+def newest_placed(
+    connection: Connection,
+    generation: GenerationId,
+    scope: Scope,
+    *,
+    delta: bool = False,
+    upto: int | None = None,
+) -> ListRecord | None:
+    """The newest complete list of the scope that was placed, or the newest delta list.
+
+    Args:
+        connection: A transaction.
+        generation: Whose.
+        scope: Which of its lists.
+        delta: A delta list, and not a complete one.
+        upto: Of those whose number is not higher.
+    """
+    table = delta_lists if delta else lists
+    query = _newest_first(table, generation, scope).where(table.c.digest.is_not(None))
+    if upto is not None:
+        query = query.where(table.c.number <= upto)
+    return _first(connection, generation, query)
 
 
-def last_update(connection: Connection, generation: GenerationId, scope: Scope) -> datetime | None:
-    """The latest thisUpdate of the scope's signed lists."""
-    query = select(func.max(lists.c.this_update)).where(
-        lists.c.generation == str(generation), lists.c.scope == scope, lists.c.digest.is_not(None)
-    )
-    found: datetime | None = connection.execute(query).scalar_one()
-    return found
-
-
-def unfinished(connection: Connection, generation: GenerationId, scope: Scope) -> ListRecord | None:
-    """The newest list of the scope, if it was intended and is not written down as signed."""
-    query = select(lists).where(lists.c.generation == str(generation), lists.c.scope == scope)
-    row = connection.execute(query.order_by(lists.c.number.desc()).limit(1)).one_or_none()
-    return None if row is None or row.digest is not None else _record(generation, row)
+def oldest_placed(connection: Connection, generation: GenerationId, scope: Scope) -> ListRecord | None:
+    """The first complete list of the scope that was placed."""
+    query = _of_scope(lists, generation, scope).where(lists.c.digest.is_not(None))
+    return _first(connection, generation, query.order_by(lists.c.number).limit(1))
 
 
 def newest(connection: Connection, generation: GenerationId) -> dict[Scope, ListRecord]:
-    """The newest signed list of each scope of a generation."""
-    signed = (
-        select(lists.c.scope, func.max(lists.c.number).label("number"))
-        .where(lists.c.generation == str(generation), lists.c.digest.is_not(None))
-        .group_by(lists.c.scope)
-        .subquery()
+    """The newest complete list of each scope of a generation that was placed."""
+    # One look into the primary key for each place, however many lists there ever were.
+    number = (
+        select(lists.c.number)
+        .where(
+            lists.c.generation == list_places.c.generation,
+            lists.c.scope == list_places.c.scope,
+            lists.c.digest.is_not(None),
+        )
+        .order_by(lists.c.number.desc())
+        .limit(1)
+        .correlate(list_places)
+        .scalar_subquery()
     )
-    query = select(lists).join(
-        signed,
-        (lists.c.generation == str(generation))
-        & (lists.c.scope == signed.c.scope)
-        & (lists.c.number == signed.c.number),
+    # An outer join, so that SQLite begins with the places.
+    of_place = (
+        (lists.c.generation == list_places.c.generation)
+        & (lists.c.scope == list_places.c.scope)
+        & (lists.c.number == number)
     )
-    return {Scope(row.scope): _record(generation, row) for row in connection.execute(query)}
+    query = (
+        select(lists)
+        .select_from(list_places.outerjoin(lists, of_place))
+        .where(list_places.c.generation == str(generation))
+    )
+    found = [row for row in connection.execute(query) if row.number is not None]
+    return {Scope(row.scope): _record(generation, row) for row in found}
 
 
 def intend(connection: Connection, records: Iterable[ListRecord]) -> None:
-    """Write down the lists that are about to be signed."""
-    rows = [
-        {
+    """Write down the lists that are about to be signed, in the place of such as never came out under their numbers."""
+    rows: dict[Table, list[dict[str, Any]]] = {}
+    for record in records:
+        row = {
             "generation": str(record.generation),
             "scope": record.scope,
             "number": record.number,
@@ -131,24 +161,48 @@ def intend(connection: Connection, records: Iterable[ListRecord]) -> None:
             "tbs_digest": record.tbs_digest,
             "digest": None,
         }
-        for record in records
-    ]
-    if rows:
-        connection.execute(insert(lists), rows)
-
-
-def complete(connection: Connection, signed: Iterable[tuple[ListRecord, bytes]]) -> None:
-    """Write down the digests of the signed lists."""
-    for record, digest in signed:
+        if record.base is not None:
+            row["base"] = record.base
+        columns = record.table.c
         connection.execute(
-            update(lists)
-            .where(
-                lists.c.generation == str(record.generation),
-                lists.c.scope == record.scope,
-                lists.c.number == record.number,
+            delete(record.table).where(
+                columns.generation == row["generation"],
+                columns.scope == record.scope,
+                columns.number == record.number,
+                columns.digest.is_(None),
             )
-            .values(digest=digest)
         )
+        rows.setdefault(record.table, []).append(row)
+    for table, some in rows.items():
+        connection.execute(insert(table), some)
+
+
+def complete(connection: Connection, placed: Iterable[ListRecord]) -> None:
+    """Write down the digests of lists that were placed."""
+    for record in placed:
+        table = record.table
+        connection.execute(
+            update(table)
+            .where(
+                table.c.generation == str(record.generation),
+                table.c.scope == record.scope,
+                table.c.number == record.number,
+            )
+            .values(digest=record.digest)
+        )
+
+
+def _of_scope(table: Table, generation: GenerationId, scope: Scope) -> Select[Any]:
+    return select(table).where(table.c.generation == str(generation), table.c.scope == scope)
+
+
+def _newest_first(table: Table, generation: GenerationId, scope: Scope) -> Select[Any]:
+    return _of_scope(table, generation, scope).order_by(table.c.number.desc()).limit(1)
+
+
+def _first(connection: Connection, generation: GenerationId, query: Select[Any]) -> ListRecord | None:
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _record(generation, row)
 
 
 def _record(generation: GenerationId, row: Row[Any]) -> ListRecord:
@@ -162,6 +216,7 @@ def _record(generation: GenerationId, row: Row[Any]) -> ListRecord:
         row.sequence,
         row.tbs_digest,
         row.digest,
+        getattr(row, "base", None),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
 
-from ca.errors import Conflict, NotFound
+from ca.errors import Conflict, NotFound, NotPermitted
 from ca.model import AuthorityId, Office, OfficeId, OfficeKind, Officer, OfficerId, Role
 from ca.store.tables import officers, offices
 
@@ -61,6 +61,14 @@ def officer(connection: Connection, wanted: str) -> tuple[Officer, Office]:
             f"officer {wanted!r}", "is not one of this home's", remedy="`kakehashi officer add` makes one"
         )
     return _officer(row), office(connection, row.office)
+
+
+def operator_of_centre(connection: Connection, wanted: str) -> Officer:
+    """The officer of this id, who has to be an operator of the centre; NotFound, or NotPermitted."""
+    found, where = officer(connection, wanted)
+    if Role.OPERATOR not in found.roles or where.kind is not OfficeKind.CENTRE:
+        raise NotPermitted(f"officer {found.id}", "is not an operator of the centre")
+    return found
 
 
 def all_officers(connection: Connection) -> list[Officer]:

@@ -2,51 +2,108 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
-from ca.model import FULL, CertificateId, GenerationId, OfficerId, Revocation, RevocationReason, Scope
+from ca.model import FULL, CertificateId, Revocation, RevocationReason, Scope
 from ca.model import Serial as SerialNumber
-from ca.store.tables import counters, revocations
+from ca.store.bulk import insert_rows, update_rows
+from ca.store.tables import counters, microseconds, revocations
 
+_COLUMNS = (
+    "generation",
+    "scope",
+    "serial",
+    "revoked_at",
+    "reason",
+    "invalid_since",
+    "not_after",
+    "entry",
+    "sequence",
+    "cause",
+    "journal_index",
+    "recorded_at",
+)
+_INSERT = insert(revocations)
+_FORGET = delete(revocations).where(
+    revocations.c.generation == bindparam("of"),
+    revocations.c.scope == bindparam("where"),
+    revocations.c.serial == bindparam("number"),
+)
 _SEQUENCE = "revocation-sequence"
 _PUBLISHED = "published-sequence"
 
 
-def record(
-    connection: Connection,
-    generation: GenerationId,
-    scope: Scope,
-    revocation: Revocation,
-    *,
-    entry: bytes,
-    officer: OfficerId,
-    at: datetime,
-) -> int:
-    """Write down a revocation, in the place of an earlier one of the same certificate; gives its sequence."""
-    sequence = _next_sequence(connection)
-    key = {"generation": str(generation), "scope": scope, "serial": revocation.serial.octets}
-    connection.execute(
-        delete(revocations).where(*(revocations.c[name] == value for name, value in key.items()))
-    )
-    connection.execute(
-        insert(revocations).values(
-            **key,
-            revoked_at=revocation.revoked_at,
-            reason=revocation.reason,
-            invalid_since=revocation.invalid_since,
-            entry=entry,
-            sequence=sequence,
-            officer=officer,
-            recorded_at=at,
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a certificate stands that has ever been revoked; a lifted hold has the reason removeFromCRL.
+
+    Attributes:
+        cause: What ended it: ``event ...``, ``officer ...``, ``order ...``, ``quarantine ...``, ``signing cycle``.
+        journal_index: The record that ordered it; 0 if it is older than the journal of such things.
+    """
+
+    revocation: Revocation
+    cause: str
+    journal_index: int
+    sequence: int
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewRevocation:
+    """A certificate that ends.
+
+    Attributes:
+        scope: The list that says so.
+        not_after: The certificate's own end.
+        entry: The list's entry, encoded.
+        again: Whether something is recorded against it already, which this replaces.
+        cause: What ended it, and ``journal_index`` the record that ordered it, as in ``Standing``.
+        at: When it is written down.
+    """
+
+    certificate: CertificateId
+    scope: Scope
+    revocation: Revocation
+    not_after: datetime
+    entry: bytes
+    again: bool
+    cause: str
+    journal_index: int
+    at: datetime
+
+
+def record_all(connection: Connection, ended: Sequence[NewRevocation]) -> int:
+    """Write down what ended, of several ends of one certificate the last; gives the last one's sequence."""
+    replaced = [_key(one) for one in ended if one.again]
+    update_rows(connection, _FORGET, ("of", "where", "number"), replaced)
+    last = _take_sequences(connection, len(ended))
+    rows: dict[tuple[str, str, bytes], tuple[object, ...]] = {}
+    for sequence, one in enumerate(ended, last - len(ended) + 1):
+        since = one.revocation.invalid_since
+        rows[_key(one)] = (
+            *_key(one),
+            microseconds(one.revocation.revoked_at),
+            int(one.revocation.reason),
+            None if since is None else microseconds(since),
+            microseconds(one.not_after),
+            one.entry,
+            sequence,
+            one.cause,
+            one.journal_index,
+            microseconds(one.at),
         )
-    )
-    return sequence
+    insert_rows(connection, _INSERT, _COLUMNS, list(rows.values()))
+    return last
 
 
-def find(connection: Connection, certificate: CertificateId, scope: Scope) -> Revocation | None:
-    """How the certificate ended, if it did."""
+def standing(connection: Connection, certificate: CertificateId, scope: Scope) -> Standing | None:
+    """What is recorded against a certificate, also a hold that was lifted."""
     row = connection.execute(
         select(revocations).where(
             revocations.c.generation == str(certificate.generation),
@@ -56,25 +113,15 @@ def find(connection: Connection, certificate: CertificateId, scope: Scope) -> Re
     ).one_or_none()
     if row is None:
         return None
-    return Revocation(
-        SerialNumber.of(row.serial), row.revoked_at, RevocationReason(row.reason), row.invalid_since
-    )
+    return Standing(_revocation(row), row.cause, row.journal_index, row.sequence, row.recorded_at)
 
 
-def of_list(connection: Connection, generation: GenerationId, scope: Scope) -> list[tuple[Revocation, bytes]]:
-    """What a list of this scope says, by serial, each with its encoded entry; the full list says all."""
-    query = select(revocations).where(revocations.c.generation == str(generation))
-    if scope != FULL:
-        query = query.where(revocations.c.scope == scope)
-    return [
-        (
-            Revocation(
-                SerialNumber.of(row.serial), row.revoked_at, RevocationReason(row.reason), row.invalid_since
-            ),
-            row.entry,
-        )
-        for row in connection.execute(query.order_by(revocations.c.serial))
-    ]
+def find(connection: Connection, certificate: CertificateId, scope: Scope) -> Revocation | None:
+    """How the certificate ended, if it did; a lifted hold has not ended it."""
+    found = standing(connection, certificate, scope)
+    if found is None or found.revocation.reason is RevocationReason.REMOVE_FROM_CRL:
+        return None
+    return found.revocation
 
 
 def lists_naming(scope: Scope) -> tuple[Scope, ...]:
@@ -104,11 +151,22 @@ def _counter(connection: Connection, name: str) -> int:
     return connection.execute(query).scalar_one_or_none() or 0
 
 
-def _next_sequence(connection: Connection) -> int:
+def _take_sequences(connection: Connection, count: int) -> int:
+    """Take so many numbers, which follow each other; gives the last."""
     value = connection.execute(
         update(counters)
         .where(counters.c.name == _SEQUENCE)
-        .values(value=counters.c.value + 1)
+        .values(value=counters.c.value + count)
         .returning(counters.c.value)
     ).scalar_one()
     return int(value)
+
+
+def _key(one: NewRevocation) -> tuple[str, str, bytes]:
+    return (str(one.certificate.generation), one.scope, one.certificate.serial.octets)
+
+
+def _revocation(row: Row[Any]) -> Revocation:
+    return Revocation(
+        SerialNumber.of(row.serial), row.revoked_at, RevocationReason(row.reason), row.invalid_since
+    )

@@ -21,10 +21,16 @@ class StatusRecord:
     Attributes:
         issued_at: When the certificate was issued; None if it is only intended, or not known at all.
         revocation: What is recorded against it, if anything.
+        not_after: The last second of its validity; None if it is not known.
     """
 
     issued_at: datetime | None
     revocation: Revocation | None
+    not_after: datetime | None = None
+
+    def has_expired(self, at: datetime) -> bool:
+        """Whether the certificate's own time was over at the moment."""
+        return self.not_after is not None and self.not_after < at
 
 
 NOTHING = StatusRecord(None, None)
@@ -43,7 +49,13 @@ def records(
         & (revocations.c.serial == certificates.c.serial),
     )
     query = (
-        select(certificates.c.serial, certificates.c.state, certificates.c.intended_at, *_REVOCATION)
+        select(
+            certificates.c.serial,
+            certificates.c.state,
+            certificates.c.intended_at,
+            certificates.c.not_after,
+            *_REVOCATION,
+        )
         .select_from(joined)
         .where(certificates.c.generation == str(generation), certificates.c.serial.in_(_octets(serials)))
     )
@@ -51,7 +63,7 @@ def records(
         # An abandoned one counts as issued. The moment of the intent is the one that the certificate and every later step take as that of its issue.
         issued_at = None if row.state == CertificateState.INTENDED else row.intended_at
         serial = Serial.of(row.serial)
-        found[serial] = StatusRecord(issued_at, _revocation(serial, row))
+        found[serial] = StatusRecord(issued_at, _revocation(serial, row), row.not_after)
     missing = [serial for serial, record in found.items() if record is NOTHING]
     if missing:
         found |= _revoked_without_issue(connection, generation, missing)
@@ -69,7 +81,7 @@ def _revoked_without_issue(
     Which list names such a serial is not known, so every scope is tried: each is one look-up by the primary key.
     """
     scopes = select(list_places.c.scope).where(list_places.c.generation == str(generation))
-    query = select(revocations.c.serial, *_REVOCATION).where(
+    query = select(revocations.c.serial, revocations.c.not_after, *_REVOCATION).where(
         revocations.c.generation == str(generation),
         revocations.c.scope.in_(scopes),
         revocations.c.serial.in_(_octets(serials)),
@@ -77,7 +89,7 @@ def _revoked_without_issue(
     found = {}
     for row in connection.execute(query):
         serial = Serial.of(row.serial)
-        found[serial] = StatusRecord(None, _revocation(serial, row))
+        found[serial] = StatusRecord(None, _revocation(serial, row), row.not_after)
     return found
 
 

@@ -1,76 +1,27 @@
-"""The databases of a world: the nation's, and for each authority the same one or one of its own.
+"""The databases of a world: the nation's, and for each authority the same one or one of its own; and the journal.
 
-Nothing is ever written in two databases at one stroke. Where a step touches both, it says which one keeps it first,
-and whoever starts after a crash in between can tell from the first what the second lacks.
+Nothing is ever written in two databases at one stroke. What touches more than one, or has to outlive the restoring of an
+old copy, is a recording: the journal has it before any database does, and whoever comes next carries out what a crash
+kept from a database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Protocol
 
 from sqlalchemy import Connection
 
-from ca.model import AuthorityId, CertificateId, GenerationId
-from ca.store import authorities, certificates
+from ca.errors import HomeRefused, StorageFailed
+from ca.model import AuthorityId, CertificateId
+from ca.store import authorities, certificates, following
 from ca.store.authorities import GenerationRecord
-from ca.store.certificates import CertificateRecord, CertificateState
+from ca.store.certificates import CertificateRecord
+from ca.store.connections import Begin, Reading, Writing
 from ca.store.engine import Store
-
-
-class KeptFirst(Enum):
-    """Which database's transaction is kept first."""
-
-    NATION = "the nation's"
-    AUTHORITIES = "the authorities'"
-
-
-class Connections(Protocol):
-    """Open transactions in the nation's database and in those of authorities."""
-
-    @property
-    def nation(self) -> Connection:
-        """The transaction in the nation's database."""
-        ...
-
-    def of(self, authority: AuthorityId) -> Connection:
-        """The transaction in this authority's database."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """Transactions that read, opened as they are asked for: one state of each database."""
-
-    nation: Connection
-    _stores: Stores
-    _begin: Callable[[Store], AbstractContextManager[Connection]]
-    _others: ExitStack
-    _open: dict[Store, Connection]
-
-    def of(self, authority: AuthorityId) -> Connection:
-        """The transaction in this authority's database."""
-        return self._in(self._stores.of(authority))
-
-    def each(self) -> tuple[Connection, ...]:
-        """The transactions in every database, the nation's first."""
-        return tuple(self._in(store) for store in self._stores.each())
-
-    def _in(self, store: Store) -> Connection:
-        if store not in self._open:
-            self._open[store] = self._others.enter_context(self._begin(store))
-        return self._open[store]
-
-
-@dataclass(frozen=True, slots=True)
-class Writing(Reading):
-    """The same for transactions that write.
-
-    The nation's lock is always taken first, so two writers never wait for each other.
-    """
+from ca.store.journal import Journal
+from ca.store.recording import Recording, carry_out_missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +30,12 @@ class Stores:
 
     Attributes:
         nation: Offices, cases, holdings, events, keys of clients; and every authority that has no database of its own.
+        journal: What was acknowledged, and the archive of what was signed.
         own: The databases of the authorities that have one.
     """
 
     nation: Store
+    journal: Journal
     own: Mapping[AuthorityId, Store] = field(default_factory=dict)
 
     def of(self, authority: AuthorityId) -> Store:
@@ -93,6 +46,13 @@ class Stores:
         """Every database once, the nation's first."""
         return tuple(dict.fromkeys((self.nation, *self.own.values())))
 
+    def apart(self) -> dict[AuthorityId, Store]:
+        """Every database but the nation's once, under the first of the authorities that have it."""
+        found: dict[Store, AuthorityId] = {}
+        for authority in sorted(self.own):
+            found.setdefault(self.own[authority], authority)
+        return {authority: store for store, authority in found.items() if store is not self.nation}
+
     @contextmanager
     def reading(self) -> Iterator[Reading]:
         """Read in the nation's database and in authorities'."""
@@ -100,15 +60,80 @@ class Stores:
             yield Reading(connection, self, Store.reading, others, {self.nation: connection})
 
     @contextmanager
-    def writing(self, first: KeptFirst) -> Iterator[Writing]:
-        """Write in the nation's database and in authorities'; all of it is kept, or nothing but for a crash.
+    def writing(self) -> Iterator[Writing]:
+        """Write in the nation's database and in authorities', kept last in the nation's; a crash may part them.
 
-        A crash, or a database that refuses at the very end, may leave what ``first`` names alone.
+        For what the journal need not know; all else is a ``recording``.
         """
         with ExitStack() as later, ExitStack() as sooner:
-            nations, others = (sooner, later) if first is KeptFirst.NATION else (later, sooner)
-            connection = nations.enter_context(self.nation.writing())
-            yield Writing(connection, self, Store.writing, others, {self.nation: connection})
+            connection = later.enter_context(self.nation.writing())
+            yield Writing(connection, self, Store.writing, sooner, {self.nation: connection})
+
+    @contextmanager
+    def recording(self) -> Iterator[Recording]:
+        """Write what the journal has to know; on leaving it is acknowledged, then kept in the databases.
+
+        Raises:
+            HomeRefused: The journal is damaged, or ends before what the databases have; or an authority's database is
+                an older copy, which has to catch up first.
+            StorageFailed: The disk or a database refused. What the journal has all the same, as it then says, is
+                carried out by the next recording.
+        """
+        acknowledged = False
+        try:
+            with self.journal.turn() as turn, ExitStack() as later, ExitStack() as sooner:
+                connection = later.enter_context(self.nation.writing())
+                begin = self._no_copy(connection)
+                writing = Writing(connection, self, begin, sooner, {self.nation: connection})
+                carry_out_missing(writing, turn, self.nation.place)
+                recording = Recording(writing, turn)
+                yield recording
+                recording.keep()
+                acknowledged = bool(recording.heads)
+        except StorageFailed as error:
+            if not acknowledged:
+                raise
+            raise StorageFailed(
+                error.place,
+                f"{error.problem}, and the journal has it already",
+                remedy="Mend the storage; the next command carries it out. Look before you try again",
+            ) from None
+
+    def catch_up(self) -> int:
+        """Carry out whatever the journal has and any database lacks; gives how many records were looked at.
+
+        Raises:
+            HomeRefused: The journal is damaged, or ends before what the databases have.
+            ArchiveDestroyed: What the archive had of a certificate that a database lacks is destroyed.
+        """
+        with self.journal.turn() as turn, self.writing() as writing:
+            first = turn.head.count
+            for authority, store in self.apart().items():
+                with store.reading() as own:
+                    following.require_journal(own, turn.head.count, store.place)
+                    # Databases were not told of apart once: then each followed every record.
+                    forgotten = following.forgotten(writing.nation, own, authority, untold=turn.head.count)
+                if forgotten is not None:
+                    writing.of(authority)
+                    first = min(first, forgotten)
+            return carry_out_missing(writing, turn, self.nation.place, first)
+
+    def _no_copy(self, nation: Connection) -> Begin:
+        """A way to begin transactions in databases that have forgotten nothing: it would be forgotten for good."""
+        names = {store: authority for authority, store in self.apart().items()}
+
+        @contextmanager
+        def begin(store: Store) -> Iterator[Connection]:
+            with store.writing() as own:
+                if (last := following.forgotten(nation, own, names[store])) is not None:
+                    raise HomeRefused(
+                        store.place,
+                        f"is an older copy, in which the journal's record {last} was the last",
+                        remedy="`kakehashi journal replay` gives it back what came later",
+                    )
+                yield own
+
+        return begin
 
     def generations(self) -> list[GenerationRecord]:
         """Every key of every authority."""
@@ -119,25 +144,9 @@ class Stores:
         return found
 
     def certificates(self, wanted: Iterable[CertificateId]) -> list[CertificateRecord]:
-        """These certificates, each from its authority's database; those that never got there are left out."""
-        found: list[CertificateRecord] = []
-        for certificate in wanted:
-            with self.of(certificate.generation.authority).reading() as connection:
-                record = certificates.known(connection, certificate)
-            if record is not None:
-                found.append(record)
-        return found
-
-    def bodies(self, wanted: Iterable[CertificateId]) -> dict[CertificateId, tuple[CertificateState, bytes]]:
-        """The states and bytes of many certificates, read in few steps."""
-        by_generation: dict[GenerationId, list[CertificateId]] = {}
-        for certificate in wanted:
-            by_generation.setdefault(certificate.generation, []).append(certificate)
-        found: dict[CertificateId, tuple[CertificateState, bytes]] = {}
-        for generation, group in by_generation.items():
-            with self.of(generation.authority).reading() as connection:
-                found |= certificates.bodies(connection, generation, group)
-        return found
+        """These certificates, in the order asked for; those that never got to their authority's database are left out."""
+        with self.reading() as reading:
+            return certificates.several(reading, wanted)
 
     def close(self) -> None:
         """Let go of all connections."""

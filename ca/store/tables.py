@@ -23,6 +23,9 @@ from sqlalchemy import (
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
+FOR_EVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+"""The end of a certificate whose end is not known: later than any."""
+
 
 def microseconds(moment: datetime) -> int:
     """A moment as the databases keep it: whole microseconds since 1970."""
@@ -148,9 +151,11 @@ revocations = Table(
     Column("revoked_at", Moment, nullable=False),
     Column("reason", Integer, nullable=False),
     Column("invalid_since", Moment, nullable=True),
+    Column("not_after", Moment, nullable=False),
     Column("entry", Octets, nullable=False),
     Column("sequence", BigInteger, nullable=False),
-    Column("officer", String(64), nullable=False),
+    Column("cause", String(80), nullable=False),
+    Column("journal_index", BigInteger, nullable=False),
     Column("recorded_at", Moment, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -187,6 +192,37 @@ lists = Table(
     Column("tbs_digest", Octets(32), nullable=False),
     Column("digest", Octets(32), nullable=True),
     ForeignKeyConstraint(["generation", "scope"], ["list_places.generation", "list_places.scope"]),
+)
+
+# A delta list shares its number with the complete list of its moment, and is to be added to the one numbered ``base``.
+delta_lists = Table(
+    "delta_lists",
+    metadata,
+    Column("generation", String(48), primary_key=True),
+    Column("scope", String(40), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("base", BigInteger, nullable=False),
+    Column("this_update", Moment, nullable=False),
+    Column("next_update", Moment, nullable=False),
+    Column("entries", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("tbs_digest", Octets(32), nullable=False),
+    Column("digest", Octets(32), nullable=True),
+    ForeignKeyConstraint(["generation", "scope"], ["list_places.generation", "list_places.scope"]),
+)
+
+# A list that the publish gate keeps back. Two officers may release what is no more than unusual.
+blocked_lists = Table(
+    "blocked_lists",
+    metadata,
+    Column("generation", String(48), primary_key=True),
+    Column("scope", String(40), primary_key=True),
+    Column("reason", String(40), nullable=False),
+    Column("problem", Text, nullable=False),
+    Column("raised_at", Moment, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("first_officer", String(64), nullable=True),
+    Column("second_officer", String(64), nullable=True),
 )
 
 offices = Table(
@@ -255,8 +291,75 @@ register_events = Table(
     Column("effective_at", Moment, nullable=False),
     Column("received_at", Moment, nullable=False),
     Column("journal_index", BigInteger, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("withdraws", String(80), nullable=True),
+    Column("new_holder", Octets(32), nullable=True),
 )
 Index("register_events_holder", register_events.c.holder)
+_WAITING = register_events.c.state == "waiting"
+Index(
+    "register_events_waiting",
+    register_events.c.effective_at,
+    sqlite_where=_WAITING,
+    postgresql_where=_WAITING,
+)
+
+# A resident whose code changed is one resident under both: keyed codes, linked by the events that told so.
+resident_codes = Table(
+    "resident_codes",
+    metadata,
+    Column("old", Octets(32), primary_key=True),
+    Column("new", Octets(32), primary_key=True),
+    Column("event", String(80), nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("resident_codes_new", resident_codes.c.new)
+
+# What the rules could not decide; an officer does.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("case", Integer, primary_key=True, autoincrement=False),
+    Column("event", String(80), nullable=False),
+    Column("problem", Text, nullable=False),
+    Column("facts", Text, nullable=True),
+    Column("opened_at", Moment, nullable=False),
+    Column("journal_index", BigInteger, nullable=False),
+    Column("decision", String(20), nullable=True),
+    Column("officer", String(64), nullable=True),
+    Column("resolved_at", Moment, nullable=True),
+)
+Index("quarantine_event", quarantine.c.event)
+
+# An order that ends many certificates at once, step by step.
+orders = Table(
+    "orders",
+    metadata,
+    Column("order", Integer, primary_key=True, autoincrement=False),
+    Column("selection", Text, nullable=False),
+    Column("reason", Integer, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("officer", String(64), nullable=False),
+    Column("second_officer", String(64), nullable=True),
+    Column("made_at", Moment, nullable=False),
+    Column("approved_at", Moment, nullable=True),
+    Column("found", BigInteger, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("place", Text, nullable=True),
+    ForeignKeyConstraint(["officer"], ["officers.officer"]),
+    ForeignKeyConstraint(["second_officer"], ["officers.officer"]),
+)
+
+# The certificates of an order that names them one by one.
+order_certificates = Table(
+    "order_certificates",
+    metadata,
+    Column("order", Integer, primary_key=True),
+    Column("generation", String(48), primary_key=True),
+    Column("serial", Octets(20), primary_key=True),
+    sqlite_with_rowid=False,
+)
 
 # Keys of officers and machines, as SHA-256: a key is 256 random bits, so its hash cannot be searched.
 client_keys = Table(
@@ -266,6 +369,7 @@ client_keys = Table(
     Column("name", String(64), nullable=False),
     Column("officer", String(64), nullable=True),
     Column("purpose", String(16), nullable=False),
+    Column("feed", String(40), nullable=True),
     Column("made_at", Moment, nullable=False),
     Column("revoked_at", Moment, nullable=True),
     ForeignKeyConstraint(["officer"], ["officers.officer"]),
@@ -284,8 +388,7 @@ batches = Table(
     ForeignKeyConstraint(["operator"], ["officers.officer"]),
 )
 
-# An answer has a certificate, or the problem for which there is none. It is confirmed (1) once the certificate is known
-# to be in its authority's database, which may be another one.
+# An answer has a certificate, or the problem for which there is none.
 batch_answers = Table(
     "batch_answers",
     metadata,
@@ -295,7 +398,6 @@ batch_answers = Table(
     Column("generation", String(48), nullable=True),
     Column("serial", Octets(20), nullable=True),
     Column("problem", Text, nullable=True),
-    Column("confirmed", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
 

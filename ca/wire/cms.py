@@ -12,17 +12,17 @@ from ca.suites import Digest, Suite
 from ca.wire import der
 from ca.wire.tbs import algorithm_identifier
 
-_ID_DATA = der.oid("1.2.840.113549.1.7.1")
-_ID_SIGNED_DATA = der.oid("1.2.840.113549.1.7.2")
-_CONTENT_TYPE = der.oid("1.2.840.113549.1.9.3")
-_MESSAGE_DIGEST = der.oid("1.2.840.113549.1.9.4")
-_SIGNING_TIME = der.oid("1.2.840.113549.1.9.5")
+ID_DATA = der.oid("1.2.840.113549.1.7.1")
+ID_SIGNED_DATA = der.oid("1.2.840.113549.1.7.2")
+CONTENT_TYPE = der.oid("1.2.840.113549.1.9.3")
+MESSAGE_DIGEST = der.oid("1.2.840.113549.1.9.4")
+SIGNING_TIME = der.oid("1.2.840.113549.1.9.5")
 # RFC 5754 2: without parameters.
-_DIGESTS = {
+DIGESTS = {
     Digest.SHA256: der.sequence(der.oid("2.16.840.1.101.3.4.2.1")),
     Digest.SHA384: der.sequence(der.oid("2.16.840.1.101.3.4.2.2")),
 }
-assert _DIGESTS.keys() == set(Digest), "each digest needs a row"
+assert DIGESTS.keys() == set(Digest), "each digest needs a row"
 
 
 def detached_signature(
@@ -42,9 +42,9 @@ def detached_signature(
     # RFC 5652 5.4: signed as a SET OF in DER order (shorter encodings first here), sent under [0] IMPLICIT.
     attributes = sorted(
         (
-            _attribute(_CONTENT_TYPE, _ID_DATA),
-            _attribute(_SIGNING_TIME, der.time(at)),
-            _attribute(_MESSAGE_DIGEST, der.octet_string(digest)),
+            _attribute(CONTENT_TYPE, ID_DATA),
+            _attribute(SIGNING_TIME, der.time(at)),
+            _attribute(MESSAGE_DIGEST, der.octet_string(digest)),
         )
     )
     signature = sign(der.tlv(0x31, *attributes), suite)
@@ -52,19 +52,19 @@ def detached_signature(
     signer_info = der.sequence(
         der.integer(1),
         der.sequence(certificate.issuer.dump(), der.integer(certificate.serial_number)),
-        _DIGESTS[suite.digest],
+        DIGESTS[suite.digest],
         der.context(0, *attributes),
         algorithm_identifier(suite),
         der.octet_string(signature),
     )
     signed_data = der.sequence(
         der.integer(1),
-        der.tlv(0x31, _DIGESTS[suite.digest]),
-        der.sequence(_ID_DATA),
+        der.tlv(0x31, DIGESTS[suite.digest]),
+        der.sequence(ID_DATA),
         der.context(0, *sorted((signer_certificate, *other_certificates))),
         der.tlv(0x31, signer_info),
     )
-    return der.sequence(_ID_SIGNED_DATA, der.context(0, signed_data))
+    return der.sequence(ID_SIGNED_DATA, der.context(0, signed_data))
 
 
 def _attribute(kind: bytes, value: bytes) -> bytes:

@@ -9,9 +9,11 @@ from ca.profiles.extensions import (
     AuthorityKey,
     BasicConstraints,
     CertificatePolicies,
+    DeltaBase,
     DistributionPoint,
     ExtendedKeyUsage,
     Extension,
+    FreshestPoint,
     Holds,
     IssuerDirectoryName,
     IssuingPoint,
@@ -158,6 +160,19 @@ def _ocsp_no_check(extension: OcspNoCheck) -> bytes:  # noqa: ARG001 - the type 
 @_value.register
 def _list_number(extension: ListNumber) -> bytes:
     return der.integer(extension.number)
+
+
+@_value.register
+def _delta_base(extension: DeltaBase) -> bytes:
+    return der.integer(extension.number)
+
+
+@_value.register
+def _freshest_point(extension: FreshestPoint) -> bytes:
+    # A reader that knows no scheme of the URL finds the list by its name, as it finds the complete one.
+    location = der.tlv(0x86, extension.url.encode("ascii"))  # [6] uniformResourceIdentifier
+    names = location if extension.name is None else location + directory_name(extension.name)
+    return der.sequence(der.sequence(der.context(0, der.context(0, names))))
 
 
 @_value.register

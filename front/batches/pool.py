@@ -128,7 +128,7 @@ def _work(job: Job, connection: Connection) -> None:
                 with turn:  # deriving a home's key takes 64 MiB for a moment; tokens like one login at a time
                     issuers = world.issuers_unrecovered  # the parent has recovered before
                 code_key = issuers.vault.code_key()
-                batch = BatchIssuer(issuers, world.plan.municipalities, world.chance, job.batch, turn)
+                batch = BatchIssuer(issuers, world.plan.municipalities, world.chance, job.batch)
                 while True:
                     rows = [
                         read_row(number, fields, source, code_key) for number, fields in connection.recv()

@@ -13,7 +13,7 @@ from asn1crypto import pem
 from ca.errors import HomeRefused, StorageFailed
 from ca.model import CertificateId
 from ca.store import batches
-from ca.store.certificates import CertificateState
+from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.stores import Stores
 from front.batches.source import Source, table_rows
 
@@ -25,10 +25,6 @@ _AT_ONCE = 500
 _REFUSED = "refused"
 
 
-class CertificateGone(HomeRefused):
-    """An answer names a certificate that its authority's database does not have."""
-
-
 def write_results(
     stores: Stores, batch: str, source: Source, place: str, folder: Path, progress: Callable[[int], None]
 ) -> Path:
@@ -38,7 +34,7 @@ def write_results(
     owner's alone: certificates for signing hold what a person is called and where they live.
 
     Raises:
-        CertificateGone: An answer's certificate is in no store; the table that was there before stays.
+        HomeRefused: An answer's certificate is in no store; the table that was there before stays.
         StorageFailed: The folder cannot be written in.
     """
     try:
@@ -69,7 +65,8 @@ def _result_rows(
         answers = batches.answers(connection, batch)
         number, reference = 0, ""
         while piece := list(islice(answers, _AT_ONCE)):
-            found = stores.bodies([answer.certificate for answer in piece if answer.certificate is not None])
+            wanted = [answer.certificate for answer in piece if answer.certificate is not None]
+            found = {record.id: record for record in stores.certificates(wanted)}
             for answer in piece:
                 while number < answer.row:
                     number, fields = next(rows)
@@ -85,17 +82,14 @@ def _result_rows(
             progress(len(piece))
 
 
-def _found(
-    found: Mapping[CertificateId, tuple[CertificateState, bytes]], wanted: CertificateId
-) -> tuple[str, bytes]:
+def _found(found: Mapping[CertificateId, CertificateRecord], wanted: CertificateId) -> tuple[str, bytes]:
     if wanted not in found:
-        raise CertificateGone(
+        raise HomeRefused(
             f"certificate {wanted}",
             "is the answer to a row of the batch, and is not in its authority's database",
-            remedy="Restore the authority's database from a newer copy",
+            remedy="Put a copy of that database back and run the same command again: the journal has what it lacks",
         )
-    state, encoded = found[wanted]
-    return state.value, encoded
+    return found[wanted].state.value, found[wanted].encoded
 
 
 def _owners(path: str, flags: int) -> int:

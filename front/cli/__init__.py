@@ -9,11 +9,17 @@ from front.cli.cases import case
 from front.cli.clients import client
 from front.cli.common import Group
 from front.cli.events import events
+from front.cli.explain import explain
+from front.cli.journal import archive, journal
 from front.cli.lists import list_, revoke
 from front.cli.making import init, upgrade
 from front.cli.officers import officer
+from front.cli.order import order
+from front.cli.quarantine import quarantine
+from front.cli.receipts import receipt
 from front.cli.serving import serve, work
 from front.cli.verifying import verify
+from front.cli.watching import watch
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,5 +34,25 @@ def main() -> None:
     """
 
 
-for command in (init, upgrade, officer, client, case, batch, revoke, events, list_, verify, serve, work):
+for command in (
+    init,
+    upgrade,
+    officer,
+    client,
+    case,
+    batch,
+    revoke,
+    order,
+    events,
+    quarantine,
+    explain,
+    list_,
+    journal,
+    archive,
+    verify,
+    watch,
+    receipt,
+    serve,
+    work,
+):
     main.add_command(command)

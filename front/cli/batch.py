@@ -12,16 +12,13 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ca.errors import HomeBusy
-from ca.issuing.approval import begin_batch, mend_batch
+from ca.issuing.approval import begin_batch
 from ca.store import batches
 from front.batches.pool import Job, issue_all
-from front.batches.results import CertificateGone, write_results
+from front.batches.results import write_results
 from front.batches.source import open_source, survey, table_rows
 from front.batches.unpacking import laid_out
 from front.cli.common import Settings, command_options
-
-_ROUNDS = 3
-"""How often what has to be taken back is issued anew in one run; once is more than anybody has seen."""
 
 
 @click.command()
@@ -70,30 +67,21 @@ def batch(
             operator=operator,
             at=world.clock(),
         )
-        mend_batch(world.stores, record.id)
         job = Job(settings.home, folder, record, world.secret(), settings.clock)
         task = bar.add_task("holders", total=contents.rows, rate="", refused=0)
         issued = refused = certificates = 0
         results = bar.add_task("results", total=None, rate="", refused=0, visible=False)
-        for left in reversed(range(_ROUNDS)):
-            bar.reset(task)
-            with table_rows(source, str(file)) as rows:
-                for done in issue_all(job, rows, processes or os.cpu_count() or 1):
-                    issued, refused = issued + done.issued, refused + done.refused
-                    certificates += done.certificates
-                    bar.update(task, advance=done.issued + done.refused + done.known, refused=refused)
-                    speed = bar.tasks[task].speed
-                    bar.update(task, rate="" if speed is None else f"{speed:,.0f}/s")
-            bar.reset(results, refused=refused, visible=True)
-            try:
-                table = write_results(
-                    world.stores, record.id, source, str(file), out, lambda count: bar.advance(results, count)
-                )
-                break
-            except CertificateGone:
-                # A process of an earlier run lived on, and died between its two commits only now.
-                if not left or not mend_batch(world.stores, record.id):
-                    raise
+        with table_rows(source, str(file)) as rows:
+            for done in issue_all(job, rows, processes or os.cpu_count() or 1):
+                issued, refused = issued + done.issued, refused + done.refused
+                certificates += done.certificates
+                bar.update(task, advance=done.issued + done.refused + done.known, refused=refused)
+                speed = bar.tasks[task].speed
+                bar.update(task, rate="" if speed is None else f"{speed:,.0f}/s")
+        bar.reset(results, refused=refused, visible=True)
+        table = write_results(
+            world.stores, record.id, source, str(file), out, lambda count: bar.advance(results, count)
+        )
         with world.stores.nation.reading() as connection:
             answered = batches.count(connection, record.id)
     settings.tell(

@@ -8,6 +8,7 @@ import click
 
 from ca.clock import utc_text
 from ca.errors import BadInput, Conflict
+from ca.revoking.feed_events import FEED_NAME, FORM
 from ca.store import clients, officers
 from ca.store.clients import KeyPurpose
 from front.cli.common import Settings, command_options
@@ -30,23 +31,29 @@ def client() -> None:
     show_default=True,
     help="What the key opens; officers' keys are made by `officer add`.",
 )
+@click.option("--feed", help="The one feed whose files the key may send.  [default: any]")
 @command_options
-def add(settings: Settings, name: str, purpose: str) -> None:
+def add(settings: Settings, name: str, purpose: str, feed: str | None) -> None:
     """Make a key for a machine. It is shown once, and kept only as a hash.
 
     \b
     Example:
-      kakehashi client add resident-register --home world
+      kakehashi client add chiyoda-register --feed chiyoda --home world
     """
     if not _NAME.fullmatch(name):
         raise BadInput(
             "client name", "is not 1 to 64 lower-case letters, digits, dots, hyphens and underscores"
         )
+    if feed is not None and not re.fullmatch(FEED_NAME, feed):
+        raise BadInput("--feed", "is not the name of a feed", clause=FORM)
     with settings.world() as world, world.stores.nation.writing() as connection:
         if name in {found.id for found in officers.all_officers(connection)}:
             raise Conflict(f"client {name}", "is an officer", remedy="Choose another name")
-        key = new_key(connection, name=name, purpose=KeyPurpose(purpose), officer=None, at=world.clock())
-    settings.tell({"client": name, "purpose": purpose, "key": key})
+        key = new_key(
+            connection, name=name, purpose=KeyPurpose(purpose), officer=None, feed=feed, at=world.clock()
+        )
+    told = {} if feed is None else {"feed": feed}
+    settings.tell({"client": name, "purpose": purpose, **told, "key": key})
 
 
 @client.command()
@@ -78,6 +85,7 @@ def list_clients(settings: Settings) -> None:
             {
                 "client": key.name,
                 "purpose": key.purpose.value,
+                "feed": key.feed,
                 "made_at": utc_text(made_at),
                 "revoked_at": None if key.revoked_at is None else utc_text(key.revoked_at),
             }

@@ -19,6 +19,7 @@ from rich.table import Table
 from ca.clock import parse_clock
 from ca.errors import BadInput, KakehashiError
 from front.assembly import World, open_world
+from front.outcomes import error_fields
 from front.passphrase import passphrase
 
 P = ParamSpec("P")
@@ -135,6 +136,15 @@ def _with_settings(function: Callable[P, None], *, home_required: bool) -> Calla
     return wrapper
 
 
+receipt_option = click.option(
+    "--receipt",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the signed receipt here; `kakehashi receipt check` holds the world to it.",
+)
+"""For commands that acknowledge something."""
+
+
 class Group(click.Group):
     """A group that says an error of ours as one sentence (or one JSON object), with exit status 1."""
 
@@ -149,14 +159,3 @@ class Group(click.Group):
                 click.secho("error: ", fg="red", bold=True, err=True, nl=False)
                 click.echo(str(error), err=True)
             sys.exit(1)
-
-
-def error_fields(error: KakehashiError) -> dict[str, Any]:
-    """An error's facts, for machines."""
-    return {
-        "error": type(error).__name__,
-        "place": error.place,
-        "problem": error.problem,
-        "clause": error.clause,
-        "remedy": error.remedy,
-    }

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from bridge.repository.contents import publish_certificates, publish_lists, publish_manifest
+from bridge.repository.heads import publish_head
 from ca.clock import parse_moment, utc_text
-from ca.model import CertificateId, GenerationId, RevocationReason
-from ca.revoking.orders import revoke as revoke_certificate
+from ca.model import CertificateId, GenerationId, RevocationReason, Scope
+from ca.revoking.by_hand import revoke as revoke_certificate
 from ca.revoking.publication import publish, publish_changes
+from ca.revoking.releasing import kept_back
+from ca.revoking.releasing import release as release_list
 from ca.store import authorities, lists
-from front.cli.common import Settings, command_options
+from front.cli.common import Settings, command_options, receipt_option
+from front.receipts import receipt_of_revocation, require_free, write_receipt
 
 
 @click.command()
@@ -20,9 +26,15 @@ from front.cli.common import Settings, command_options
 @click.option(
     "--invalid-since", metavar="MOMENT", help="When the key is known or suspected to have been lost."
 )
+@receipt_option
 @command_options
 def revoke(
-    settings: Settings, certificate: str, reason: str, officer: str, invalid_since: str | None
+    settings: Settings,
+    certificate: str,
+    reason: str,
+    officer: str,
+    invalid_since: str | None,
+    receipt: Path | None,
 ) -> None:
     """End a certificate, and publish the lists that say so.
 
@@ -30,6 +42,7 @@ def revoke(
     Example:
       kakehashi revoke jpki-13.g1:4c0f... --reason keyCompromise --officer ito --home world
     """
+    require_free(receipt)
     wanted = CertificateId.parse(certificate)
     since = None if invalid_since is None else parse_moment(invalid_since, "--invalid-since")
     with settings.world() as world:
@@ -43,6 +56,8 @@ def revoke(
             at=world.clock(),
             invalid_since=since,
         )
+        if receipt is not None and (given := receipt_of_revocation(world, ended, world.clock())):
+            write_receipt(receipt, given)
         records = publish(
             world.stores.of(wanted.generation.authority),
             issuer,
@@ -50,6 +65,7 @@ def revoke(
             world.repository,
             at=world.clock(),
         )
+        publish_head(world.issuers, world.plan, world.repository, at=world.clock())
     settings.tell(
         {
             "certificate": str(wanted),
@@ -78,7 +94,7 @@ def publish_due(settings: Settings) -> None:
         at = world.clock()
         with world.repository.exclusive():
             world.repository.sweep()
-        world.events.catch_up()
+        world.stores.catch_up()
         changed = publish_changes(world.issuers, world.repository, at=at)
         made = sum(
             len(publish_lists(world.issuers, record.id, world.repository, at=at))
@@ -86,6 +102,7 @@ def publish_due(settings: Settings) -> None:
         )
         files = publish_certificates(world.stores, world.repository)
         files += publish_manifest(world.issuers, world.plan, world.repository, at=at)
+        files += publish_head(world.issuers, world.plan, world.repository, at=at)
     settings.tell({"lists_made": made + len(changed), "other_files_written": files})
 
 
@@ -114,4 +131,56 @@ def show(settings: Settings, generation: str) -> None:
             }
             for _, record in sorted(newest.items())
         ]
+    )
+
+
+@list_.command("blocked")
+@command_options
+def show_blocked(settings: Settings) -> None:
+    """Show the lists that the publish gate keeps back, and why. Relying parties still get the last ones that passed.
+
+    \b
+    Example:
+      kakehashi list blocked --home world
+    """
+    with settings.world() as world:
+        found = kept_back(world.stores)
+    settings.show(
+        [
+            {
+                "generation": str(one.generation),
+                "scope": one.scope,
+                "reason": one.reason,
+                "problem": one.problem,
+                "since": utc_text(one.raised_at),
+                "released_by": " ".join(one.officers) or None,
+            }
+            for one in found
+        ]
+    )
+
+
+@list_.command("release")
+@click.argument("generation")
+@click.argument("scope")
+@click.option("--officer", required=True, help="An operator of the centre; two different ones are needed.")
+@command_options
+def release(settings: Settings, generation: str, scope: str, officer: str) -> None:
+    """Release a list that goes further from the last one than is usual. Two operators of the centre do it, one by one.
+
+    The worker then lets through what was shown, once; a list that goes further still is kept back again.
+
+    \b
+    Example:
+      kakehashi list release jpki-13.g1 full --officer ito --home world
+    """
+    with settings.world() as world:
+        found = release_list(world.stores, GenerationId.parse(generation), Scope(scope), officer)
+    settings.tell(
+        {
+            "list": f"{found.generation} {found.scope}",
+            **found.facts,
+            "released_by": " ".join(found.officers),
+            "missing": "another operator" if len(found.officers) < 2 else None,
+        }
     )

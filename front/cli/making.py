@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 import msgspec
@@ -22,6 +23,7 @@ from front.cli.common import Settings, command_options
 from front.databases import database_url, upgrade_stores
 from front.home import ClockSetting, Description, Home, TokenSetting
 from front.making import make_home
+from front.mirrors import mirror_of
 from front.passphrase import passphrase
 
 _SEEDED_START = datetime(2014, 9, 1, tzinfo=UTC)
@@ -49,6 +51,14 @@ _SEEDED_START = datetime(2014, 9, 1, tzinfo=UTC)
     "--authority-database", "databases", multiple=True, metavar="ID=URL",
     help="A database for one authority alone; may be given once an authority.",
 )  # fmt: skip
+@click.option(
+    "--inbox", metavar="DIR", type=click.Path(exists=True, file_okay=False, resolve_path=True),
+    help="A directory of feed files, which the worker watches.",
+)  # fmt: skip
+@click.option(
+    "--journal-mirror", metavar="DIR", type=click.Path(path_type=Path),
+    help="Keep journal and archive there a second time, best on another disk.",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Which repeatable world.  [default: 1]")
 @command_options
 def init(  # noqa: PLR0913, PLR0917 - an option an argument
@@ -62,6 +72,8 @@ def init(  # noqa: PLR0913, PLR0917 - an option an argument
     token_label: str | None,
     database: str | None,
     databases: tuple[str, ...],
+    inbox: str | None,
+    journal_mirror: Path | None,
 ) -> None:
     """Make the world that an edition describes; complete it if a making was interrupted.
 
@@ -78,6 +90,8 @@ def init(  # noqa: PLR0913, PLR0917 - an option an argument
         token=_token(token, token_label, test_keys),
         database=None if database is None else database_url(database, "--database"),
         databases=_own_databases(databases),
+        inbox=inbox,
+        journal_mirror=None if journal_mirror is None else mirror_of(Home(settings.home), journal_mirror),
     )
     if wanted.database or wanted.databases:
         # Repeatable worlds would take each other's databases for their own.

@@ -62,7 +62,7 @@ def serve(settings: Settings, host: str, port: int | None, workers: int, no_work
         # Opened here so that a wrong passphrase is said once, and now; the processes get it by the environment.
         _ = world.issuers
         # What was acknowledged before a crash is known before the first question is answered.
-        world.events.catch_up()
+        world.stores.catch_up()
         url = world.description.url
         if world.description.seed is None:
             os.environ[VARIABLE] = world.passphrase()

@@ -104,7 +104,7 @@ def verify(
           --anchor gpki.cer --policy 2.999.2014.1.1 --at 2014-10-01T00:00:00Z
     """
     at = None if at_text is None else parse_moment(at_text, "--at")
-    leaf = _read(certificate)
+    leaf = read_certificate_file(certificate)
     world = _world(settings)
     trust = _trust(world, anchor, policies, production=production)
     moment = at or (world.at if world else system_clock())
@@ -129,7 +129,7 @@ def _world(settings: Settings) -> _World | None:
         return None
     with settings.world() as world:
         repository = world.home.repository
-        anchor = _read(repository / "g" / f"{world.plan.anchor}.g1" / "self.cer")
+        anchor = read_certificate_file(repository / "g" / f"{world.plan.anchor}.g1" / "self.cer")
         policies = frozenset(world.plan.trusted_policies)
         return _World(anchor, policies, world.plan.marking, world.clock(), repository)
 
@@ -144,9 +144,9 @@ def _trust(
         if not policies:
             raise _missing("--policy", "the policy to accept, in the anchor's domain")
         marking = Marking.PRODUCTION if production else Marking.TEST
-        return Trust((_read(anchor),), frozenset(policies), marking)
+        return Trust((read_certificate_file(anchor),), frozenset(policies), marking)
     return Trust(
-        anchors=(world.anchor if anchor is None else _read(anchor),),
+        anchors=(world.anchor if anchor is None else read_certificate_file(anchor),),
         policies=frozenset(policies) or world.policies,
         marking=Marking.PRODUCTION if production else world.marking,
     )
@@ -225,8 +225,8 @@ def _print_json(fields: dict[str, Any]) -> None:
     click.echo(msgspec.json.encode(fields).decode())
 
 
-def _read(path: Path) -> bytes:
-    """A certificate's DER, from DER or PEM."""
+def read_certificate_file(path: Path) -> bytes:
+    """A certificate's DER, from a file of DER or PEM, or BadInput."""
     try:
         with path.open("rb") as file:
             octets = file.read(_FILE_LIMIT + 1)

@@ -41,7 +41,7 @@ from ca.model import (
     Role,
 )
 from ca.profiles.extensions import AuthorityKeyForm
-from ca.revoking.orders import revoke
+from ca.revoking.by_hand import revoke
 from ca.revoking.publication import publish
 from ca.store import authorities as authority_rows
 from ca.store import certificates, officers

@@ -23,7 +23,7 @@ from flask import Blueprint, Response, request
 from ca.clock import utc_text
 from ca.errors import BadInput, NotFound, NotPermitted
 from ca.model import CertificateId, CertificateKind, OfficeKind, OfficerId, RevocationReason
-from ca.revoking.orders import revoke
+from ca.revoking.by_hand import revoke
 from ca.rules.registration import next_steps
 from ca.store import applications, officers
 from ca.store.applications import Application
@@ -32,6 +32,7 @@ from ca.store.clients import KeyPurpose
 from front.applicants import PostParticulars, ResidentParticulars, post_of, resident_of
 from front.assembly import World
 from front.credentials import authenticate
+from front.receipts import revocation_receipt_fields
 from front.strict_json import decode
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -118,6 +119,7 @@ def api(world: World) -> Blueprint:
                 "revoked_at": utc_text(ended.revocation.revoked_at),
                 "reason": ended.revocation.reason.word,
                 "lists": [f"{ended.certificate.generation}/{scope}" for scope in ended.scopes],
+                "receipt": revocation_receipt_fields(world, ended),
             },
         )
 

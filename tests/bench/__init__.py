@@ -3,10 +3,10 @@
 ``make bench`` and ``make bench-full`` print a table and write ``bench.json``. A case is a function that gives rows;
 ours and its references are measured in turn, several rounds, and medians count. Read in this order: report (what a
 row says), measure (how it is measured), scale (how much), materials and homes (of what), then the cases: one_thread,
-durable, command, starting.
+durable, command, starting, lists, ending.
 """
 
-from tests.bench import command, durable, one_thread, starting
+from tests.bench import command, durable, ending, lists, one_thread, starting
 from tests.bench.bench import Case
 
 CASES: dict[str, Case] = {
@@ -17,5 +17,9 @@ CASES: dict[str, Case] = {
     "batch": command.rows,
     "start": starting.start,
     "init": starting.making,
+    "lists": lists.rows,
+    "partition": lists.partition,
+    "events": ending.events,
+    "order": ending.order,
 }
 """By the name under which one of them can be measured alone."""

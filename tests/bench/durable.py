@@ -1,7 +1,7 @@
 """Issuing durably, in groups, with the check of the requests: two processes, SQLite and PostgreSQL, RSA and P-256.
 
 Each holder gets both kinds of certificate, as card factories order them. The processes take groups one after another
-and share a turn at writing, as those of ``kakehashi batch`` do; the requests are in their memory already.
+and write in turn, as those of ``kakehashi batch`` do; the requests are in their memory already.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from ca.store.batches import BatchRecord
 from ca.store.engine import Store, sqlite_url
 from ca.store.tables import certificate_bytes, metadata
 from ca.suites import KeyFamily
-from front.batches.pool import _turn
 from tests.bench import homes, materials, measure, others, postgresql
 from tests.bench.bench import PROCESSES, Bench
 from tests.bench.crew import Crew, crew
@@ -75,13 +74,12 @@ def desk(
     home: Path, family: KeyFamily, batch: BatchRecord, requests: Path, wanted: int, group: int
 ) -> Iterator[Desk]:
     """Open a desk in this process."""
-    with homes.opened(home, family) as opened, _turn(home / "batch.turn") as turn:
+    with homes.opened(home, family) as opened:
         issuer = BatchIssuer(
             opened.issuers,
             opened.world.plan.municipalities,
             SystemChance(),
             batch,
-            turn,
         )
         yield Desk(issuer, opened, materials.requests(requests, family, wanted), group)
 
@@ -150,7 +148,7 @@ def _measure(
     requests = materials.requests(bench.kept, family, wanted)
     bench.say(f"{what} ...")
     home = homes.make_home(folder, family=family, database=database)
-    opening = partial(desk, home, family, _begin(home), bench.kept, wanted, scale.group)
+    opening = partial(desk, home, family, begin(home), bench.kept, wanted, scale.group)
     with crew(opening, PROCESSES) as workers:
         trial = _Trial(workers, count(), groups, scale.group)
         # Whatever is made at first use is made now; and how large the store was.
@@ -185,7 +183,7 @@ def _measure(
     )
 
 
-def _begin(home: Path) -> BatchRecord:
+def begin(home: Path) -> BatchRecord:
     with homes.opened(home) as opened:
         return begin_batch(
             opened.world.stores,
@@ -198,16 +196,18 @@ def _begin(home: Path) -> BatchRecord:
 
 
 def _size(home: Path, database: str | None) -> int:
-    """Octets of the whole store."""
+    """Octets of the whole store, with its journal and archive."""
+    files = sum(path.stat().st_size for name in ("journal", "archive") for path in (home / name).iterdir())
     if database is None:
         with closing(sqlite3.connect(home / "store.db")) as connection:
             (pages,), (octets,) = (
                 connection.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size")
             )
-            return int(pages * octets)
+            return files + int(pages * octets)
     size = text("SELECT pg_total_relation_size(:name)")
     with closing(Store.open(database)) as store, store.reading() as connection:
-        return sum(int(connection.execute(size, {"name": name}).scalar_one()) for name in metadata.tables)
+        tables = (connection.execute(size, {"name": name}).scalar_one() for name in metadata.tables)
+        return files + sum(map(int, tables))
 
 
 def _length(home: Path, database: str | None) -> float:

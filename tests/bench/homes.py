@@ -76,4 +76,4 @@ def opened(home: Path, family: KeyFamily = KeyFamily.RSA) -> Iterator[Opened]:
             for authority, practice in practices.items():
                 holders = {kind: replace(holder, keys=P256_KEYS) for kind, holder in practice.holders.items()}
                 practices[authority] = replace(practice, holders=holders)
-        yield Opened(world, Issuers(world.stores, world._vault, practices))
+        yield Opened(world, Issuers(world.stores, world.vault(), practices))

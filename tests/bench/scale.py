@@ -21,6 +21,11 @@ class Scale:
         others: Certificates a round of the tools that start a process for each.
         batch: Certificates of the batch whose memory is looked at; ``batch_scale`` says which share that is.
         authorities: How many a start is measured with.
+        entries: Of the list that is measured beside OpenSSL's; ``few_entries`` and ``most_entries`` are the ends.
+        lists: How often it is made.
+        events_round: Revocations and lists after them, one by one; ``list_scale`` says which share all these are.
+        events: Of the feed that is applied.
+        order: Certificates that one order suspends, and ``order_groups`` of holders who get theirs meanwhile.
         edition: Which edition is made; None for the bench's own small one.
     """
 
@@ -36,11 +41,28 @@ class Scale:
     batch_scale: str
     authorities: int
     edition: str | None
+    few_entries: int
+    entries: int
+    most_entries: int
+    lists: int
+    events_round: int
+    list_scale: str
+    events: int
+    order: int
+    order_groups: int
 
 
-FULL = Scale("1", 9, 9, 3, 1000, 12, GROUP, 400, 100_000, "1", 10_000, "japan-2014")
-QUICK = Scale("1/100", 5, 5, 1, 500, 6, GROUP, 120, 1000, "1/100", 10_000, "japan-2014")
-TINY = Scale("next to nothing", 1, 1, 1, 4, 2, 4, 2, 8, "1/12500", 12, None)
+FULL = Scale(
+    "1", 9, 9, 3, 1000, 12, GROUP, 400, 100_000, "1", 10_000, "japan-2014",
+    1000, 1_000_000, 10_000_000, 3, 25, "1", 100_000, 760_000, 400,
+)  # fmt: skip
+QUICK = Scale(
+    "1/100", 5, 5, 1, 500, 6, GROUP, 120, 1000, "1/100", 10_000, "japan-2014",
+    1000, 100_000, 1_000_000, 3, 15, "1/10", 1000, 7600, 20,
+)  # fmt: skip
+TINY = Scale(
+    "next to nothing", 1, 1, 1, 4, 2, 4, 2, 8, "1/12500", 12, None, 4, 8, 20, 1, 2, "1/125000", 8, 8, 8
+)
 """For the tests: every path is run, and no figure means anything."""
 
 SCALES = {"full": FULL, "quick": QUICK, "tiny": TINY}

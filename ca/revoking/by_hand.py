@@ -1,27 +1,35 @@
-"""Ending a certificate: the rules are asked, the revocation and its list entry are written down."""
+"""Ending one certificate on an officer's word: the rules are asked, the journal is told, the databases follow."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ca.errors import BadInput, Conflict, NotPermitted
-from ca.model import CertificateId, OfficeKind, Revocation, RevocationReason, Role, Scope
+from ca.errors import BadInput, Conflict
+from ca.model import CertificateId, Revocation, RevocationReason, Scope
 from ca.rules.revocation import change, permit
 from ca.store import certificates, officers, revocations
 from ca.store.certificates import CertificateState
-from ca.store.stores import KeptFirst, Stores
-from ca.wire.lists import encode_entry
+from ca.store.entries import OrderEntry, RevocationEntry
+from ca.store.journal import Head
+from ca.store.stores import Stores
+
+_RULE = "on the word of an operator of the centre"
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A revocation that is written down, and the lists that have to say it."""
+    """A revocation that is acknowledged, and the lists that have to say it.
+
+    Attributes:
+        head: How far the journal reaches with its record.
+    """
 
     certificate: CertificateId
     revocation: Revocation
     sequence: int
     scopes: tuple[Scope, ...]
+    head: Head
 
 
 def revoke(
@@ -41,37 +49,35 @@ def revoke(
         NotPermitted: The officer is not an operator of the centre.
         Conflict: The certificate is not issued yet, or has expired.
         RevocationRefused: The reason is not one for this kind, or the certificate has ended already.
+        HomeRefused: The journal is damaged.
+        StorageFailed: The disk or a database refused. The revocation may be acknowledged all the same; the same
+            again says so.
     """
     moment = at.replace(microsecond=0)
     since = None if invalid_since is None else invalid_since.astimezone(UTC).replace(microsecond=0)
     if since is not None and since > moment:
         raise BadInput("invalidity date", "lies after the revocation", clause="RFC 5280 5.3.2")
-    with stores.writing(KeptFirst.AUTHORITIES) as writing:
-        officer, office = officers.officer(writing.nation, officer_id)
-        if Role.OPERATOR not in officer.roles or office.kind is not OfficeKind.CENTRE:
-            raise NotPermitted(f"officer {officer.id}", "is not an operator of the centre")
-        connection = writing.of(certificate.generation.authority)
+    with stores.recording() as recording:
+        officer = officers.operator_of_centre(recording.nation, officer_id)
+        connection = recording.of(certificate.generation.authority)
         record = certificates.find(connection, certificate)
         if record.state is not CertificateState.ISSUED:
             raise Conflict(f"certificate {certificate}", "is not issued yet")
         if record.period.not_after < moment:
             raise Conflict(f"certificate {certificate}", "has expired", clause="RFC 5280 3.3")
         permit(record.kind, reason)
-        revocation = change(
-            revocations.find(connection, certificate, record.scope),
-            Revocation(certificate.serial, moment, reason, since),
+        asked = Revocation(certificate.serial, moment, reason, since)
+        change(revocations.find(connection, certificate, record.scope), asked)
+        order = OrderEntry(
+            str(certificate), reason.word, moment, record.scope, since, record.period.not_after
         )
-        if revocation.invalid_since is not None:
-            # The moment of an earlier hold stays, and a suspicion that came after it adds nothing.
-            earlier = min(revocation.invalid_since, revocation.revoked_at)
-            revocation = replace(revocation, invalid_since=earlier)
-        sequence = revocations.record(
-            connection,
-            certificate.generation,
-            record.scope,
-            revocation,
-            entry=encode_entry(revocation),
-            officer=officer.id,
-            at=at,
-        )
-    return Ended(certificate, revocation, sequence, revocations.lists_naming(record.scope))
+        recording.note(RevocationEntry(f"officer {officer.id}", _RULE, at, (order,)))
+        standing = revocations.standing(connection, certificate, record.scope)
+        assert standing is not None, "it has just been written down"
+    return Ended(
+        certificate,
+        standing.revocation,
+        standing.sequence,
+        revocations.lists_naming(record.scope),
+        recording.heads[-1],
+    )

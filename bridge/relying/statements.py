@@ -1,0 +1,91 @@
+"""What a world says of itself, signed by its repository's service: is it the world's word?
+
+The manifest, journal heads and receipts are such statements. The signer's certificate has to lead to the anchor, with
+the lists of every step, and to be one of a repository's service: no holder's key speaks for the world.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from asn1crypto import x509
+
+from bridge.relying.path import Budget
+from bridge.relying.signatures import Signatures
+from bridge.relying.snapshot import Snapshot
+from bridge.relying.verify import Trust, verify
+from ca.errors import BadInput
+from ca.profiles import extensions as ext
+from ca.wire.cms_facts import read_detached
+from ca.wire.facts import CertificateFacts, read_certificate, read_extension
+
+
+@dataclass(frozen=True, slots=True)
+class StatementSigner:
+    """Who signed a statement, and when by its own word. Only ``check_statement`` finds one."""
+
+    certificate: CertificateFacts
+    signed_at: datetime
+
+
+def check_statement(
+    content: bytes, signature: bytes, place: str, snapshot: Snapshot, anchor: bytes, at: datetime
+) -> StatementSigner:
+    """Raise unless the content is signed by the repository's service of the anchor's world.
+
+    Args:
+        content: What was signed.
+        signature: The detached CMS signature.
+        place: Where it was read from, for messages.
+        snapshot: What is published: the certificates on the way from the anchor, and the lists.
+        anchor: The certificate that is trusted, DER.
+        at: The moment at which the signer's certificate has to be valid.
+
+    Raises:
+        BadInput: The signature cannot be read, is over other content, or the signer is no repository's service.
+        KeyRefused: The signature is wrong, or its suite is not believed any more.
+        PathRejected: No valid path leads from the anchor to the signer.
+    """
+    found = read_detached(signature, content, place)
+    signer = read_certificate(found.signer, f"{place}: the signer's certificate")
+    if not _is_repository(signer):
+        raise BadInput(
+            place, "is signed by a key that is not a repository's", clause="JPKI profile, repository"
+        )
+    policies = _policies_under(read_certificate(anchor, "the anchor"), signer, snapshot)
+    verify(found.signer, snapshot, Trust((anchor,), policies, snapshot.manifest.marking), at)
+    Signatures(at, Budget()).check(found.algorithm, signer.public_key, found.signed, found.signature)
+    return StatementSigner(signer, found.signed_at)
+
+
+def _is_repository(signer: CertificateFacts) -> bool:
+    """Whether the certificate has the repository profile: no purposes, as other services; no points, as holders."""
+    return (
+        not signer.is_ca
+        and signer.key_usage == frozenset({ext.KeyUse.DIGITAL_SIGNATURE})
+        and signer.purposes is None
+        and signer.points is None
+    )
+
+
+def _policies_under(anchor: CertificateFacts, signer: CertificateFacts, snapshot: Snapshot) -> frozenset[str]:
+    """Every policy of the anchor's domain that it has certified something for: a statement is made under any."""
+    generation = snapshot.generation_of(anchor)
+    if generation is None:
+        raise BadInput(anchor.place, "is not an authority of this world")
+    crosses = (cross.certificate for cross in snapshot.manifest.cross if cross.issuer == str(generation))
+    found: set[str] = set()
+    for certificate in [signer, *map(snapshot.certificate, crosses)]:
+        if certificate.issuer == anchor.subject:
+            found |= set(_policies(certificate))
+    return frozenset(found - {ext.ANY_POLICY})
+
+
+def _policies(certificate: CertificateFacts) -> tuple[str, ...]:
+    def read(value: bytes) -> tuple[str, ...]:
+        policies = x509.CertificatePolicies.load(value, strict=True)
+        return tuple(policy["policy_identifier"].dotted for policy in policies)
+
+    oid = ext.CertificatePolicies.oid
+    return read_extension(certificate.extensions, oid, certificate.place, read) or ()

@@ -1,0 +1,80 @@
+"""The journal's heads: how far it reached, signed and public, so that its past cannot be written anew unseen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from bridge.crossing.plan import Plan
+from bridge.manifest import JOURNAL_HEAD, JOURNAL_HEAD_SIGNATURE, JournalHead
+from bridge.repository.folder import Repository
+from bridge.repository.layout import kept_head_path, kept_head_signature_path
+from bridge.repository.signing import sign_statement
+from ca.errors import HomeRefused
+from ca.issuing.issuer import Issuers
+from ca.store.segments import Head
+
+
+def publish_head(issuers: Issuers, plan: Plan, repository: Repository, *, at: datetime) -> int:
+    """Place the signed head of the journal as it is now; gives how many files were written.
+
+    One that says the same and was published in the same hour stays. The first one of an hour is also kept for ever.
+
+    Raises:
+        HomeRefused: The journal is damaged, is behind the head that is public, or is another one.
+        KeyRefused: The repository service's key cannot be opened.
+    """
+    with repository.exclusive():
+        before, head = published_head(repository), issuers.stores.journal.head()
+        if before is not None:
+            _require_onward(before, head)
+        new_hour = before is None or _hour(before.at) != _hour(at)
+        if before is not None and before.count == head.count and not new_hour:
+            return 0
+        said = JournalHead(format=1, world=plan.name, count=head.count, digest=head.digest, at=at)
+        content = msgspec.json.encode(said)
+        signature = sign_statement(issuers, plan, content, at=at)
+        files = [(JOURNAL_HEAD_SIGNATURE, signature), (JOURNAL_HEAD, content)]
+        if new_hour and not repository.has(kept_head_path(head.count)):
+            files += [
+                (kept_head_signature_path(head.count), signature),
+                (kept_head_path(head.count), content),
+            ]
+        # The signature goes first: who reads between the two asks again, but never sees a head that nobody signed.
+        return repository.place(files)
+
+
+def published_head(repository: Repository) -> JournalHead | None:
+    """The head that is public now; None before the first."""
+    try:
+        return read_head((repository.folder / JOURNAL_HEAD).read_bytes(), JOURNAL_HEAD)
+    except FileNotFoundError:
+        return None
+
+
+def read_head(content: bytes, place: str) -> JournalHead:
+    """What a head's file says; HomeRefused if it is none."""
+    try:
+        return msgspec.json.decode(content, type=JournalHead)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise HomeRefused(place, "is not the head of a journal") from None
+
+
+def _require_onward(before: JournalHead, head: Head) -> None:
+    if before.count > head.count:
+        raise HomeRefused(
+            "journal",
+            f"has {head.count} records; the head that is public since {before.at:%Y-%m-%dT%H:%M:%SZ} names {before.count}",
+            remedy="Restore the journal from its other copy; nothing may be removed from it",
+        )
+    if before.count == head.count and before.digest != head.digest:
+        raise HomeRefused(
+            f"journal record {head.count}",
+            "is not the one that the public head names",
+            remedy="Restore the journal from its other copy; nothing in it may be changed",
+        )
+
+
+def _hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)

@@ -1,0 +1,292 @@
+"""Orders that end many certificates: made by one operator of the centre, approved by another, carried out in chunks.
+
+An order is about the certificates whose intents were written down when it was approved. What is issued afterwards is not
+meant, even in the same town or on the same key: whoever wants that stopped too makes another order, or stops issuing.
+
+Each chunk is one record of the journal. How far an order is carried out stands in the nation's database, which is kept
+last: a chunk that the databases have and the order does not know of is met again, found done, and counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+
+from ca.errors import Conflict, KakehashiError, NotFound, NotPermitted
+from ca.model import HOLDER_KINDS, CertificateId, RevocationReason
+from ca.revoking.order_file import NamedCertificates
+from ca.rules.revocation import CHANGES, permit
+from ca.store import lives, officers, orders, selections
+from ca.store.entries import OrderEntry, RevocationEntry
+from ca.store.lives import Life
+from ca.store.orders import By, OrderRecord, OrderState, Progress, Selection
+from ca.store.stores import Stores
+
+CHUNK = 1000
+"""Certificates that share a record of the journal and their commits; issuing waits for as long as they take."""
+
+_NO_NUMBER = 0  # of an order that is not written down
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What an order would come to, in certificates.
+
+    Attributes:
+        found: Those that it is about.
+        to_end: Those of them that it would end, or put on hold.
+        ended: Those that have ended already, in a way that the order may not change.
+        expired: Those that have expired.
+    """
+
+    found: int
+    to_end: int
+    ended: int
+    expired: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An order that was looked at. Made by ``propose`` alone.
+
+    Attributes:
+        order: As it would be written down; its number is not known yet.
+        named: The certificates that it names one by one.
+    """
+
+    order: OrderRecord
+    named: tuple[CertificateId, ...]
+    survey: Survey
+
+
+class _Verdict(Enum):
+    """What an order comes to for one certificate."""
+
+    MEANT = "is to end"
+    DONE = "was ended by this order"
+    ENDED = "had ended already"
+    EXPIRED = "had expired"
+    LATER = "came after the order"
+
+
+def propose(
+    stores: Stores,
+    wanted: Selection | NamedCertificates,
+    reason: RevocationReason,
+    officer_id: str,
+    *,
+    priority: int = 5,
+    at: datetime,
+) -> Proposal:
+    """Look at what an order would come to; nothing is written down.
+
+    Args:
+        stores: The databases.
+        wanted: Which certificates.
+        reason: For which reason they are to end; certificateHold suspends them.
+        officer_id: Who makes the order.
+        priority: 1 comes first.
+        at: Now.
+
+    Raises:
+        BadInput, NotFound: What is selected is not there; of certificates named one by one the line is told.
+        NotPermitted: The officer is not an operator of the centre.
+        RevocationRefused: The reason is not one for these certificates.
+    """
+    with stores.reading() as reading:
+        officer = officers.operator_of_centre(reading.nation, officer_id)
+        if isinstance(wanted, Selection):
+            selections.require_known(reading, wanted)
+    named = wanted.certificates if isinstance(wanted, NamedCertificates) else ()
+    selection = wanted if isinstance(wanted, Selection) else Selection(By.SERIALS, str(len(named)))
+    order = OrderRecord(_NO_NUMBER, selection, reason, priority, OrderState.MADE, officer.id, at)
+    if isinstance(wanted, NamedCertificates):
+        pages = _named(stores, wanted, reason)
+    else:
+        for kind in sorted(HOLDER_KINDS):
+            permit(kind, reason)
+        pages = _selected(stores, order)
+    counted = _count(order, pages, at)
+    return Proposal(replace(order, found=counted.found), named, counted)
+
+
+def make(stores: Stores, proposal: Proposal) -> OrderRecord:
+    """Write an order down; another operator of the centre has to approve it."""
+    with stores.nation.writing() as connection:
+        return orders.add(connection, proposal.order, proposal.named)
+
+
+def approve(stores: Stores, number: int, officer_id: str, *, at: datetime) -> tuple[OrderRecord, Survey]:
+    """Let an order be carried out; gives it, and what it comes to now.
+
+    Raises:
+        NotFound: No such order or officer.
+        NotPermitted: The officer is not another operator of the centre than who made it.
+        Conflict: It does not wait for approval.
+    """
+    with stores.nation.reading() as connection:
+        officer = officers.operator_of_centre(connection, officer_id)
+        seen = orders.find(connection, number)
+    if seen.officer == officer.id:
+        raise NotPermitted(seen.cause, f"officer {officer.id} made it; another one has to approve it")
+    _require(seen, OrderState.MADE)
+    order = replace(seen, approved_at=at)
+    counted = _count(order, _selected(stores, order), at)
+    with stores.nation.writing() as connection:
+        now = orders.find(connection, number)
+        _require(now, OrderState.MADE)
+        order = replace(order, state=OrderState.RUNNING, second_officer=officer.id, found=counted.found)
+        orders.keep(connection, order)
+    return order, counted
+
+
+def pause(stores: Stores, number: int, officer_id: str) -> OrderRecord:
+    """Stop carrying an order out behind the chunk at hand; Conflict if it is not running."""
+    return _take(stores, number, officer_id, OrderState.PAUSED, OrderState.RUNNING)
+
+
+def resume(stores: Stores, number: int, officer_id: str) -> OrderRecord:
+    """Go on with an order; Conflict if it is not paused."""
+    return _take(stores, number, officer_id, OrderState.RUNNING, OrderState.PAUSED)
+
+
+def cancel(stores: Stores, number: int, officer_id: str) -> OrderRecord:
+    """Give an order up before its first chunk; Conflict if it has begun: nothing that it did can be undone."""
+    return _take(
+        stores,
+        number,
+        officer_id,
+        OrderState.CANCELLED,
+        OrderState.MADE,
+        OrderState.RUNNING,
+        OrderState.PAUSED,
+    )
+
+
+def advance(stores: Stores, *, at: datetime, chunk: int = CHUNK) -> OrderRecord | None:
+    """Carry out the next chunk of the most urgent running order; gives it as it stands then, None if none is running.
+
+    Harmless beside other processes that do so, and after a death at any moment.
+
+    Raises:
+        HomeRefused: The journal is damaged.
+        StorageFailed: The disk or a database refused; the chunk is done again, or found done.
+    """
+    with stores.reading() as reading:
+        running = orders.in_state(reading.nation, OrderState.RUNNING)
+        if not running:
+            return None
+        order = running[0]
+        page = selections.page(reading, order, order.progress.place, chunk)
+    with stores.recording() as recording:
+        now = orders.find(recording.nation, order.number)
+        if now != order:
+            return now  # it was paused, or another process was quicker
+        found = lives.of(recording, [certificate for _, certificate in page])
+        verdicts = [(_verdict(order, life, at), life) for life in found]
+        reason, moment = order.reason.word, at.replace(microsecond=0)
+        ended = tuple(
+            OrderEntry(str(life.certificate), reason, moment, life.scope, not_after=life.not_after)
+            for verdict, life in verdicts
+            if verdict is _Verdict.MEANT
+        )
+        if ended:
+            recording.note(RevocationEntry(order.cause, _rule(order), at, ended))
+        now = replace(
+            order,
+            progress=_further(order.progress, Counter(verdict for verdict, _ in verdicts)),
+            state=OrderState.RUNNING if len(page) == chunk else OrderState.DONE,
+        )
+        if page:
+            now = replace(now, progress=replace(now.progress, place=page[-1][0]))
+        orders.keep(recording.nation, now)
+    return now
+
+
+def _verdict(order: OrderRecord, life: Life, at: datetime) -> _Verdict:
+    if order.approved_at is not None and life.intended_at > order.approved_at:
+        return _Verdict.LATER
+    if life.standing is not None and life.standing.cause == order.cause and life.reason is order.reason:
+        return _Verdict.DONE
+    if life.not_after < at.replace(microsecond=0):
+        return _Verdict.EXPIRED
+    if order.reason not in CHANGES[life.reason]:
+        return _Verdict.ENDED
+    return _Verdict.MEANT
+
+
+def _further(progress: Progress, counts: Counter[_Verdict]) -> Progress:
+    return replace(
+        progress,
+        done=progress.done + counts[_Verdict.MEANT] + counts[_Verdict.DONE],
+        ended=progress.ended + counts[_Verdict.ENDED],
+        expired=progress.expired + counts[_Verdict.EXPIRED],
+    )
+
+
+def _rule(order: OrderRecord) -> str:
+    return (
+        f"{order.reason.word} by {order.selection}, "
+        f"ordered by {order.officer} and approved by {order.second_officer}"
+    )
+
+
+def _count(order: OrderRecord, pages: Iterator[Sequence[Life]], at: datetime) -> Survey:
+    counts: Counter[_Verdict] = Counter()
+    for page in pages:
+        counts.update(_verdict(order, life, at) for life in page)
+    progress = _further(Progress(), counts)
+    return Survey(progress.looked_at, progress.done, progress.ended, progress.expired)
+
+
+def _selected(stores: Stores, order: OrderRecord) -> Iterator[Sequence[Life]]:
+    """The certificates of an order, a page at a time, each page as the databases are then."""
+    place = None
+    while True:
+        with stores.reading() as reading:
+            page = selections.page(reading, order, place, CHUNK)
+            found = lives.of(reading, [certificate for _, certificate in page])
+        yield found
+        if len(page) < CHUNK:
+            return
+        place = page[-1][0]
+
+
+def _named(stores: Stores, named: NamedCertificates, reason: RevocationReason) -> Iterator[Sequence[Life]]:
+    """Certificates named one by one, each looked up; what is wrong with one names its line."""
+    for start in range(0, len(named.certificates), CHUNK):
+        wanted = named.certificates[start : start + CHUNK]
+        with stores.reading() as reading:
+            found = lives.of(reading, wanted)
+        known = {life.certificate: life for life in found}
+        for number, certificate in enumerate(wanted, start + 1):
+            place = f"{named.place} line {number}"
+            if certificate not in known:
+                raise NotFound(place, f"certificate {certificate} is not one of this home's")
+            try:
+                permit(known[certificate].kind, reason)
+            except KakehashiError as error:
+                raise type(error)(
+                    place, f"{error.place} {error.problem}", clause=error.clause, remedy=error.remedy
+                ) from None
+        yield found
+
+
+def _take(stores: Stores, number: int, officer_id: str, to: OrderState, *states: OrderState) -> OrderRecord:
+    with stores.nation.writing() as connection:
+        officers.operator_of_centre(connection, officer_id)
+        order = orders.find(connection, number)
+        _require(order, *states)
+        if to is OrderState.CANCELLED and order.progress.place is not None:
+            raise Conflict(order.cause, "has begun; what has ended cannot be undone", remedy="Pause it")
+        order = replace(order, state=to)
+        orders.keep(connection, order)
+    return order
+
+
+def _require(order: OrderRecord, *states: OrderState) -> None:
+    if order.state not in states:
+        raise Conflict(order.cause, f"is {order.state}, not {' or '.join(states)}")

@@ -1,0 +1,181 @@
+"""Lists on their way to relying parties: drafted, written down, signed, looked at by the gate, and placed.
+
+A publisher admits one publication at a time, so that a list never replaces a newer one. A list that lint refuses, or
+that the gate keeps back, keeps no other back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from typing import BinaryIO
+
+from ca import suites
+from ca.errors import KakehashiError, LintRefused, ListBlocked
+from ca.issuing.issuer import Issuer
+from ca.keys.signer import verify_digest
+from ca.model import Scope, Serial
+from ca.revoking.drafting import DraftedList, Drafting
+from ca.revoking.gate import USUAL, Before, Expectation, pass_gate
+from ca.revoking.publisher import Publisher, SignedList
+from ca.rules.list_changes import Jump
+from ca.store import blocked, contents, lists
+from ca.store.engine import Store
+from ca.store.lists import ListRecord
+from ca.suites import Use
+from ca.wire.lists import write_signature
+
+# So many lists are drafted, signed and placed together: they share syncs, and the first ones do not wait for the last.
+_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A list that is to be made with its delta list; or that one alone, if the complete one is not wanted."""
+
+    scope: Scope
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a publication: the lists that were placed, and why others were not."""
+
+    made: list[ListRecord] = field(default_factory=list)
+    failures: list[KakehashiError] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """Makes and places lists of one generation, as of one moment."""
+
+    store: Store
+    issuer: Issuer
+    publisher: Publisher
+    at: datetime
+    outcome: Outcome = field(default_factory=Outcome)
+
+    def run(self, wishes: Sequence[Wish]) -> Outcome:
+        """Make these lists. What lint or the gate has against one of them stands in the outcome; the rest is raised.
+
+        Raises:
+            NotFound: The authority has no such list; none of its group was made.
+            KeyRefused: The key cannot sign.
+            StorageFailed: The store or the repository refused a write.
+        """
+        suites.require(self.issuer.record.suite, Use.SIGN, self.at)
+        for start in range(0, len(wishes), _AT_ONCE):
+            with self.publisher.exclusive(), ExitStack() as files:
+                self._make(wishes[start : start + _AT_ONCE], files)
+        return self.outcome
+
+    def _make(self, wishes: Sequence[Wish], files: ExitStack) -> None:
+        drafted, released = self._draft(wishes, files)
+        if not drafted:
+            return
+        with self.store.writing() as connection:
+            lists.intend(connection, [draft.record for group in drafted for draft in group])
+
+        def finish(group: list[DraftedList]) -> list[ListRecord] | ListBlocked:
+            try:
+                return [self._finish(draft, group, released.get(draft.record.scope)) for draft in group]
+            except ListBlocked as error:
+                return error
+
+        # Signing and hashing let go of the interpreter's lock, so a thread a core is worth it.
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            finished = list(zip(drafted, pool.map(finish, drafted), strict=True))
+        passed = [(group, records) for group, records in finished if not isinstance(records, ListBlocked)]
+        self.publisher.place_lists(
+            self.issuer.id,
+            [
+                SignedList(draft.record.scope, draft.record.number, draft.record.base is not None, draft.file)
+                for group, _ in passed
+                for draft in group
+            ],
+        )
+        made = [record for _, records in passed for record in records]
+        with self.store.writing() as connection:
+            lists.complete(connection, made)
+            blocked.clear(connection, self.issuer.id, {record.scope for record in made})
+            for group, error in finished:
+                if isinstance(error, ListBlocked):
+                    blocked.keep_back(connection, self.issuer.id, group[0].record.scope, error, at=self.at)
+                    self.outcome.failures.append(error)
+        self.outcome.made.extend(made)
+
+    def _draft(
+        self, wishes: Sequence[Wish], files: ExitStack
+    ) -> tuple[list[list[DraftedList]], dict[Scope, Jump]]:
+        """The drafts of each scope, and what officers have released."""
+        drafted, released = [], {}
+        with self.store.reading() as connection:
+            drafting = Drafting(connection, self.issuer, self.publisher, files, self.at)
+            for wish in wishes:
+                try:
+                    drafted.append(drafting.draft(wish.scope, complete=wish.complete))
+                except LintRefused as error:
+                    self.outcome.failures.append(error)
+                if (jump := blocked.released(connection, self.issuer.id, wish.scope)) is not None:
+                    released[wish.scope] = jump
+        return drafted, released
+
+    def _finish(self, draft: DraftedList, group: Sequence[DraftedList], released: Jump | None) -> ListRecord:
+        """Sign a list and have the gate look at it; ListBlocked if it does not pass."""
+        suite, public_key = self.issuer.record.suite, self.issuer.record.public_key
+        signature = self.issuer.signer.sign_digest(draft.unsigned.digest, suite)
+        verify_digest(public_key, suite, draft.unsigned.digest, signature)
+        write_signature(draft.file, draft.unsigned, suite, signature)
+        draft.file.flush()
+        record = draft.record
+        last = self.publisher.newest(self.issuer.id, record.scope, delta=record.base is not None)
+        with nullcontext() if last is None else last:
+            pass_gate(draft.file, last, self._expected(draft, group, released))
+        return replace(record, digest=_sha256(draft.file))
+
+    def _expected(
+        self, draft: DraftedList, group: Sequence[DraftedList], released: Jump | None
+    ) -> Expectation:
+        record, before = draft.record, draft.before
+
+        def removable(said: int, serials: Sequence[Serial]) -> frozenset[Serial]:
+            with self.store.reading() as connection:
+                return contents.removable(connection, draft.names, serials, said=said)
+
+        return Expectation(
+            generation=self.issuer.id,
+            place=draft.place,
+            issuer=self.issuer.practice.name,
+            suite=self.issuer.record.suite,
+            public_key=self.issuer.record.public_key,
+            number=record.number,
+            entries=record.entries,
+            sequence=record.sequence,
+            at=self.at,
+            removable=partial(removable, 0 if before is None else before.sequence),
+            removable_of_base=None if draft.base is None else partial(removable, draft.base.sequence),
+            before=None if before is None else _before(before),
+            freshest=draft.freshest,
+            base=draft.base,
+            # A complete list that goes through the gate with it tells how much has changed.
+            limit=None if draft.base is not None and len(group) > 1 else USUAL,
+            announced=draft.announced,
+            released=released,
+        )
+
+
+def _before(record: ListRecord) -> Before:
+    return Before(record.number, record.this_update, record.entries, record.sequence)
+
+
+def _sha256(file: BinaryIO) -> bytes:
+    file.seek(0)
+    digest = hashlib.sha256()
+    while octets := file.read(1 << 20):
+        digest.update(octets)
+    return digest.digest()

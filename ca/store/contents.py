@@ -1,0 +1,181 @@
+"""What a list says: the revocations that belong into it, summed up, and as blocks of their encoded entries.
+
+A list of millions never lies in memory: its entries come from the driver's own cursor, in the order of their serials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    func,
+    not_,
+    or_,
+    select,
+    type_coerce,
+)
+
+from ca.model import FULL, GenerationId, Revocation, RevocationReason, Scope, Serial
+from ca.store.bulk import AT_ONCE, among
+from ca.store.tables import certificates, revocations
+
+_ROWS = 4096  # of a cursor at once
+_SECOND = 1_000_000
+_LOWEST, _HIGHEST = (1).to_bytes(20, "big"), ((1 << 159) - 1).to_bytes(20, "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Which revocations a list names.
+
+    Attributes:
+        since: Of a delta list: the sequence behind which its changes lie. None for a complete list.
+        ended_before: Whatever certificate had ended by itself before this moment is named no more.
+    """
+
+    generation: GenerationId
+    scope: Scope
+    since: int | None = None
+    ended_before: datetime | None = None
+
+    def where(self) -> ColumnElement[bool]:
+        """The condition for their rows."""
+        generation: ColumnElement[str] = revocations.c.generation
+        if self.since is not None and self.scope == FULL:
+            # Without statistics SQLite would rather pass over all that the key ever revoked than look up the few that
+            # changed; what is no column is in no key.
+            generation = generation + ""
+        conditions = [generation == str(self.generation)]
+        if self.scope != FULL:
+            conditions.append(revocations.c.scope == self.scope)
+        if self.since is None:
+            conditions.append(revocations.c.reason != RevocationReason.REMOVE_FROM_CRL)
+        else:
+            conditions.append(revocations.c.sequence > self.since)
+        if self.ended_before is not None:
+            conditions.append(revocations.c.not_after >= self.ended_before)
+        return and_(*conditions)
+
+    def select(self, *columns: Any) -> Select[Any]:
+        """A query for them."""
+        return select(*columns).where(self.where())
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a list's entries come to.
+
+    Attributes:
+        octets: How long their encodings are in all.
+        latest: The latest moment of a revocation; None without any.
+        ordered: How many of those behind the sequence asked about were ended by orders of many.
+        unfit: How many break a rule of entries.
+    """
+
+    entries: int
+    octets: int
+    latest: datetime | None
+    ordered: int
+    unfit: int
+
+
+def summed_up(
+    connection: Connection, contents: Contents, reasons: Collection[RevocationReason], *, said: int
+) -> Summary:
+    """Count what a list says, and look at all of it at once by the rules that ``ca.lint.lists`` has for entries.
+
+    Args:
+        connection: A transaction that reads one state.
+        contents: What the list names.
+        reasons: For which reasons an entry may stand in it.
+        said: The sequence up to which the last list said everything.
+    """
+    ordered = and_(revocations.c.sequence > said, revocations.c.cause.like("order %"))
+    query = contents.select(
+        func.count(),
+        func.coalesce(func.sum(func.length(revocations.c.entry)), 0),
+        func.max(revocations.c.revoked_at),
+        func.count().filter(ordered),
+        func.count().filter(_unfit(reasons)),
+    ).select_from(revocations)
+    entries, octets, latest, announced, unfit = connection.execute(query).one()
+    return Summary(entries, int(octets), latest, announced, unfit)
+
+
+def first_unfit(
+    connection: Connection, contents: Contents, reasons: Collection[RevocationReason]
+) -> Revocation:
+    """The first revocation, by serial, of those that a summary found unfit."""
+    query = contents.select(revocations).where(_unfit(reasons)).order_by(revocations.c.serial).limit(1)
+    row = connection.execute(query).one()
+    return Revocation(Serial.of(row.serial), row.revoked_at, RevocationReason(row.reason), row.invalid_since)
+
+
+def blocks(connection: Connection, contents: Contents) -> Iterator[bytes]:
+    """The encoded entries by serial, some thousand at a time."""
+    query = contents.select(revocations.c.entry).order_by(revocations.c.serial)
+    if connection.dialect.name == "postgresql":
+        # Its driver reads a whole answer at once, unless the cursor is the server's.
+        result = connection.execute(query.execution_options(stream_results=True))
+        for rows in result.partitions(_ROWS):
+            yield b"".join(chain.from_iterable(rows))
+        return
+    # Rows that pass through the toolkit cost three times as much.
+    cursor = connection.execute(query).cursor
+    assert cursor is not None, "a query has one"
+    while rows := cursor.fetchmany(_ROWS):
+        yield b"".join(chain.from_iterable(rows))
+    cursor.close()
+
+
+def removable(
+    connection: Connection, contents: Contents, serials: Sequence[Serial], *, said: int
+) -> frozenset[Serial]:
+    """Of which of these serials a complete list rightly says no more what the last one said.
+
+    Its certificate expired long enough ago, or was let go of a hold: it still is, or something was recorded against it
+    since the last list, which said everything up to the sequence ``said``.
+    """
+    gone = or_(revocations.c.reason == RevocationReason.REMOVE_FROM_CRL, revocations.c.sequence > said)
+    if contents.ended_before is not None:
+        gone = or_(gone, revocations.c.not_after < contents.ended_before)
+    query = select(revocations.c.serial).where(revocations.c.generation == str(contents.generation), gone)
+    if contents.scope == FULL:
+        # Its primary key begins with the scope, which a certificate's own row has.
+        own = and_(
+            certificates.c.generation == revocations.c.generation,
+            certificates.c.serial == revocations.c.serial,
+        )
+        query = query.join(certificates, own).where(certificates.c.scope == revocations.c.scope)
+    else:
+        query = query.where(revocations.c.scope == contents.scope)
+    wanted = [serial.octets for serial in serials]
+    column = certificates.c.serial if contents.scope == FULL else revocations.c.serial
+    return frozenset(
+        Serial.of(octets)
+        for start in range(0, len(wanted), AT_ONCE)
+        for octets in connection.execute(
+            query.where(among(connection, column, wanted[start : start + AT_ONCE]))
+        ).scalars()
+    )
+
+
+def _unfit(reasons: Collection[RevocationReason]) -> ColumnElement[bool]:
+    """The rules of entries as one condition: looking at each of a million would take half a minute."""
+    moment, since = revocations.c.revoked_at, revocations.c.invalid_since
+    return or_(
+        revocations.c.reason.not_in(sorted(reasons)),
+        since > moment,
+        type_coerce(moment, BigInteger) % _SECOND != 0,
+        type_coerce(since, BigInteger) % _SECOND != 0,
+        not_(revocations.c.serial.between(_LOWEST, _HIGHEST)),
+    )

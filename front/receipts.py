@@ -1,0 +1,148 @@
+"""Receipts of a home: made of what was acknowledged, signed by its repository's service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from logging import WARNING
+from pathlib import Path
+
+from bridge.repository.signing import sign_statement
+from ca.errors import BadInput, KakehashiError, StorageFailed
+from ca.model import CertificateId
+from ca.revoking.by_hand import Ended
+from ca.revoking.events import EventOutcome, Outcome
+from ca.revoking.feed import Feed
+from ca.revoking.receipts import (
+    Acknowledged,
+    Receipt,
+    acknowledged,
+    encode_receipt,
+    encode_statement,
+    make_statement,
+)
+from ca.store import register
+from ca.store.entries import EventEntry, OrderEntry
+from ca.store.journal import Head, Record
+from ca.store.records import decode
+from ca.store.segments import beginning, walk
+from front.assembly import World
+from front.logs import log
+
+
+def receipt_of_feed(world: World, feed: Feed, outcomes: Sequence[Outcome], at: datetime) -> Receipt | None:
+    """A receipt for the events of a file, also for those that were acknowledged before; None if there are none.
+
+    Raises:
+        HomeRefused: The journal is damaged.
+        KeyRefused, HomeHalfMade: Nothing can be signed in the world's name now. The events are acknowledged.
+    """
+    new = [
+        Acknowledged(outcome.head, outcome.event, _orders(outcome))
+        for outcome in outcomes
+        if outcome.head is not None
+    ]
+    return _signed(world, [*new, *_earlier(world, feed, outcomes)], at)
+
+
+def receipt_of_revocation(world: World, ended: Ended, at: datetime) -> Receipt | None:
+    """A receipt for a certificate that an officer ended; the errors are those of ``receipt_of_feed``."""
+    revocation = ended.revocation
+    order = OrderEntry(str(ended.certificate), revocation.reason.word, revocation.revoked_at, ended.scopes[0])
+    return _signed(world, [Acknowledged(ended.head, None, (order,))], at)
+
+
+def feed_receipt_fields(world: World, feed: Feed, outcomes: Sequence[Outcome]) -> dict[str, str] | None:
+    """The receipt for a file's events as an answer carries it; None if none can be signed now, which is logged."""
+    return _fields(lambda at: receipt_of_feed(world, feed, outcomes, at), world)
+
+
+def revocation_receipt_fields(world: World, ended: Ended) -> dict[str, str] | None:
+    """The same for a revocation."""
+    return _fields(lambda at: receipt_of_revocation(world, ended, at), world)
+
+
+def _fields(make: Callable[[datetime], Receipt | None], world: World) -> dict[str, str] | None:
+    try:
+        receipt = make(world.clock())
+    except KakehashiError as error:
+        # What is acknowledged is acknowledged all the same; events that are sent again give their receipt.
+        log("receipt not signed", level=WARNING, error=type(error).__name__, place=error.place)
+        return None
+    return None if receipt is None else receipt.fields()
+
+
+def require_free(path: Path | None) -> None:
+    """Raise BadInput if something lies where a receipt is to be written."""
+    if path is not None and path.exists():
+        raise BadInput(str(path), "is there already, and is not written over")
+
+
+def write_receipt(path: Path, receipt: Receipt) -> None:
+    """Write a receipt where nothing lies yet."""
+    try:
+        with path.open("xb") as file:
+            file.write(encode_receipt(receipt))
+    except FileExistsError:
+        raise BadInput(str(path), "is there already, and is not written over") from None
+    except OSError as error:
+        raise StorageFailed(str(path), f"cannot be written: {error.strerror}") from None
+
+
+def find_records(folder: Path, wanted: Iterable[int]) -> dict[int, tuple[Head, Record]]:
+    """Those of these records that a journal's folder has, with the head that each makes; HomeRefused if damaged."""
+    indices = set(wanted)
+    found: dict[int, tuple[Head, Record]] = {}
+    if not indices:
+        return found
+    for end, line in walk(folder, beginning(folder, min(indices))):
+        if end.head.count in indices:
+            found[end.head.count] = end.head, decode(line, f"{folder} record {end.head.count}")
+        if end.head.count >= max(indices):
+            break
+    return found
+
+
+def _earlier(world: World, feed: Feed, outcomes: Sequence[Outcome]) -> list[Acknowledged]:
+    """The events that had been acknowledged before, as the journal has them."""
+    known = {outcome.event for outcome in outcomes if outcome.outcome is EventOutcome.REPLAYED}
+    if not known:
+        return []
+    changes = {change.id: change for change in feed.changes if change.id in known}
+    with world.stores.nation.reading() as connection:
+        indices = [register.journal_index_of(connection, event) for event in changes]
+    records = find_records(world.stores.journal.folder, (index for index in indices if index))
+    return [
+        acknowledged(head, record)
+        for head, record in records.values()
+        if isinstance(record.entry, EventEntry)
+        # Not another event under its id: that one waits in the quarantine.
+        and changes.get(record.entry.event) == register.change_of(record.entry)
+    ]
+
+
+def _orders(outcome: Outcome) -> tuple[OrderEntry, ...]:
+    return tuple(
+        OrderEntry(str(order.certificate), order.reason.word, order.revoked_at, scope)
+        for order, scope in zip(outcome.orders, outcome.scopes, strict=True)
+    )
+
+
+def _signed(world: World, records: Sequence[Acknowledged], at: datetime) -> Receipt | None:
+    if not records:
+        return None
+    said = make_statement(world.plan.name, records, at=at, lists_within=_lists_within(world, records))
+    statement = encode_statement(said)
+    return Receipt(said, statement, sign_statement(world.issuers, world.plan, statement, at=at))
+
+
+def _lists_within(world: World, records: Sequence[Acknowledged]) -> timedelta:
+    """The longest time until a list of these certificates is made anew, if no change calls for it earlier.
+
+    Lists are renewed when half of their time has passed.
+    """
+    authorities = {
+        CertificateId.parse(order.certificate).generation.authority for one in records for order in one.orders
+    }
+    periods = (world.plan.practices[authority].periods.next_update for authority in authorities)
+    return max(periods, default=timedelta(0)) / 2

@@ -1,0 +1,174 @@
+"""A published list as a watcher sees it: fetched into a file, walked in bounded memory, judged by itself."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from bridge.manifest import ListEntry
+from bridge.relying.fetch import Source
+from ca.errors import BadInput, KeyRefused
+from ca.keys.signer import verify_digest
+from ca.model import Revocation, Serial
+from ca.profiles import extensions as ext
+from ca.revoking.sights import WIDTH, ListSight, pack, unpack
+from ca.revoking.watch import FindingKind, Suspicion
+from ca.suites import of_algorithm
+from ca.wire import der, walk
+from ca.wire.facts import CertificateFacts
+from ca.wire.list_stream import ListHead, ListStream, read_entry
+
+LIST_LIMIT = 1 << 30
+"""Octets: some 25 million entries, twice what the largest list in sight has had."""
+
+_IN_MEMORY = 1 << 20
+_CHUNK = 1 << 20
+_FLAGS = {ext.Holds.ALL: b"", ext.Holds.USER: b"\x81\x01\xff", ext.Holds.CA: b"\x82\x01\xff"}
+assert _FLAGS.keys() == set(ext.Holds), "each word needs a row"
+_POINT = ext.IssuingPoint.oid
+# reasonCode certificateHold, as every entry on hold has it (RFC 5280 5.3.1).
+_ON_HOLD = bytes.fromhex("300a0603551d1504030a0106")
+
+
+@dataclass(frozen=True, slots=True)
+class SeenList:
+    """A list that was fetched. Its file is there while the block lasts that gave it.
+
+    Attributes:
+        sight: What it says, for comparing.
+        entries: How many it names.
+        suspicions: What is wrong with it by itself.
+    """
+
+    sight: ListSight
+    entries: int
+    suspicions: tuple[Suspicion, ...]
+    _file: BinaryIO
+
+    def revocations(self, wanted: Collection[Serial]) -> dict[Serial, Revocation]:
+        """What it says of these certificates, as far as it names them."""
+        found: dict[Serial, Revocation] = {}
+        octets = {serial.octets for serial in wanted}
+        if octets:
+            for entry in ListStream(self._file, self.sight.place):
+                if _serial(entry, self.sight.place) in octets:
+                    revocation = read_entry(entry, self.sight.place).revocation()
+                    found[revocation.serial] = revocation
+        return found
+
+
+def fetch_list(source: Source, place: str) -> BinaryIO:
+    """A list as a file, to be closed by the caller; BadInput if it cannot be had."""
+    file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - the caller closes it
+    try:
+        source.save(place, file, LIST_LIMIT)  # type: ignore[arg-type]  # a file in all but its name
+    except BaseException:
+        file.close()
+        raise
+    return file  # type: ignore[return-value]
+
+
+def see_list(file: BinaryIO, entry: ListEntry, issuer: CertificateFacts) -> SeenList:
+    """What a fetched list says; BadInput if it is no list of the product.
+
+    Args:
+        file: Its octets.
+        entry: The manifest's line for it.
+        issuer: The generation's own certificate, as the manifest names it.
+    """
+    place = entry.url
+    stream = ListStream(file, place)
+    head = stream.head
+    if head.number is None or head.base is not None:
+        raise BadInput(place, "is no complete list with a number", clause="RFC 5280 5.2.3")
+    suspicions = [*_wrong_signature(stream, issuer, place), *_wrong_point(head, entry)]
+    serials, held = _Packed(), _Packed()
+    for octets in stream:
+        serial = _serial(octets, place)
+        serials.add(serial)
+        if _ON_HOLD in octets:
+            held.add(serial)
+    sight = ListSight(
+        place, head.number, head.this_update, head.next_update, _digest(file), serials.whole(), held.whole()
+    )
+    return SeenList(sight, len(sight.serials) // WIDTH, tuple(suspicions), file)
+
+
+class _Packed:
+    """Serial numbers as one string. Our lists have them in order; another order costs sorting."""
+
+    def __init__(self) -> None:
+        self._octets = bytearray()
+        self._last = b""
+        self._in_order = True
+
+    def add(self, serial: bytes) -> None:
+        self._in_order = self._in_order and serial > self._last
+        self._last = serial
+        self._octets += serial
+
+    def whole(self) -> bytes:
+        return bytes(self._octets) if self._in_order else pack(unpack(bytes(self._octets)))
+
+
+def _wrong_signature(stream: ListStream, issuer: CertificateFacts, place: str) -> Iterator[Suspicion]:
+    head = stream.head
+    problem = None
+    if head.issuer != issuer.subject:
+        problem = "names another issuer"
+    elif head.authority_key is None or head.authority_key.key_identifier != issuer.subject_key:
+        problem = "names another key of its issuer"
+    elif head.inner != head.outer:
+        problem = "names two signature algorithms"
+    else:
+        try:
+            _check_signature(stream, issuer)
+        except KeyRefused as error:
+            problem = error.problem
+    if problem:
+        yield Suspicion(FindingKind.SIGNATURE_WRONG, place, problem)
+
+
+def _check_signature(stream: ListStream, issuer: CertificateFacts) -> None:
+    with walk.reading(stream.head.place, "the algorithm"):
+        algorithm = stream.head.outer
+        outside = walk.only(algorithm, 0x30)
+        oid = walk.oid(walk.element(algorithm, outside.start, outside.end).whole(algorithm))
+    suite = of_algorithm(oid)
+    verify_digest(issuer.public_key, suite, stream.digest(suite.digest), stream.head.signature)
+
+
+def _wrong_point(head: ListHead, entry: ListEntry) -> Iterator[Suspicion]:
+    """The issuingDistributionPoint is the manifest's, octet for octet, and critical (RFC 5280 5.2.5)."""
+    found = [(one.critical, one.value) for one in head.extensions if one.oid == _POINT]
+    wanted: list[tuple[bool, bytes]] = []
+    if entry.point is not None:
+        name = der.context(0, der.context(0, der.context(4, entry.point)))
+        wanted = [(True, der.sequence(name, _FLAGS[entry.holds]))]
+    if found != wanted:
+        words = "is for another distribution point, or for other certificates, than the manifest says"
+        yield Suspicion(FindingKind.POINT_WRONG, entry.url, words)
+    others = [one.oid for one in head.extensions if one.critical and one.oid != _POINT]
+    if others:
+        yield Suspicion(
+            FindingKind.POINT_WRONG, entry.url, f"has a critical extension that is not known ({others[0]})"
+        )
+
+
+def _serial(entry: bytes, place: str) -> bytes:
+    """An entry's serial number in WIDTH octets."""
+    tag, length = entry[2], entry[3]
+    if tag != 0x02 or not 0 < length <= WIDTH or entry[4] & 0x80:
+        raise BadInput(place, "names a serial number that is out of range", clause="RFC 5280 4.1.2.2")
+    return entry[4 : 4 + length].rjust(WIDTH, b"\0")
+
+
+def _digest(file: BinaryIO) -> bytes:
+    file.seek(0)
+    hashing = hashlib.sha256()
+    while chunk := file.read(_CHUNK):
+        hashing.update(chunk)
+    return hashing.digest()
