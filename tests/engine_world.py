@@ -365,7 +365,16 @@ def public_key_of(csr: bytes) -> bytes:
 
 
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload([__name__])  # the imports are paid once, not once a process
+_PRELOADED = [__name__]
+
+
+def preload(module: str) -> None:
+    """Have processes begin with a module imported, so that it is paid once; to be called when it is imported here."""
+    _PRELOADED.append(module)
+    _PROCESSES.set_forkserver_preload(_PRELOADED)
+
+
+_PROCESSES.set_forkserver_preload(_PRELOADED)
 
 
 class Running:

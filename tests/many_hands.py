@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import random
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -41,7 +42,7 @@ from front.outcomes import outcome_fields
 from front.receipts import receipt_of_feed, receipt_of_revocation
 from front.worker import Worker
 from tests import commands, small_edition
-from tests.engine_world import append, csr_for, lines
+from tests.engine_world import append, csr_for, lines, preload
 from tests.feed_files import feed_file
 from tests.served_world import START, edition, staff
 from tests.small_edition import HANAKO, TOKYO
@@ -51,11 +52,12 @@ TOTTORI = "312011"
 WINDOWS = {TOKYO: ("sato", "suzuki", "東京都千代田区"), TOTTORI: ("kato", "hashi", "鳥取県鳥取市")}
 """Who receives and who examines; Tottori's authority has a database of its own."""
 GENERATIONS = (GenerationId.parse("jpki-13.g1"), GenerationId.parse("jpki-31.g1"))
+FILES = ("store.db", "tottori.db")
+"""Where the nation's database and Tottori's lie in a home."""
 SPEED = 3600
 """The home's clock: an hour a second, so that events wait for seconds and lists grow old."""
-PEOPLE = 30
-"""Who is alive at one time; every hour another one is born, and one is not heard of any more."""
 HOUR = timedelta(hours=1)
+preload(__name__)
 
 
 def lively_home(folder: Path) -> Path:
@@ -80,6 +82,7 @@ def lively_home(folder: Path) -> Path:
     with open_world(home, str) as world:
         for number in range(8):
             world.registration.issue(approved(world, number, 20_000 + 2 * number), "ito", at=world.clock())
+            append(told_path(home, "holders"), str(number).encode())
         for generation, town in zip(GENERATIONS, WINDOWS, strict=True):
             for days in (1, 1000):
                 invented(
@@ -92,7 +95,7 @@ def lively_home(folder: Path) -> Path:
                     seed=days,
                 )
     (folder / "as-it-was").mkdir()
-    for name in ("store.db", "tottori.db"):
+    for name in FILES:
         (folder / "as-it-was" / name).write_bytes((home / name).read_bytes())
     return home
 
@@ -133,9 +136,15 @@ class Desk:
     def at(self) -> datetime:
         return self.world.clock()
 
-    def somebody(self) -> int:
-        """The number of a resident."""
-        return (self.at() - START) // HOUR + self.dice.randrange(PEOPLE)
+    def holders_code(self) -> str:
+        """The code of somebody who holds certificates, or may soon."""
+        found = [int(number) for number in lines(told_path(self.home, "holders"))]
+        newest = max(found, default=0)
+        return str(invented_code(self.dice.choice([*found[-10:], newest + 1, newest + 2])))
+
+    def rest(self) -> None:
+        """Leave the others their turn."""
+        time.sleep(self.dice.uniform(0, 0.1))
 
     def tell(self, **what: object) -> None:
         append(told_path(self.home, self.role), json.dumps(what).encode())
@@ -176,6 +185,7 @@ def register(home: Path, seed: int) -> None:
                 os.link(path.with_suffix(".part"), inbox / path.name)  # the worker takes it from there
             path.with_suffix(".part").rename(path)
             send(desk, path)
+            desk.rest()
 
 
 def send(desk: Desk, path: Path) -> None:
@@ -188,7 +198,7 @@ def send(desk: Desk, path: Path) -> None:
     desk.tell(file=path.name, outcomes=[outcome_fields(one) for one in outcomes], receipt=receipt.fields())
 
 
-_KINDS = [*ChangeKind, *[ChangeKind.LOST, ChangeKind.FOUND] * 6]
+_KINDS = [*ChangeKind, *[ChangeKind.LOST, ChangeKind.FOUND] * 8]
 
 
 def some_event(desk: Desk, recent: list[dict[str, str]]) -> dict[str, str]:
@@ -201,22 +211,27 @@ def some_event(desk: Desk, recent: list[dict[str, str]]) -> dict[str, str]:
             again if dice.random() < 0.6 else {"kind": ChangeKind.DIED} | {name: again[name] for name in told}
         )
     kind = dice.choice(_KINDS)
-    number = desk.somebody()
-    effective = now + dice.uniform(-24, 8) * HOUR
+    code = desk.holders_code()
+    effective = now + dice.uniform(-4, 8) * HOUR
     event = {
         "event": f"event-{dice.getrandbits(60)}",
         "kind": kind,
-        "code": str(invented_code(number)),
+        "code": code,
         "occurred": (effective - dice.uniform(0, 5) * HOUR).isoformat(),
         "notified": effective.isoformat(),
         "effective": effective.isoformat(),
     }
     if kind is ChangeKind.RESIDENT_CODE_CHANGED:
-        other = number + 1 if dice.random() < 0.2 else dice.randrange(10**6, 10**9)
-        event["new_code"] = str(invented_code(other))
+        another = dice.randrange(10**6, 10**9)
+        event["new_code"] = desk.holders_code() if dice.random() < 0.2 else str(invented_code(another))
+        if event["new_code"] == code:
+            event["new_code"] = str(invented_code(another))
     elif kind is ChangeKind.NOTICE_WITHDRAWN and recent:
         named = dice.choice(recent)
         event |= {"withdraws": named["event"], "code": named["code"]}
+    elif kind is ChangeKind.FOUND:
+        lost = [one["code"] for one in recent if one["kind"] == ChangeKind.LOST]
+        event["code"] = dice.choice([code, *lost[-10:]])
     return event
 
 
@@ -249,7 +264,10 @@ def window(home: Path, seed: int) -> None:
             tell_of(desk, case.application)
         while True:
             with suppress(BadInput, CsrRefused):  # somebody has the key
-                tell_of(desk, approved(world, desk.somebody(), desk.dice.randrange(20_000)))
+                number = len(lines(told_path(home, "holders"))) - desk.dice.choice([0, 0, 5])
+                case = approved(world, number, desk.dice.randrange(20_000))
+                append(told_path(home, "holders"), str(number).encode())
+                tell_of(desk, case)
 
 
 def tell_of(desk: Desk, case: str) -> None:
@@ -276,6 +294,7 @@ def officers(home: Path, seed: int) -> None:
         ]
         while True:
             desk.dice.choice(works)(desk)
+            desk.rest()
 
 
 def by_hand(desk: Desk) -> None:

@@ -116,7 +116,7 @@ class Home:
         """Everything that the store and the journal hold, except who holds a job."""
         with closing(sqlite3.connect(self.folder / "store.db")) as connection:
             lines = sorted(line for line in connection.iterdump() if '"leases"' not in line)
-        journal = self.folder / "journal" / "journal.jsonl"
+        journal = self.folder / "journal" / "000000000001.jsonl"
         return "\n".join(lines), journal.read_bytes() if journal.exists() else b""
 
     def published(self, generation: str, scope: str) -> set[int]:

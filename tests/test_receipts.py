@@ -274,7 +274,7 @@ def test_events_sent_again_give_the_same_receipt(given_word):
     assert sorted(map(str, again["certificates"])) == sorted(map(str, before["certificates"]))
 
 
-def test_an_event_sent_under_a_known_id_gets_no_receipt_of_the_other(given_word):
+def test_an_event_sent_under_a_known_id_gets_no_receipt_of_the_other(given_word, tmp_path):
     another = change(given_word.server.home, "died", given_word.codes[0], "death-0")
     answer = given_word.server.post("/api/events", feed_file(another), key=REGISTER)
     (outcome,) = answer.json["outcomes"]
@@ -282,6 +282,8 @@ def test_an_event_sent_under_a_known_id_gets_no_receipt_of_the_other(given_word)
     known = {part["digest"] for part in statement(given_word.receipt)["records"]}
     (record,) = statement(answer.json["receipt"])["records"]
     assert record["digest"] not in known
+    by_quarantine = written(tmp_path, answer.json["receipt"])
+    assert ("confirmed", "journal") in verdicts(checked(given_word, by_quarantine))
 
 
 def test_commands_and_officers_get_receipts_too(given_word, tmp_path):
@@ -426,8 +428,8 @@ def ended(reason, at=PART.revoked_at):
     return Revocation(Serial(9), at, reason)
 
 
-def answered(reason=None, *, known=True, expired=False):
-    return StatusSight(Serial(9), known, None if reason is None else ended(reason), expired)
+def answered(reason=None, at=PART.revoked_at, *, known=True, expired=False):
+    return StatusSight(Serial(9), known, None if reason is None else ended(reason, at), expired)
 
 
 GOOD = answered()
@@ -452,6 +454,11 @@ GOOD = answered()
         (MOVED, None, NEW, answered(MOVED, expired=True), LATER, UNTOLD),
         (HOLD, None, NEW, GOOD, LATER, UNTOLD),
         (HOLD, None, NEW, answered(HOLD), LATER, NO),
+        # It was lifted meanwhile, and something came again.
+        (HOLD, ended(HOLD, NEW), NEW, None, LATER, UNTOLD),
+        (HOLD, None, NEW, answered(HOLD, NEW), LATER, UNTOLD),
+        (HOLD, None, NEW, answered(MOVED, NEW), LATER, UNTOLD),
+        (HOLD, ended(HOLD, OLD), NEW, None, LATER, YES),
         (LIFTED, None, NEW, GOOD, LATER, YES),
         (LIFTED, ended(MOVED), NEW, None, LATER, YES),
     ],
@@ -472,6 +479,8 @@ def test_verdicts_by_a_list(promised, listed, this_update, status, at, expected)
         (MOVED, answered(known=False), LATER, NO),
         (HOLD, GOOD, LATER, UNTOLD),
         (HOLD, answered(known=False), LATER, NO),
+        (HOLD, answered(HOLD), LATER, YES),
+        (HOLD, answered(HOLD, NEW), LATER, UNTOLD),
         (LIFTED, GOOD, SOON, YES),
         (LIFTED, answered(KEY), LATER, YES),
     ],

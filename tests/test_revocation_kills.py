@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 import time
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -27,6 +28,12 @@ class Hands:
         self.home, self.dice = home, random.Random(seed)
         self.running: dict[str, Running] = {}
         self.deaths = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill(*list(self.running))
 
     def start(self, *roles: str) -> None:
         for role in roles:
@@ -51,7 +58,7 @@ class Hands:
         """Kill one of them or all, so many times; look through everything whenever nobody is left, and at the end."""
         self.start(*ROLES)
         while self.deaths < deaths:
-            role = self.dice.choice(list(ROLES))
+            role = self.dice.choice([*ROLES, "worker"])
             self.wait_for_work(role, eyes)
             if self.dice.random() < 0.3:
                 self.kill(*ROLES)
@@ -71,10 +78,10 @@ def test_death_at_any_moment_while_everybody_works(tmp_path: Path) -> None:
     """And in the midst of it the databases of the beginning are put back, and the main copy of the journal is lost."""
     home = lively_home(tmp_path)
     whole, eyes = Wholeness(home, tmp_path / "as-it-was"), Eyes(home)
-    hands = Hands(home, seed=8)
-    hands.deal_out(rings.KILLS // 2, whole, eyes)
-    whole.put_back()
-    whole.require(eyes)
-    hands.deal_out(rings.KILLS, whole, eyes)
+    with Hands(home, seed=8) as hands:
+        hands.deal_out(rings.KILLS // 2, whole, eyes)
+        whole.put_back()
+        whole.require(eyes)
+        hands.deal_out(rings.KILLS, whole, eyes)
     whole.require_word_kept()
     whole.require_any_copy_catches_up()

@@ -680,7 +680,7 @@ class TestPublic:
             "home.toml",
             "edition.toml",
             "store.db",
-            "journal/journal.jsonl",
+            "journal/000000000001.jsonl",
             str(key.relative_to(home)),
         ]
         for target in targets:

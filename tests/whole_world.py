@@ -49,7 +49,7 @@ from ca.store.stores import Stores
 from front.assembly import World, open_world
 from front.keeping_word import Published
 from front.receipts import find_records
-from tests.many_hands import failures, tellings
+from tests.many_hands import FILES, failures, tellings
 
 FOLLOWED = (
     table.generations,
@@ -65,7 +65,6 @@ FOLLOWED = (
 )
 """What the journal tells of, and nothing else does."""
 OWN = AuthorityId("jpki-31")
-FILES = ("store.db", "tottori.db")
 HOLD, LIFTED = RevocationReason.CERTIFICATE_HOLD, RevocationReason.REMOVE_FROM_CRL
 _COMPROMISE = {RevocationReason.KEY_COMPROMISE, RevocationReason.CA_COMPROMISE}
 
@@ -121,6 +120,12 @@ def _entry(one: x509.RevokedCertificate) -> Listed:
         elif isinstance(extension.value, x509.InvalidityDate):
             since = extension.value.invalidity_date_utc
     return one.revocation_date_utc, reason, since
+
+
+def newest_lists(repository: Path) -> dict[Path, ReadList]:
+    """What relying parties get now, but for delta lists."""
+    paths = repository.glob("g/*/crl/*.crl")
+    return {path: parsed(path.read_bytes()) for path in paths if not path.name.endswith(".delta.crl")}
 
 
 class Eyes:
@@ -231,7 +236,6 @@ class Story:
         if reason is LIFTED:
             assert fate.reason is HOLD, "only a hold is lifted"
             fate.lifts += 1
-            fate.revoked_at = at
         else:
             assert rank(reason) > rank(fate.reason), f"{certificate} goes from {fate.reason} to {reason}"
             if rank(fate.reason) == 0:

@@ -162,10 +162,15 @@ class Drafting:
     def _last(self, scope: Scope) -> tuple[int, datetime | None]:
         """The highest number and moment of the scope's lists that are out, by the store and by what is public.
 
-        A list that was intended and never came out has left no trace, so its number may be given again.
+        A list that was intended and never came out has left no trace, so its number may be given again. One that lies
+        under its number came out, even if death kept it from being the newest.
         """
         generation = self.issuer.id
         numbers, moments = [0], list[datetime]()
+        intended = lists.newest_intended(self.connection, generation, scope)
+        if intended is not None and self._lies_there(intended):
+            numbers.append(intended.number)
+            moments.append(intended.this_update)
         for delta in (False, True):
             record = lists.newest_placed(self.connection, generation, scope, delta=delta)
             if record is not None:
@@ -180,6 +185,12 @@ class Drafting:
                 numbers.append(head.number or 0)
                 moments.append(head.this_update)
         return max(numbers), max(moments, default=None)
+
+    def _lies_there(self, record: ListRecord) -> bool:
+        file = self.publisher.numbered(self.issuer.id, record.scope, record.number)
+        if file is not None:
+            file.close()
+        return file is not None
 
     def _written(self, wanted: _Wanted, draft: ListDraft, names: Contents, base: Base | None) -> DraftedList:
         """Lint the list and write it into a file."""

@@ -125,9 +125,10 @@ def check_list(
     where = f"list {part.id.generation}/{part.scope}"
     of = f"the list of {utc_text(this_update)}"
     if listed is not None:
-        problem = _contradiction(part, listed)
-        if problem:
-            return Line(what, where, Verdict.REFUTED, f"{of} {problem}")
+        contradiction = _contradiction(part, listed)
+        if contradiction is not None:
+            verdict, words = contradiction
+            return Line(what, where, verdict, f"{of} {words}")
         return Line(what, where, Verdict.CONFIRMED, f"{of} names it for {listed.reason.word}")
     return Line(what, where, *_not_listed(said, part, this_update, status, at))
 
@@ -142,8 +143,8 @@ def _not_listed(
         return Verdict.NOT_YET, f"{of} is older; due by {utc_text(said.lists_by)}"
     if status is not None and status.expired:
         return Verdict.CANNOT_TELL, "it has expired, and lists need not name it any more"
-    if status is not None and status.good and part.reason == RevocationReason.CERTIFICATE_HOLD.word:
-        return Verdict.CANNOT_TELL, "it was on hold, and is good: the hold may have been lifted"
+    if status is not None and _perhaps_lifted(part, status):
+        return Verdict.CANNOT_TELL, "it was on hold, and the hold may have been lifted"
     return Verdict.REFUTED, f"{of} does not name it"
 
 
@@ -151,9 +152,10 @@ def check_status(said: Statement, part: CertificatePart, status: StatusSight, at
     """Whether the responder's answer keeps the receipt's word."""
     what, where = part.certificate, f"status of {part.id.generation}"
     if status.revocation is not None:
-        problem = _contradiction(part, status.revocation)
-        if problem:
-            return Line(what, where, Verdict.REFUTED, f"the answer {problem}")
+        contradiction = _contradiction(part, status.revocation)
+        if contradiction is not None:
+            verdict, words = contradiction
+            return Line(what, where, verdict, f"the answer {words}")
         words = f"revoked for {status.revocation.reason.word}"
         return Line(what, where, Verdict.CONFIRMED, words)
     words = "good" if status.known else "unknown"
@@ -161,19 +163,29 @@ def check_status(said: Statement, part: CertificatePart, status: StatusSight, at
         return Line(what, where, Verdict.CONFIRMED, words)
     if at <= said.status_by:
         return Line(what, where, Verdict.NOT_YET, f"{words}; due by {utc_text(said.status_by)}")
-    if status.good and part.reason == RevocationReason.CERTIFICATE_HOLD.word:
+    if _perhaps_lifted(part, status):
         return Line(what, where, Verdict.CANNOT_TELL, "good: the hold may have been lifted")
     return Line(what, where, Verdict.REFUTED, words)
 
 
-def _contradiction(part: CertificatePart, now: Revocation) -> str | None:
-    """What cannot have become of the receipt's word since."""
+def _perhaps_lifted(part: CertificatePart, status: StatusSight) -> bool:
+    """Whether a hold is not there any more, or is one that came later."""
+    later = status.revocation is not None and status.revocation.revoked_at > part.revoked_at
+    return part.reason == RevocationReason.CERTIFICATE_HOLD.word and (status.good or later)
+
+
+def _contradiction(part: CertificatePart, now: Revocation) -> tuple[Verdict, str] | None:
+    """What cannot have become of the receipt's word since, or only if there was more that it does not know."""
     before = RevocationReason.recorded(part.reason)
     if now.reason is before:
         # Of two moments the earlier one stays (ITU-T X.509 (2008) 8.5.2.2): it may have been on hold before.
-        kept = now.revoked_at == min(now.revoked_at, part.revoked_at)
-        return None if kept else f"says that it ended later, on {utc_text(now.revoked_at)}"
-    return None if now.reason in _later(before) else f"names it for {now.reason.word}"
+        if now.revoked_at <= part.revoked_at:
+            return None
+        words = f"says that it ended later, on {utc_text(now.revoked_at)}"
+        if before is RevocationReason.CERTIFICATE_HOLD:
+            return Verdict.CANNOT_TELL, f"{words}: the hold may have been lifted meanwhile"
+        return Verdict.REFUTED, words
+    return None if now.reason in _later(before) else (Verdict.REFUTED, f"names it for {now.reason.word}")
 
 
 @cache

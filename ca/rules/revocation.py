@@ -90,6 +90,8 @@ def change(before: Revocation | None, after: Revocation) -> Revocation:
         RevocationRefused: The change is not in the table; nothing is to be recorded.
     """
     if before is None or before.reason is _LIFTED:
+        if after.reason is _LIFTED:
+            raise RevocationRefused(f"serial {after.serial}", "is not on hold, and cannot be let go")
         return after
     assert before.serial == after.serial, "a change concerns one certificate"
     if after.reason not in CHANGES[before.reason]:

@@ -110,6 +110,11 @@ def newest_placed(
     return _first(connection, generation, query)
 
 
+def newest_intended(connection: Connection, generation: GenerationId, scope: Scope) -> ListRecord | None:
+    """The complete list of the highest number in this scope, whether it was placed or not."""
+    return _first(connection, generation, _newest_first(lists, generation, scope))
+
+
 def oldest_placed(connection: Connection, generation: GenerationId, scope: Scope) -> ListRecord | None:
     """The first complete list of the scope that was placed."""
     query = _of_scope(lists, generation, scope).where(lists.c.digest.is_not(None))
