@@ -11,7 +11,7 @@ from bridge.repository.signing import sign_statement
 from ca.errors import BadInput, KakehashiError, StorageFailed
 from ca.model import CertificateId
 from ca.revoking.by_hand import Ended
-from ca.revoking.events import EventOutcome, Outcome
+from ca.revoking.events import EventOutcome, Outcome, told_apart
 from ca.revoking.feed import Feed
 from ca.revoking.receipts import (
     Acknowledged,
@@ -21,8 +21,9 @@ from ca.revoking.receipts import (
     encode_statement,
     make_statement,
 )
-from ca.store import register
-from ca.store.entries import EventEntry, OrderEntry
+from ca.rules.residents import Change
+from ca.store import quarantine, register
+from ca.store.entries import Entry, EventEntry, OrderEntry, QuarantineEntry
 from ca.store.journal import Head, Record
 from ca.store.records import decode
 from ca.store.segments import beginning, walk
@@ -111,14 +112,20 @@ def _earlier(world: World, feed: Feed, outcomes: Sequence[Outcome]) -> list[Ackn
     changes = {change.id: change for change in feed.changes if change.id in known}
     with world.stores.nation.reading() as connection:
         indices = [register.journal_index_of(connection, event) for event in changes]
+        indices += [case.journal_index for case in quarantine.of_events(connection, changes)]
     records = find_records(world.stores.journal.folder, (index for index in indices if index))
     return [
         acknowledged(head, record)
         for head, record in records.values()
-        if isinstance(record.entry, EventEntry)
-        # Not another event under its id: that one waits in the quarantine.
-        and changes.get(record.entry.event) == register.change_of(record.entry)
+        if (told := _told(record.entry)) is not None and changes.get(told.id) == told
     ]
+
+
+def _told(entry: Entry) -> Change | None:
+    """The event that a record acknowledges: one that the register knows, or one set apart that came under its id."""
+    if isinstance(entry, QuarantineEntry):
+        return None if entry.facts is None else register.change_of(told_apart(entry.facts))
+    return register.change_of(entry) if isinstance(entry, EventEntry) else None
 
 
 def _orders(outcome: Outcome) -> tuple[OrderEntry, ...]:

@@ -284,6 +284,9 @@ def test_an_event_sent_under_a_known_id_gets_no_receipt_of_the_other(given_word,
     assert record["digest"] not in known
     by_quarantine = written(tmp_path, answer.json["receipt"])
     assert ("confirmed", "journal") in verdicts(checked(given_word, by_quarantine))
+    again = given_word.server.post("/api/events", feed_file(another), key=REGISTER)
+    assert again.json["outcomes"][0]["outcome"] == "replayed"
+    assert statement(again.json["receipt"])["records"] == [record]
 
 
 def test_commands_and_officers_get_receipts_too(given_word, tmp_path):

@@ -297,10 +297,15 @@ class Wholeness:
         yield from found[self.told.get(role, 0) :]
         self.told[role] = len(found)
 
+    def _answers_in_the_inbox(self) -> list[dict[str, Any]]:
+        inbox = self.home.parent / "inbox"
+        assert not list(inbox.glob("refused/*")), "every file is right"
+        return [json.loads(path.read_bytes()) for path in inbox.glob("done/*.answer.json")]
+
     def _require_promises(self, world: World) -> None:
         """Whatever anybody was told stands in the journal and in the databases."""
         story = self.story
-        for one in self._new("register"):
+        for one in [*self._new("register"), *self._answers_in_the_inbox()]:
             for outcome in one["outcomes"]:
                 if outcome["case"] is not None:
                     assert story.cases[outcome["case"]] == outcome["event"]
@@ -435,12 +440,12 @@ class Wholeness:
 
     def require_word_kept(self) -> None:
         """Every receipt that was ever given is confirmed by the journal, and refuted by nothing that is published."""
-        given = [
-            one["receipt"]
-            for role in ("register", "officers")
-            for one in tellings(self.home, role)
-            if "receipt" in one
+        told = [
+            *tellings(self.home, "register"),
+            *tellings(self.home, "officers"),
+            *self._answers_in_the_inbox(),
         ]
+        given = [one["receipt"] for one in told if "receipt" in one]
         with open_world(self.home, str) as world:
             published = Published.read(FolderSource(world.home.repository), None, world.clock())
             for fields in given:
