@@ -111,9 +111,9 @@ def told(home: Path, role: str) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def tellings(home: Path, role: str) -> list[dict[str, Any]]:
-    """What somebody was told."""
-    return [json.loads(line) for line in lines(told_path(home, role))]
+def tellings(home: Path, role: str, after: int = 0) -> list[dict[str, Any]]:
+    """What somebody was told, but for so many tellings at the beginning."""
+    return [json.loads(line) for line in lines(told_path(home, role))[after:]]
 
 
 def failures(home: Path) -> list[str]:

@@ -99,6 +99,23 @@ class TestHeads:
             placed(engines, NOW + HOUR)
         assert published_head(engines.repository) == before
 
+    def test_none_is_placed_over_one_of_another_story_however_far_the_journal_reaches(
+        self, engines, tmp_path
+    ):
+        """As when an old copy of a whole home goes on by itself."""
+        more(engines)
+        placed(engines, NOW)
+        before = published_head(engines.repository)
+        with engine_world(tmp_path / "another") as another:
+            another.issued(kinds=(CertificateKind.USER_AUTHENTICATION,))
+            more(another)
+            assert another.stores.journal.head().count > before.count
+            shutil.copytree(engines.repository.folder / "journal", another.repository.folder / "journal")
+            with pytest.raises(HomeRefused, match="is not the one that the public head names") as refused:
+                placed(another, NOW + HOUR)
+            assert refused.value.place == f"journal record {before.count}"
+            assert published_head(another.repository) == before
+
     def test_they_are_served(self, engines):
         placed(engines, NOW)
         app = Flask(__name__)

@@ -456,6 +456,8 @@ GOOD = answered()
         (MOVED, None, NEW, GOOD, LATER, NO),
         (MOVED, None, NEW, answered(MOVED, expired=True), LATER, UNTOLD),
         (HOLD, None, NEW, GOOD, LATER, UNTOLD),
+        (HOLD, None, NEW, None, LATER, UNTOLD),
+        (HOLD, None, NEW, answered(known=False), LATER, NO),
         (HOLD, None, NEW, answered(HOLD), LATER, NO),
         # It was lifted meanwhile, and something came again.
         (HOLD, ended(HOLD, NEW), NEW, None, LATER, UNTOLD),

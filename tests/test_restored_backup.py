@@ -25,8 +25,8 @@ from tests.batch_files import row, sent, write_zip
 from tests.commands import done, refused
 from tests.feed_files import feed_file
 from tests.many_hands import FILES, approved
+from tests.read_lists import ReadList, newest_lists
 from tests.served_world import Home, Judge, Served, change, home_on, served
-from tests.whole_world import ReadList, newest_lists
 
 OWN = ("--authority-database", "jpki-31=sqlite:///tottori.db")
 OFFICER = ("--officer", "ito")

@@ -18,7 +18,8 @@ import pytest
 from tests import rings
 from tests.engine_world import Running
 from tests.many_hands import ROLES, failures, lively_home, told
-from tests.whole_world import Eyes, Wholeness
+from tests.read_lists import Eyes
+from tests.whole_world import Wholeness
 
 
 class Hands:
@@ -51,7 +52,7 @@ class Hands:
             assert failures(self.home) == []
             assert time.monotonic() < deadline, f"nothing comes of the {role}'s work"
             eyes.look()
-            time.sleep(0.01)
+            time.sleep(0.02)
         time.sleep(self.dice.uniform(0.0, 0.3))
 
     def deal_out(self, deaths: int, whole: Wholeness, eyes: Eyes) -> None:

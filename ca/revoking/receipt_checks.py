@@ -143,7 +143,7 @@ def _not_listed(
         return Verdict.NOT_YET, f"{of} is older; due by {utc_text(said.lists_by)}"
     if status is not None and status.expired:
         return Verdict.CANNOT_TELL, "it has expired, and lists need not name it any more"
-    if status is not None and _perhaps_lifted(part, status):
+    if _perhaps_lifted(part, status):
         return Verdict.CANNOT_TELL, "it was on hold, and the hold may have been lifted"
     return Verdict.REFUTED, f"{of} does not name it"
 
@@ -168,10 +168,12 @@ def check_status(said: Statement, part: CertificatePart, status: StatusSight, at
     return Line(what, where, Verdict.REFUTED, words)
 
 
-def _perhaps_lifted(part: CertificatePart, status: StatusSight) -> bool:
-    """Whether a hold is not there any more, or is one that came later."""
-    later = status.revocation is not None and status.revocation.revoked_at > part.revoked_at
-    return part.reason == RevocationReason.CERTIFICATE_HOLD.word and (status.good or later)
+def _perhaps_lifted(part: CertificatePart, status: StatusSight | None) -> bool:
+    """Whether a hold is not there any more, or is one that came later, or nobody said."""
+    if part.reason != RevocationReason.CERTIFICATE_HOLD.word:
+        return False
+    now = None if status is None else status.revocation
+    return status is None or status.good or (now is not None and now.revoked_at > part.revoked_at)
 
 
 def _contradiction(part: CertificatePart, now: Revocation) -> tuple[Verdict, str] | None:

@@ -36,11 +36,15 @@ class Journal:
         folder: Where its files lie.
         mirror: Where a second copy of them is kept; an empty folder is filled from the first.
         archive: Where what the records speak of is kept.
+
+    Attributes:
+        vouched: Count and digest of a head that was found to be of this journal; what is public is compared once.
     """
 
     def __init__(self, folder: Path, mirror: Path | None = None, archive: Archive | None = None) -> None:
         self.folder = folder
         self.archive = archive
+        self.vouched: tuple[int, str] | None = None
         self._mirror = mirror
         self._copies = [Copy(folder)] if mirror is None else [Copy(folder), Copy(mirror)]
 
