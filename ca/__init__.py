@@ -1,6 +1,6 @@
 """Certificate authorities: rules, bytes, issuing, revoking, storing.
 
-Read in this order: errors, birth, model, names, suites, clock, chance, rules, profiles, lint, wire, keys,
+Read in this order: errors, birth, model, names, suites, clock, chance, rules, profiles, lint, wire, keys, journal,
 store, issuing, revoking. A module imports only what is named before it (tests/test_architecture.py holds the line).
 """
 

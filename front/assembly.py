@@ -22,11 +22,11 @@ from ca.errors import KakehashiError
 from ca.issuing import cycle
 from ca.issuing.authority import Registration
 from ca.issuing.issuer import Issuers
+from ca.journal.archive import archive_key
 from ca.keys.vault import KeyVault
 from ca.names import Municipalities
-from ca.revoking.events import EventDesk
-from ca.revoking.publication import publish_changes
-from ca.store.archive import archive_key
+from ca.revoking.deciding.desk import EventDesk
+from ca.revoking.lists.publication import publish_changes
 from ca.store.lists import ListRecord
 from ca.store.stores import Stores
 from front.databases import open_stores

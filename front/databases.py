@@ -13,11 +13,11 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from ca.errors import BadInput, Conflict, HomeRefused
+from ca.journal.archive import Archive
+from ca.journal.journal import Journal
 from ca.model import authority_id
 from ca.store import marks
-from ca.store.archive import Archive
 from ca.store.engine import Store, sqlite_url
-from ca.store.journal import Journal
 from ca.store.schema import migrate
 from ca.store.stores import Stores
 from front.home import Description, Home, chance_of, storage_errors

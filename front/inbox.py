@@ -29,9 +29,9 @@ import msgspec
 
 from ca.clock import utc_text
 from ca.errors import BadInput, Conflict
-from ca.revoking.feed import FORM, SUFFIXES, read_file
-from ca.revoking.feed_events import LARGEST_FILE
-from ca.store.durable import storage_errors, sync, write_at
+from ca.journal.durable import storage_errors, sync, write_at
+from ca.revoking.feed.events import LARGEST_FILE
+from ca.revoking.feed.files import FORM, SUFFIXES, read_file
 from front.assembly import World
 from front.outcomes import error_fields, outcome_fields
 from front.receipts import feed_receipt_fields

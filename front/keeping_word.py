@@ -14,9 +14,9 @@ from bridge.relying.statements import check_statement
 from ca.clock import utc_text
 from ca.errors import BadInput, KakehashiError
 from ca.model import GenerationId, Revocation, Serial
-from ca.revoking.receipt_checks import Line, Verdict, check_heads, check_list, check_status
-from ca.revoking.receipts import CertificatePart, Receipt
-from ca.revoking.sights import HeadSight, StatusSight
+from ca.revoking.assurance.receipt_checks import Line, Verdict, check_heads, check_list, check_status
+from ca.revoking.assurance.receipts import CertificatePart, Receipt
+from ca.revoking.assurance.sights import HeadSight, StatusSight
 from ca.wire.facts import CertificateFacts
 from front.watching.lists import fetch_list, see_list
 from front.watching.published import (

@@ -16,9 +16,9 @@ from bridge.repository.contents import publish_certificates, publish_lists, publ
 from bridge.repository.folder import Repository
 from ca import suites
 from ca.errors import BadInput, Conflict, StorageFailed
+from ca.journal.archive import archive_key
 from ca.keys import pool
 from ca.keys.vault import KeyVault
-from ca.store.archive import archive_key
 from ca.suites import Use
 from front.assembly import PassphraseSource, plan_of
 from front.databases import make_stores, require_empty

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from ca.errors import BadInput, Conflict
-from ca.store.segments import Head
+from ca.journal.segments import Head
 from front.databases import journal_of
 from front.home import Home
 

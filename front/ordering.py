@@ -7,7 +7,7 @@ from datetime import timedelta
 from time import perf_counter
 
 from ca.clock import Clock
-from ca.revoking.mass import advance
+from ca.revoking.deciding.mass import advance
 from ca.store.orders import OrderRecord
 from ca.store.stores import Stores
 

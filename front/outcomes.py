@@ -6,7 +6,7 @@ from typing import Any
 
 from ca.clock import utc_text
 from ca.errors import KakehashiError
-from ca.revoking.events import Outcome
+from ca.revoking.deciding.desk import Outcome
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from bridge.repository.signing import sign_statement
 from ca.errors import BadInput, KakehashiError, StorageFailed
+from ca.journal.entries import Entry, EventEntry, OrderEntry, QuarantineEntry
+from ca.journal.journal import Head, Record
+from ca.journal.records import decode
+from ca.journal.segments import beginning, walk
 from ca.model import CertificateId
-from ca.revoking.by_hand import Ended
-from ca.revoking.events import EventOutcome, Outcome, told_apart
-from ca.revoking.feed import Feed
-from ca.revoking.receipts import (
+from ca.revoking.assurance.receipts import (
     Acknowledged,
     Receipt,
     acknowledged,
@@ -21,12 +22,11 @@ from ca.revoking.receipts import (
     encode_statement,
     make_statement,
 )
+from ca.revoking.deciding.by_hand import Ended
+from ca.revoking.deciding.desk import EventOutcome, Outcome, told_apart
+from ca.revoking.feed.files import Feed
 from ca.rules.residents import Change
 from ca.store import quarantine, register
-from ca.store.entries import Entry, EventEntry, OrderEntry, QuarantineEntry
-from ca.store.journal import Head, Record
-from ca.store.records import decode
-from ca.store.segments import beginning, walk
 from front.assembly import World
 from front.logs import log
 

@@ -23,7 +23,7 @@ from bridge.repository.contents import publish_lists
 from bridge.repository.heads import publish_head
 from ca.clock import system_clock
 from ca.errors import KakehashiError, ListBlocked
-from ca.revoking.publication import publish_changes
+from ca.revoking.lists.publication import publish_changes
 from ca.store import clients, orders
 from ca.store.orders import OrderState
 from front.assembly import World

@@ -12,7 +12,7 @@ from ca.keys.signer import key_identifier, verify
 from ca.model import Revocation, RevocationReason, Serial
 from ca.profiles.extensions import KeyUse
 from ca.profiles.services import OCSP_SIGNING
-from ca.revoking.sights import StatusSight
+from ca.revoking.assurance.sights import StatusSight
 from ca.suites import Use, of_algorithm, require
 from ca.wire import der, walk
 from ca.wire.facts import CertificateFacts, read_certificate, read_extensions

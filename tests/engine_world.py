@@ -42,6 +42,8 @@ from ca.chance import Chance, SeededChance, SystemChance
 from ca.issuing.authority import Registration
 from ca.issuing.cycle import IssuedCertificate
 from ca.issuing.issuer import Issuer, Issuers
+from ca.journal.archive import Archive
+from ca.journal.journal import Journal, Turn
 from ca.keys import pool
 from ca.keys.vault import TestVault
 from ca.model import (
@@ -63,9 +65,7 @@ from ca.model import (
 from ca.names import Municipalities
 from ca.store import officers
 from ca.store.applications import Application
-from ca.store.archive import Archive
 from ca.store.engine import Store, sqlite_url
-from ca.store.journal import Journal, Turn
 from ca.store.schema import migrate
 from ca.store.stores import Stores
 from ca.store.tables import metadata

@@ -6,7 +6,7 @@ import io
 import json
 from datetime import datetime, timedelta, timezone
 
-from ca.revoking.feed_csv import WORDS
+from ca.revoking.feed.in_csv import WORDS
 from ca.rules.residents import ChangeKind
 
 JST = timezone(timedelta(hours=9))

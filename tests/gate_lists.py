@@ -14,7 +14,7 @@ from ca.keys.signer import SoftwareSigner
 from ca.model import GenerationId, Revocation, RevocationReason, Serial
 from ca.profiles.extensions import Holds
 from ca.profiles.lists import ListDraft, draft_delta
-from ca.revoking.gate import Base, Before, Expectation
+from ca.revoking.lists.gate import Base, Before, Expectation
 from ca.wire.lists import encode_entry, write_signature, write_unsigned
 from ca.wire.tbs import signed
 from tests.builders import AUTHORITY, KEYS, NOW, list_draft_of, place_of, public_key, revocation_of

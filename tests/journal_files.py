@@ -8,7 +8,7 @@ import threading
 from datetime import UTC, datetime
 from itertools import count as counting
 
-from ca.store.entries import RevocationEntry
+from ca.journal.entries import RevocationEntry
 
 AT = datetime(2015, 4, 1, tzinfo=UTC)
 

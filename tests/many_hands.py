@@ -24,11 +24,11 @@ import msgspec
 
 from ca.errors import BadInput, Conflict, CsrRefused, RevocationRefused
 from ca.model import RESIDENT_KINDS, CertificateId, GenerationId, RevocationReason
-from ca.revoking import mass
-from ca.revoking.by_hand import revoke
-from ca.revoking.feed import read_file
-from ca.revoking.order_file import NamedCertificates
-from ca.revoking.quarantine import CaseDecision, resolve
+from ca.revoking.deciding import mass
+from ca.revoking.deciding.by_hand import revoke
+from ca.revoking.deciding.order_file import NamedCertificates
+from ca.revoking.deciding.quarantine import CaseDecision, resolve
+from ca.revoking.feed.files import read_file
 from ca.rules.registration import State
 from ca.rules.residents import ChangeKind
 from ca.store import orders, quarantine

@@ -47,7 +47,7 @@ from ca.model import (
     RevocationReason,
     Serial,
 )
-from ca.revoking.by_hand import revoke
+from ca.revoking.deciding.by_hand import revoke
 from ca.store import officers
 from ca.store.engine import Store, sqlite_url
 from ca.store.schema import migrate

@@ -11,8 +11,8 @@ from pathlib import Path
 from cryptography import x509
 
 from bridge.repository.heads import read_head
+from ca.journal.journal import Head
 from ca.model import RevocationReason
-from ca.store.journal import Head
 
 HOLD, LIFTED = RevocationReason.CERTIFICATE_HOLD, RevocationReason.REMOVE_FROM_CRL
 _COMPROMISE = {RevocationReason.KEY_COMPROMISE, RevocationReason.CA_COMPROMISE}

@@ -24,8 +24,11 @@ PACKAGES = {  # what a package may import of ours
 }
 CA_ORDER = (
     "errors", "birth", "model", "names", "suites", "clock", "chance",
-    "rules", "profiles", "lint", "wire", "keys", "store", "issuing", "revoking",
+    "rules", "profiles", "lint", "wire", "keys", "journal", "store", "issuing", "revoking",
 )  # fmt: skip
+SMALLER_ROOMS = {
+    "revoking": ("feed", "deciding", "lists", "assurance")
+}  # rooms within a room of ca, in order
 BRIDGE_ROOMS = {  # what a room of bridge may import of bridge's other rooms
     "manifest": set(),
     "crossing": {"manifest"},
@@ -132,6 +135,20 @@ def rooms_of_ca_import_downward(source):
             continue
         if found.room not in CA_ORDER or CA_ORDER.index(found.room) > mine:
             yield found.line, f"ca/{source.room} imports {found.name}"
+
+
+def smaller_rooms_import_downward(source):
+    order = SMALLER_ROOMS.get(source.room) if source.package == "ca" else None
+    if not order or len(source.parts) == 2:
+        return
+    if source.parts[2] not in order:
+        yield 1, f"{source.parts[2]} has no place in ca/{source.room}"
+        return
+    for found in source.imports:
+        package, room, smaller, *_ = [*found.name.split("."), "", ""]
+        above = smaller not in order[: order.index(source.parts[2]) + 1]
+        if (package, room) == ("ca", source.room) and above:
+            yield found.line, f"ca/{source.room}/{source.parts[2]} imports {found.name}"
 
 
 def rooms_of_bridge_keep_apart(source):
@@ -249,7 +266,7 @@ def one_reading_of_revoked(source):
         if source.full(node.value) == words and id(node) not in asked:
             yield node.lineno, f"{ast.unparse(node)} is given out"
     # A list's own entries are compared with the list's own times there, and a receipt's words with what is said now.
-    if source.path.startswith("ca/lint/") or source.path == "ca/revoking/receipt_checks.py":
+    if source.path.startswith("ca/lint/") or source.path == "ca/revoking/assurance/receipt_checks.py":
         return
     for node in source.of(ast.Compare):
         ordered = any(isinstance(operator, ast.Lt | ast.LtE | ast.Gt | ast.GtE) for operator in node.ops)
@@ -259,7 +276,8 @@ def one_reading_of_revoked(source):
 
 
 RULES = (
-    packages_import_downward, rooms_of_ca_import_downward, rooms_of_bridge_keep_apart, rules_are_pure,
+    packages_import_downward, rooms_of_ca_import_downward, smaller_rooms_import_downward, rooms_of_bridge_keep_apart,
+    rules_are_pure,
     imports_are_absolute_and_at_the_top, modules_are_short, one_place_signs, private_keys_stay_in_their_room,
     one_clock, one_source_of_chance, one_reading_of_revoked,
 )  # fmt: skip
@@ -322,10 +340,13 @@ COUNTER_EXAMPLES = [
     (rooms_of_ca_import_downward, "ca/errors.py", "from ca.model import Serial"),
     (rooms_of_ca_import_downward, "ca/rules/validity.py", "from ca.profiles.practice import Practice"),
     (rooms_of_ca_import_downward, "ca/wire/tbs.py", "from ca import keys"),
-    (rooms_of_ca_import_downward, "ca/issuing/cycle.py", "import ca.revoking.by_hand"),
+    (rooms_of_ca_import_downward, "ca/issuing/cycle.py", "import ca.revoking.deciding.by_hand"),
     (rooms_of_ca_import_downward, "ca/issuing/cycle.py", "from ca.helpers import everything"),
     (rooms_of_ca_import_downward, "ca/helpers.py", ""),
     (rooms_of_ca_import_downward, "ca/__init__.py", "from ca.model import Serial"),
+    (smaller_rooms_import_downward, "ca/revoking/feed/events.py", "from ca.revoking.deciding.desk import EventDesk"),
+    (smaller_rooms_import_downward, "ca/revoking/feed/events.py", "from ca.revoking import lists"),
+    (smaller_rooms_import_downward, "ca/revoking/helpers.py", ""),
     (rooms_of_bridge_keep_apart, "bridge/relying/fetch.py", "from bridge.repository import Folder"),
     (rooms_of_bridge_keep_apart, "bridge/relying/fetch.py", "from bridge import crossing"),
     (rooms_of_bridge_keep_apart, "bridge/crossing/world.py", "from bridge.repository.folder import Folder"),

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from ca.chance import SeededChance, SystemChance
 from ca.errors import ArchiveDestroyed, HomeRefused, NotFound, StorageFailed
-from ca.store import archive as archive_module
-from ca.store.archive import Archive, archive_key
-from ca.store.entries import IntentEntry, IntentPart
-from ca.store.inspection import inspect
-from ca.store.journal import Journal
+from ca.journal import archive as archive_module
+from ca.journal.archive import Archive, archive_key
+from ca.journal.entries import IntentEntry, IntentPart
+from ca.journal.inspection import inspect
+from ca.journal.journal import Journal
 from tests.journal_files import AT, Refusing, entry, exit_code, in_a_process, killed_at, put
 
 KEY = archive_key(bytes(32))

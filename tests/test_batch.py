@@ -52,9 +52,9 @@ from ca.model import (
     Serial,
     resident_code,
 )
-from ca.revoking.by_hand import revoke
-from ca.revoking.events import EventDesk, EventOutcome
-from ca.revoking.feed import read_feed
+from ca.revoking.deciding.by_hand import revoke
+from ca.revoking.deciding.desk import EventDesk, EventOutcome
+from ca.revoking.feed.files import read_feed
 from ca.rules.validity import japanese_day
 from ca.store import batches, certificates, officers, revocations
 from ca.store.batches import BatchAnswer, BatchRecord

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from ca.errors import Conflict, KakehashiError
+from ca.journal.entries import EventEntry, IssuedEntry
+from ca.journal.journal import records
 from ca.model import CertificateId, CertificateKind, RevocationReason
-from ca.revoking.by_hand import revoke
-from ca.store.entries import EventEntry, IssuedEntry
-from ca.store.journal import records
+from ca.revoking.deciding.by_hand import revoke
 from front.applicants import ResidentParticulars, resident_of
 from front.assembly import open_world
 from front.worker import Worker

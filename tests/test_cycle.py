@@ -29,12 +29,13 @@ from ca.errors import Conflict, KeyRefused, LintRefused, NotFound, SuiteRetired
 from ca.issuing import cycle
 from ca.issuing.cycle import Intended, IssuedCertificate, Prepared, Signed
 from ca.issuing.holders import HolderCertificates, HolderRequest
+from ca.journal import durable
 from ca.keys.signer import Signer
 from ca.model import RESIDENT_KINDS, CertificateId, CertificateKind, GenerationId, Serial
 from ca.rules.registration import State
 from ca.rules.revocation import CertificateStatus, status_of
 from ca.rules.validity import years_period
-from ca.store import applications, certificates, durable, status
+from ca.store import applications, certificates, status
 from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.engine import Store
 from ca.store.tables import applications as applications_table

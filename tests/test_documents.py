@@ -19,23 +19,23 @@ import msgspec
 import pytest
 
 from bridge.crossing.edition import Edition
+from ca.journal.entries import Entry
 from ca.lint.candidate import PROFILES
 from ca.model import CertificateKind, Scope
 from ca.names import Attribute, DirectoryName
 from ca.profiles.extensions import NAMES, Holds, KeyUsage, KeyUse
 from ca.profiles.lists import ListPlace, draft_list
-from ca.revoking.feed import read_feed
-from ca.revoking.feed_csv import COLUMNS as COLUMNS_OF_FEEDS
-from ca.revoking.feed_csv import WORDS
-from ca.revoking.people import EventOutcome
-from ca.revoking.receipts import Statement
-from ca.revoking.watch import FindingKind
+from ca.revoking.assurance.receipts import Statement
+from ca.revoking.assurance.watch import FindingKind
+from ca.revoking.deciding.people import EventOutcome
+from ca.revoking.feed.files import read_feed
+from ca.revoking.feed.in_csv import COLUMNS as COLUMNS_OF_FEEDS
+from ca.revoking.feed.in_csv import WORDS
 from ca.rules.list_changes import Block
 from ca.rules.registration import State
 from ca.rules.residents import LAPSES, REASONS, Act
 from ca.rules.revocation import REASONS_FOR
 from ca.store.certificates import CertificateState
-from ca.store.entries import Entry
 from ca.suites import SHA256_RSA2048, SUITES
 from front import problems
 from front.app import create_app

@@ -22,6 +22,10 @@ from sqlalchemy import select
 from bridge.repository.layout import list_path
 from ca.errors import BadInput, Conflict, HomeRefused, StorageFailed
 from ca.issuing import cycle
+from ca.journal import durable, segments
+from ca.journal import journal as journal_module
+from ca.journal.entries import EventEntry
+from ca.journal.journal import Journal
 from ca.keys.codes import keyed_code
 from ca.model import (
     RESIDENT_KINDS,
@@ -31,16 +35,15 @@ from ca.model import (
     partition_scope,
     resident_code,
 )
-from ca.revoking import events, feed, feed_events
-from ca.revoking.by_hand import revoke
-from ca.revoking.events import EventDesk, EventOutcome
-from ca.revoking.feed import read_feed
-from ca.revoking.publication import publish_changes
+from ca.revoking.deciding import desk
+from ca.revoking.deciding.by_hand import revoke
+from ca.revoking.deciding.desk import EventDesk, EventOutcome
+from ca.revoking.feed import events as feed_events
+from ca.revoking.feed.events import Feed
+from ca.revoking.feed.files import read_feed
+from ca.revoking.lists.publication import publish_changes
 from ca.rules.residents import ChangeKind
-from ca.store import durable, register, revocations, segments
-from ca.store import journal as journal_module
-from ca.store.entries import EventEntry
-from ca.store.journal import Journal
+from ca.store import register, revocations
 from ca.store.tables import register_events
 from ca.store.tables import revocations as revocations_table
 from front.assembly import open_world
@@ -80,7 +83,7 @@ def desk_of(world: EngineWorld) -> EventDesk:
     return EventDesk(world.stores)
 
 
-def read(world: EngineWorld, octets: bytes, place="feed") -> feed.Feed:
+def read(world: EngineWorld, octets: bytes, place="feed") -> Feed:
     return read_feed(io.BytesIO(octets), place, world.vault.code_key())
 
 
@@ -289,7 +292,7 @@ class TestTwiceLateAndOutOfOrder:
         assert (world.dump(), journal_octets(world)) == before
 
     def test_many_events_keep_their_own_outcomes_in_their_order(self, world, monkeypatch):
-        monkeypatch.setattr(events, "_GROUP", 3)
+        monkeypatch.setattr(desk, "_GROUP", 3)
         world.issued()
         strangers = [event(f"s-{n}", "died", invented_code(n), "2015-03-01") for n in range(1, 7)]
         applied(world, strangers[4])
@@ -573,7 +576,7 @@ def apply_until(folder: Path, path: Path, last: int) -> None:
         step(name, lambda: write(descriptor, octets[: len(octets) // 2], offset))
         return write(descriptor, octets, offset)
 
-    events._GROUP = 4
+    desk._GROUP = 4
     os.pwrite = written
     os.fsync = lambda descriptor: (step("sync"), sync(descriptor), step("synced"))
     with opened(folder) as world:

@@ -7,11 +7,11 @@ import pytest
 
 from ca.errors import NotFound
 from ca.model import CertificateId, CertificateKind, RevocationReason, Serial
-from ca.revoking.by_hand import revoke
-from ca.revoking.events import EventDesk
-from ca.revoking.feed import read_feed
-from ca.revoking.publication import publish_changes
-from ca.revoking.story import Story, story
+from ca.revoking.assurance.story import Story, story
+from ca.revoking.deciding.by_hand import revoke
+from ca.revoking.deciding.desk import EventDesk
+from ca.revoking.feed.files import read_feed
+from ca.revoking.lists.publication import publish_changes
 from tests.commands import done, refused, run
 from tests.engine_world import CODE, NOW, EngineWorld, engine_world
 from tests.feed_files import event, feed_file

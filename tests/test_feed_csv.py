@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ca.errors import BadInput
-from ca.revoking import feed_events
-from ca.revoking.feed import read_feed, read_file
-from ca.revoking.feed_csv import COLUMNS, WORDS, Encoding, Label, read_csv
+from ca.revoking.feed import events as feed_events
+from ca.revoking.feed.files import read_feed, read_file
+from ca.revoking.feed.in_csv import COLUMNS, WORDS, Encoding, Label, read_csv
 from ca.rules.residents import ChangeKind
 from front.demo.people import invented_code
 from tests.feed_files import HEADINGS, JST, csv_file, event, feed_file

@@ -6,7 +6,7 @@ import pytest
 
 from ca.errors import BadInput
 from ca.keys.codes import keyed_code
-from ca.revoking.feed import read_feed, read_file
+from ca.revoking.feed.files import read_feed, read_file
 from front.demo.people import invented_code
 from tests.feed_files import event, feed_file
 

@@ -20,8 +20,8 @@ from ca.errors import ListBlocked
 from ca.model import Revocation, RevocationReason, Scope, Serial
 from ca.names import DirectoryName
 from ca.profiles.extensions import FreshestPoint, Holds, IssuingPoint, ListExtension
-from ca.revoking import gate_entries
-from ca.revoking.gate import USUAL, Before, pass_gate, require_places
+from ca.revoking.lists import gate_entries
+from ca.revoking.lists.gate import USUAL, Before, pass_gate, require_places
 from ca.rules.list_changes import Block, Jump, JumpLimit
 from ca.wire import der
 from ca.wire.extensions import encode_extension

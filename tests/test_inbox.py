@@ -12,8 +12,8 @@ import pytest
 
 import front.inbox
 from ca.errors import BadInput, StorageFailed
-from ca.revoking import feed_events
-from ca.revoking.events import EventDesk
+from ca.revoking.deciding.desk import EventDesk
+from ca.revoking.feed import events as feed_events
 from front.assembly import open_world
 from front.demo.people import invented_code
 from front.inbox import take

@@ -17,8 +17,8 @@ from bridge.relying.snapshot import Snapshot
 from bridge.relying.verify import Trust, verify
 from ca.issuing.cycle import IssuedCertificate
 from ca.model import LOCAL_KINDS, RESIDENT_KINDS, CertificateKind, LocalHolder, OfficialPost, RevocationReason
-from ca.revoking.by_hand import revoke
-from ca.revoking.publication import publish
+from ca.revoking.deciding.by_hand import revoke
+from ca.revoking.lists.publication import publish
 from front.assembly import World as OpenedWorld
 from front.assembly import open_world
 from front.demo.openssl import OpensslJudge, from_folder, write_certificate

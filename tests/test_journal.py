@@ -21,10 +21,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ca.errors import HomeRefused, StorageFailed
-from ca.store import copies, durable, segments
-from ca.store.entries import EventEntry, OrderEntry, RevocationEntry
-from ca.store.inspection import inspect
-from ca.store.journal import Head, Journal, records
+from ca.journal import copies, durable, segments
+from ca.journal.entries import EventEntry, OrderEntry, RevocationEntry
+from ca.journal.inspection import inspect
+from ca.journal.journal import Head, Journal, records
 from tests.journal_files import AT, Refusing, entry, exit_code, in_a_process, killed_at, put
 
 EMPTY = Head(0, "0" * 64)
@@ -70,7 +70,7 @@ def same(folder):
 @pytest.fixture
 def small(monkeypatch):
     """Files that are full after a few records."""
-    monkeypatch.setattr("ca.store.journal.SEGMENT", 500)
+    monkeypatch.setattr("ca.journal.journal.SEGMENT", 500)
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ AGAINST_HEADS = [
 def ten(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ten")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ca.store.journal.SEGMENT", 500)
+        patch.setattr("ca.journal.journal.SEGMENT", 500)
         made = begun(folder, 3, 3, 3, 1, mirrored=False)
     return folder / "main", made.head()
 
@@ -319,7 +319,7 @@ class TestVerifying:
         made = begun(folder, mirrored=False)
         given_heads, words = [], []
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("ca.store.journal.SEGMENT", 500)
+            patch.setattr("ca.journal.journal.SEGMENT", 500)
             for size, number in zip(sizes, counting(), strict=False):
                 wanted = [RevocationEntry(texts[(number + n) % len(texts)], "", AT, ()) for n in range(size)]
                 words += [one.cause for one in wanted]

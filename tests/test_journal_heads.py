@@ -11,9 +11,9 @@ from flask import Flask
 from bridge.repository.heads import publish_head, published_head
 from bridge.repository.layout import kept_head_path
 from ca.errors import ArchiveDestroyed, HomeRefused
+from ca.journal.inspection import inspect
+from ca.journal.segments import Head, segments
 from ca.model import CertificateKind
-from ca.store.inspection import inspect
-from ca.store.segments import Head, segments
 from front.assembly import home_plan, open_world
 from front.home import Home
 from front.public import public

@@ -26,6 +26,7 @@ from bridge.repository.contents import publish_certificates, publish_lists, publ
 from bridge.repository.layout import delta_path, list_path
 from ca.errors import KeyRefused, ListBlocked
 from ca.issuing.cycle import IssuedCertificate
+from ca.journal.entries import OrderEntry, RevocationEntry
 from ca.keys.pool import public_test_key
 from ca.keys.signer import SoftwareSigner, verify_digest
 from ca.keys.signer import verify as verify_message
@@ -35,12 +36,11 @@ from ca.model import FULL, GenerationId, Revocation, RevocationReason, Scope, Se
 from ca.profiles.extensions import Holds
 from ca.profiles.lists import draft_delta
 from ca.profiles.practice import ListPractice
-from ca.revoking.drafting import Drafting
-from ca.revoking.publication import due, publish_changes
+from ca.revoking.lists.drafting import Drafting
+from ca.revoking.lists.publication import due, publish_changes
 from ca.store import blocked, contents, lists, revocations
 from ca.store.changes import touched_since
 from ca.store.contents import Contents
-from ca.store.entries import OrderEntry, RevocationEntry
 from ca.store.lists import ListRecord
 from ca.suites import SHA256_P256, SHA256_RSA2048, SHA384_P384, Suite
 from ca.wire.lists import encode_entry, tbs_list, write_signature, write_unsigned

@@ -23,6 +23,7 @@ from sqlalchemy import event as engine_event
 from sqlalchemy import insert, select
 
 from ca.errors import BadInput, Conflict, KakehashiError, NotFound, NotPermitted, RevocationRefused
+from ca.journal.entries import RevocationEntry
 from ca.model import (
     AuthorityId,
     CertificateId,
@@ -35,14 +36,13 @@ from ca.model import (
     Scope,
     Serial,
 )
-from ca.revoking import mass
-from ca.revoking.by_hand import revoke
-from ca.revoking.order_file import NamedCertificates, read_certificate_ids
+from ca.revoking.deciding import mass
+from ca.revoking.deciding.by_hand import revoke
+from ca.revoking.deciding.order_file import NamedCertificates, read_certificate_ids
 from ca.store import batches, certificates, lives, orders, revocations
 from ca.store import tables as table
 from ca.store.batches import BatchAnswer, BatchRecord
 from ca.store.certificates import CertificateRecord, CertificateState
-from ca.store.entries import RevocationEntry
 from ca.store.orders import By, OrderRecord, OrderState, Progress, Selection
 from ca.wire.lists import encode_entry
 from tests import engine_world as worlds

@@ -22,8 +22,8 @@ from ca.model import (
     resident_code,
 )
 from ca.names import Municipalities
-from ca.revoking.events import EventDesk
-from ca.revoking.feed import read_feed, read_file
+from ca.revoking.deciding.desk import EventDesk
+from ca.revoking.feed.files import read_feed, read_file
 from ca.rules.residents import ChangeKind
 from ca.store import holdings
 from ca.store.tables import certificates, revocations

@@ -21,16 +21,16 @@ from sqlalchemy import event as engine_event
 from ca.chance import SystemChance
 from ca.errors import HomeRefused, KakehashiError, RevocationRefused
 from ca.issuing import cycle
+from ca.journal.entries import IntentEntry, IssuedEntry
 from ca.model import RESIDENT_KINDS, CertificateId, CertificateKind, GenerationId, RevocationReason, Serial
-from ca.revoking.by_hand import revoke
-from ca.revoking.events import EventDesk
-from ca.revoking.publication import publish_changes
+from ca.revoking.deciding.by_hand import revoke
+from ca.revoking.deciding.desk import EventDesk
+from ca.revoking.lists.publication import publish_changes
 from ca.rules.registration import State
 from ca.rules.revocation import CertificateStatus, status_of
 from ca.store import certificates, holdings, register, revocations, status
 from ca.store import tables as table
 from ca.store.certificates import CertificateState
-from ca.store.entries import IntentEntry, IssuedEntry
 from tests import commands, postgresql
 from tests import engine_world as worlds
 from tests.engine_world import (

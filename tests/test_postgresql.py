@@ -43,7 +43,7 @@ from ca.model import (
     Scope,
 )
 from ca.profiles.extensions import Holds
-from ca.revoking.by_hand import revoke
+from ca.revoking.deciding.by_hand import revoke
 from ca.rules.registration import State, Step
 from ca.rules.residents import ChangeKind
 from ca.store import certificates, holdings, officers, revocations

@@ -59,8 +59,8 @@ from ca.model import (
     partition_scope,
 )
 from ca.profiles.practice import ListPractice
-from ca.revoking.by_hand import Ended, revoke
-from ca.revoking.publication import due, publish
+from ca.revoking.deciding.by_hand import Ended, revoke
+from ca.revoking.lists.publication import due, publish
 from ca.store import authorities, certificates, lists, officers, revocations
 from ca.store.contents import Contents, blocks
 from ca.store.lists import ListRecord

@@ -7,14 +7,14 @@ from itertools import pairwise
 import pytest
 
 from ca.errors import Conflict, NotFound, NotPermitted
+from ca.journal.entries import QuarantineEntry, ResolutionEntry
+from ca.journal.journal import records as all_records
 from ca.model import RESIDENT_KINDS, RevocationReason
-from ca.revoking.by_hand import revoke
-from ca.revoking.events import EventDesk, EventOutcome
-from ca.revoking.quarantine import CaseDecision, resolve
+from ca.revoking.deciding.by_hand import revoke
+from ca.revoking.deciding.desk import EventDesk, EventOutcome
+from ca.revoking.deciding.quarantine import CaseDecision, resolve
 from ca.rules.residents import LapseRules
 from ca.store import quarantine, register
-from ca.store.entries import QuarantineEntry, ResolutionEntry
-from ca.store.journal import records as all_records
 from front.assembly import open_world
 from front.demo.people import invented_code
 from tests import commands

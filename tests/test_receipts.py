@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from bridge.repository.signing import sign_statement
 from ca.errors import BadInput
 from ca.model import CertificateId, Revocation, RevocationReason, Serial
-from ca.revoking.receipt_checks import Verdict, check_heads, check_list, check_status
-from ca.revoking.receipts import (
+from ca.revoking.assurance.receipt_checks import Verdict, check_heads, check_list, check_status
+from ca.revoking.assurance.receipts import (
     RECEIPT_LIMIT,
     CertificatePart,
     Receipt,
@@ -28,7 +28,7 @@ from ca.revoking.receipts import (
     encode_statement,
     read_receipt,
 )
-from ca.revoking.sights import HeadSight, StatusSight
+from ca.revoking.assurance.sights import HeadSight, StatusSight
 from front.assembly import open_world
 from tests import commands
 from tests.feed_files import feed_file

@@ -14,10 +14,10 @@ from sqlalchemy import delete
 from bridge.repository.layout import list_path
 from ca.errors import Conflict, KakehashiError, ListBlocked, NotFound, NotPermitted
 from ca.model import ARL, FULL, CertificateKind, GenerationId, RevocationReason, Scope, partition_scope
-from ca.revoking import placing
-from ca.revoking.by_hand import revoke
-from ca.revoking.publication import publish, publish_changes
-from ca.revoking.releasing import kept_back, release
+from ca.revoking.deciding.by_hand import revoke
+from ca.revoking.lists import placing
+from ca.revoking.lists.publication import publish, publish_changes
+from ca.revoking.lists.releasing import kept_back, release
 from ca.rules.list_changes import Block, Jump, JumpLimit
 from ca.store import blocked
 from ca.store.blocked import BlockedList

@@ -30,6 +30,7 @@ from ca.issuing.approval import begin_batch
 from ca.issuing.batch import BatchIssuer, BatchRow
 from ca.issuing.cycle import Intended
 from ca.issuing.founding import service
+from ca.journal.entries import Entry, IntentEntry
 from ca.keys.codes import keyed_code
 from ca.keys.vault import KeyId, TestVault
 from ca.model import (
@@ -39,15 +40,14 @@ from ca.model import (
     OfficeId,
     RevocationReason,
 )
-from ca.revoking.by_hand import revoke
-from ca.revoking.events import EventDesk, EventOutcome
-from ca.revoking.quarantine import CaseDecision, resolve
+from ca.revoking.deciding.by_hand import revoke
+from ca.revoking.deciding.desk import EventDesk, EventOutcome
+from ca.revoking.deciding.quarantine import CaseDecision, resolve
 from ca.rules.registration import State
 from ca.rules.residents import LapseRules
 from ca.store import applications, certificates, quarantine, register
 from ca.store.certificates import CertificateState
 from ca.store.engine import Store
-from ca.store.entries import Entry, IntentEntry
 from ca.store.schema import migrate
 from ca.store.tables import metadata
 from front.demo.people import invented_code

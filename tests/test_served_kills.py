@@ -21,8 +21,8 @@ import pytest
 from asn1crypto import pem
 from asn1crypto.csr import CertificationRequest
 
-from ca.store.entries import EventEntry
-from ca.store.journal import Journal, records
+from ca.journal.entries import EventEntry
+from ca.journal.journal import Journal, records
 from front.assembly import open_world
 from front.demo.people import invented_code
 from front.demo.served import free_port

@@ -13,9 +13,9 @@ from sqlalchemy import select
 from ca.errors import Conflict
 from ca.keys.codes import keyed_code
 from ca.model import RESIDENT_KINDS, RevocationReason
-from ca.revoking import events
-from ca.revoking.by_hand import revoke
-from ca.revoking.events import EventDesk, EventOutcome
+from ca.revoking.deciding import desk
+from ca.revoking.deciding.by_hand import revoke
+from ca.revoking.deciding.desk import EventDesk, EventOutcome
 from ca.rules.residents import LapseRules
 from ca.store import register, revocations
 from ca.store.tables import register_events
@@ -108,7 +108,7 @@ class TestEarly:
         assert ended(world, after) == set()
 
     def test_many_take_effect_in_their_order(self, world, monkeypatch):
-        monkeypatch.setattr(events, "_GROUP", 2)
+        monkeypatch.setattr(desk, "_GROUP", 2)
         world.issued()
         days = [f"2015-04-0{day}" for day in (5, 2, 4, 3, 1)]
         applied(world, *(event(f"e-{day[-1]}", "moved-in", CODE, day) for day in days))
@@ -315,7 +315,7 @@ def settle_until(folder, last):
 
     sync = os.fsync
     os.fsync = lambda descriptor: (step(), sync(descriptor), step())
-    events._GROUP = 2
+    desk._GROUP = 2
     with opened(folder) as world:
         engine_events.listen(world.store.engine, "before_cursor_execute", lambda *_: step())
         engine_events.listen(world.store.engine, "commit", lambda *_: step())

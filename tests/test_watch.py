@@ -29,13 +29,13 @@ from bridge.repository.heads import publish_head
 from bridge.repository.signing import sign_statement
 from ca.chance import SystemChance
 from ca.errors import BadInput
+from ca.journal.entries import OrderEntry, RevocationEntry
 from ca.keys.vault import KeyId
 from ca.model import CertificateId, CertificateKind, GenerationId, Revocation, RevocationReason, Serial
-from ca.revoking import watch
-from ca.revoking.sights import StatusSight, gone, pack, unpack
-from ca.revoking.watch import FindingKind, Suspicion
+from ca.revoking.assurance import watch
+from ca.revoking.assurance.sights import StatusSight, gone, pack, unpack
+from ca.revoking.assurance.watch import FindingKind, Suspicion
 from ca.store import authorities, certificates
-from ca.store.entries import OrderEntry, RevocationEntry
 from ca.wire.cms import detached_signature
 from front.watching.memory import Memory
 from front.watching.rounds import Look, Watched

@@ -14,7 +14,7 @@ import pytest
 
 from ca.clock import system_clock
 from ca.model import RevocationReason
-from ca.revoking.by_hand import revoke
+from ca.revoking.deciding.by_hand import revoke
 from ca.store import clients
 from ca.wire.list_facts import read_list
 from front import worker as worker_module

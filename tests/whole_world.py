@@ -22,15 +22,7 @@ from bridge.relying.fetch import FolderSource
 from bridge.repository.contents import publish_lists
 from bridge.repository.heads import publish_head
 from ca.issuing import cycle
-from ca.model import AuthorityId, CertificateId, GenerationId, RevocationReason, Serial
-from ca.revoking.publication import publish_changes
-from ca.revoking.receipt_checks import Verdict, check_journal
-from ca.revoking.receipts import read_receipt
-from ca.rules.revocation import CertificateStatus, status_of
-from ca.store import blocked, status
-from ca.store import tables as table
-from ca.store.engine import Store, sqlite_url
-from ca.store.entries import (
+from ca.journal.entries import (
     EffectEntry,
     Entry,
     EventEntry,
@@ -40,8 +32,16 @@ from ca.store.entries import (
     ResolutionEntry,
     RevocationEntry,
 )
-from ca.store.inspection import inspect
-from ca.store.journal import Record, records
+from ca.journal.inspection import inspect
+from ca.journal.journal import Record, records
+from ca.model import AuthorityId, CertificateId, GenerationId, RevocationReason, Serial
+from ca.revoking.assurance.receipt_checks import Verdict, check_journal
+from ca.revoking.assurance.receipts import read_receipt
+from ca.revoking.lists.publication import publish_changes
+from ca.rules.revocation import CertificateStatus, status_of
+from ca.store import blocked, status
+from ca.store import tables as table
+from ca.store.engine import Store, sqlite_url
 from ca.store.stores import Stores
 from front.assembly import World, open_world
 from front.keeping_word import Published

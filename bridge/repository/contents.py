@@ -23,8 +23,8 @@ from bridge.repository.signing import sign_statement
 from ca.issuing.issuer import Issuers
 from ca.model import CertificateId, CertificateKind, GenerationId
 from ca.profiles.lists import ListPlace
-from ca.revoking.gate import require_places
-from ca.revoking.publication import due, publish
+from ca.revoking.lists.gate import require_places
+from ca.revoking.lists.publication import due, publish
 from ca.store import authorities, certificates, lists
 from ca.store.authorities import GenerationRecord, ServiceRecord
 from ca.store.lists import ListRecord

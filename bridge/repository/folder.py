@@ -15,7 +15,7 @@ from typing import BinaryIO, TextIO
 from bridge.repository.layout import delta_path, list_path
 from ca.errors import HomeBusy, StorageFailed
 from ca.model import FULL, GenerationId, Scope
-from ca.revoking.publisher import SignedList
+from ca.revoking.lists.publisher import SignedList
 
 # So many files are made durable one by one; beyond it, one sync of everything costs less.
 _SYNC_SINGLY = 16
@@ -25,7 +25,7 @@ _PATIENCE_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """The folder, as its one writer sees it. Implements ``ca.revoking.publisher.Publisher``."""
+    """The folder, as its one writer sees it. Implements ``ca.revoking.lists.publisher.Publisher``."""
 
     folder: Path
 

@@ -13,7 +13,7 @@ from bridge.repository.layout import kept_head_path, kept_head_signature_path
 from bridge.repository.signing import sign_statement
 from ca.errors import HomeRefused
 from ca.issuing.issuer import Issuers
-from ca.store.journal import Head, Journal, records
+from ca.journal.journal import Head, Journal, records
 
 
 def publish_head(issuers: Issuers, plan: Plan, repository: Repository, *, at: datetime) -> int:

@@ -19,6 +19,7 @@ from ca.errors import KakehashiError, SuiteRetired
 from ca.issuing.issuer import Issuer, Issuers
 from ca.issuing.relint import check_intent
 from ca.issuing.series import Linted
+from ca.journal.entries import IntentEntry, IntentPart, IssuedEntry, IssuedPart, OrderEntry, RevocationEntry
 from ca.keys.signer import verify
 from ca.keys.vault import KeyId
 from ca.lint.certificates import check_certificate
@@ -29,7 +30,6 @@ from ca.store.authorities import ServiceRecord
 from ca.store.carrying import SIGNING_CYCLE, end_cases
 from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.connections import grouped
-from ca.store.entries import IntentEntry, IntentPart, IssuedEntry, IssuedPart, OrderEntry, RevocationEntry
 from ca.store.holdings import HoldingRecord
 from ca.store.recording import Recording
 from ca.store.stores import Stores

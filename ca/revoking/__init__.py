@@ -1,7 +1,5 @@
-"""From a decision to the lists that say it.
+"""From a decision to the lists that say it, and what outsiders may hold against it.
 
-Read in this order: feed (a register's file, believed whole or not at all), events (known or new, decided, written
-into the journal, carried out), by_hand (a certificate ends on an officer's word), mass (many end by one order); then
-publisher (where lists become public), drafting (what a list says), gate and gate_entries (whether it may be placed),
-placing (its way there), publication (which lists, and when).
+Read in this order: feed (what a register tells), deciding (what ends by it, or on an officer's word), lists (drafted,
+looked at by the gate, placed), assurance (receipts, a certificate's story, the outside watcher).
 """

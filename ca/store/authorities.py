@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, insert, select
 
 from ca.errors import NotFound
+from ca.journal.entries import GenerationEntry
 from ca.keys.signer import key_identifier
 from ca.model import AuthorityId, CertificateId, CertificateKind, GenerationId, Period, Serial
-from ca.store.entries import GenerationEntry
 from ca.store.tables import certificates, cross_certificates, generations, service_certificates
 from ca.suites import Suite, suite
 

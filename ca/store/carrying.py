@@ -14,6 +14,20 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from ca.errors import ArchiveDestroyed, HomeRefused, NotFound
+from ca.journal.entries import (
+    ORDER,
+    EffectEntry,
+    Entry,
+    EventEntry,
+    GenerationEntry,
+    IntentEntry,
+    IntentPart,
+    IssuedEntry,
+    OrderEntry,
+    QuarantineEntry,
+    ResolutionEntry,
+    RevocationEntry,
+)
 from ca.model import (
     ApplicationId,
     CertificateId,
@@ -43,20 +57,6 @@ from ca.store.batches import BatchAnswer
 from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.connections import Connections, Writing, grouped
 from ca.store.ending import end_all
-from ca.store.entries import (
-    ORDER,
-    EffectEntry,
-    Entry,
-    EventEntry,
-    GenerationEntry,
-    IntentEntry,
-    IntentPart,
-    IssuedEntry,
-    OrderEntry,
-    QuarantineEntry,
-    ResolutionEntry,
-    RevocationEntry,
-)
 from ca.store.holdings import HoldingRecord
 from ca.suites import suite
 from ca.wire.tbs import signed

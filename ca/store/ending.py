@@ -9,12 +9,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from ca.journal.entries import OrderEntry
 from ca.model import CertificateId, Revocation, RevocationReason, Scope
 from ca.rules.revocation import CHANGES
 from ca.rules.revocation import change as changed
 from ca.store import lives, revocations
 from ca.store.connections import Writing
-from ca.store.entries import OrderEntry
 from ca.store.revocations import NewRevocation, Standing
 from ca.store.tables import FOR_EVER
 from ca.wire.lists import encode_entry

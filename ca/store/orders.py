@@ -12,10 +12,10 @@ import msgspec
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from ca.errors import NotFound
+from ca.journal.entries import ORDER
 from ca.model import CertificateId, OfficerId, RevocationReason
 from ca.store import numbers
 from ca.store.bulk import insert_rows
-from ca.store.entries import ORDER
 from ca.store.tables import order_certificates, orders
 
 Place: TypeAlias = tuple[str | int, ...]

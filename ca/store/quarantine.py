@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from ca.errors import NotFound
+from ca.journal.entries import QuarantineEntry, ResolutionEntry
 from ca.store.bulk import AT_ONCE, among
-from ca.store.entries import QuarantineEntry, ResolutionEntry
 from ca.store.tables import quarantine
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from ca.journal.entries import Entry
+from ca.journal.journal import Head, Turn
 from ca.model import AuthorityId
 from ca.store import following
 from ca.store.carrying import carry_out
 from ca.store.connections import Writing
-from ca.store.entries import Entry
-from ca.store.journal import Head, Turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from ca.journal.entries import EventEntry
 from ca.rules.residents import Change, ChangeKind
 from ca.store.bulk import AT_ONCE, among, insert_rows
-from ca.store.entries import EventEntry
 from ca.store.tables import counters, microseconds, register_events, resident_codes
 
 MOST_CODES = 16

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from ca.errors import HomeRefused, StorageFailed
+from ca.journal.journal import Journal
 from ca.model import AuthorityId, CertificateId
 from ca.store import authorities, certificates, following
 from ca.store.authorities import GenerationRecord
 from ca.store.certificates import CertificateRecord
 from ca.store.connections import Begin, Reading, Writing
 from ca.store.engine import Store
-from ca.store.journal import Journal
 from ca.store.recording import Recording, carry_out_missing
 
 

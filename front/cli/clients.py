@@ -8,7 +8,7 @@ import click
 
 from ca.clock import utc_text
 from ca.errors import BadInput, Conflict
-from ca.revoking.feed_events import FEED_NAME, FORM
+from ca.revoking.feed.events import FEED_NAME, FORM
 from ca.store import clients, officers
 from ca.store.clients import KeyPurpose
 from front.cli.common import Settings, command_options

@@ -12,8 +12,8 @@ import click
 import msgspec
 
 from ca.errors import BadInput
-from ca.revoking.events import Outcome
-from ca.revoking.feed import read_file
+from ca.revoking.deciding.desk import Outcome
+from ca.revoking.feed.files import read_file
 from front.cli.common import Settings, command_options, receipt_option
 from front.inbox import Answered, take
 from front.outcomes import outcome_fields

@@ -9,7 +9,7 @@ import click
 from bridge.repository.layout import list_path
 from ca.clock import utc_text
 from ca.model import CertificateId
-from ca.revoking.story import Naming, story
+from ca.revoking.assurance.story import Naming, story
 from front.cli.common import Settings, command_options
 
 

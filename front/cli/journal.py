@@ -19,10 +19,10 @@ from bridge.relying.statements import check_statement
 from bridge.repository.heads import read_head
 from ca.clock import parse_moment, utc_text
 from ca.errors import BadInput
-from ca.store.entries import IntentEntry
-from ca.store.inspection import inspect
-from ca.store.journal import Record, records
-from ca.store.segments import Head
+from ca.journal.entries import IntentEntry
+from ca.journal.inspection import inspect
+from ca.journal.journal import Record, records
+from ca.journal.segments import Head
 from ca.wire.cms_facts import SIGNATURE_LIMIT
 from front.assembly import home_plan
 from front.cli.common import Settings, command_options, command_options_home_optional

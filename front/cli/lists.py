@@ -10,10 +10,10 @@ from bridge.repository.contents import publish_certificates, publish_lists, publ
 from bridge.repository.heads import publish_head
 from ca.clock import parse_moment, utc_text
 from ca.model import CertificateId, GenerationId, RevocationReason, Scope
-from ca.revoking.by_hand import revoke as revoke_certificate
-from ca.revoking.publication import publish, publish_changes
-from ca.revoking.releasing import kept_back
-from ca.revoking.releasing import release as release_list
+from ca.revoking.deciding.by_hand import revoke as revoke_certificate
+from ca.revoking.lists.publication import publish, publish_changes
+from ca.revoking.lists.releasing import kept_back
+from ca.revoking.lists.releasing import release as release_list
 from ca.store import authorities, lists
 from front.cli.common import Settings, command_options, receipt_option
 from front.receipts import receipt_of_revocation, require_free, write_receipt

@@ -15,9 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from ca.clock import system_clock, utc_text
 from ca.errors import BadInput
 from ca.model import RevocationReason
-from ca.revoking import mass
-from ca.revoking.mass import Survey
-from ca.revoking.order_file import NamedCertificates, read_certificate_ids
+from ca.revoking.deciding import mass
+from ca.revoking.deciding.mass import Survey
+from ca.revoking.deciding.order_file import NamedCertificates, read_certificate_ids
 from ca.store import clients, orders
 from ca.store.orders import By, OrderRecord, OrderState, Selection
 from front.assembly import World

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ca.clock import utc_text
-from ca.revoking.quarantine import CaseDecision, resolve
+from ca.revoking.deciding.quarantine import CaseDecision, resolve
 from ca.store import quarantine as cases
 from ca.store.quarantine import Case
 from front.cli.common import Settings, command_options

@@ -13,8 +13,8 @@ from rich.markup import escape
 from bridge.relying.fetch import SECONDS, FolderSource, HttpSource, Source
 from ca.clock import parse_moment, system_clock
 from ca.errors import BadInput
-from ca.revoking.receipt_checks import Line, Verdict, check_journal
-from ca.revoking.receipts import RECEIPT_LIMIT, read_receipt
+from ca.revoking.assurance.receipt_checks import Line, Verdict, check_journal
+from ca.revoking.assurance.receipts import RECEIPT_LIMIT, read_receipt
 from front.cli.common import Settings, command_options_home_optional
 from front.cli.verifying import read_certificate_file
 from front.keeping_word import Published

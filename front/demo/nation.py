@@ -41,8 +41,8 @@ from ca.model import (
     Role,
 )
 from ca.profiles.extensions import AuthorityKeyForm
-from ca.revoking.by_hand import revoke
-from ca.revoking.publication import publish
+from ca.revoking.deciding.by_hand import revoke
+from ca.revoking.lists.publication import publish
 from ca.store import authorities as authority_rows
 from ca.store import certificates, officers
 from front.assembly import World, open_world

@@ -23,7 +23,7 @@ from flask import Blueprint, Response, request
 from ca.clock import utc_text
 from ca.errors import BadInput, NotFound, NotPermitted
 from ca.model import CertificateId, CertificateKind, OfficeKind, OfficerId, RevocationReason
-from ca.revoking.by_hand import revoke
+from ca.revoking.deciding.by_hand import revoke
 from ca.rules.registration import next_steps
 from ca.store import applications, officers
 from ca.store.applications import Application

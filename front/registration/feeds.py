@@ -8,8 +8,8 @@ import msgspec
 from flask import Blueprint, Request, Response, request
 
 from ca.errors import BadInput, NotPermitted
-from ca.revoking.feed import Feed, read_feed
-from ca.revoking.feed_csv import Encoding, Label, read_csv
+from ca.revoking.feed.files import Feed, read_feed
+from ca.revoking.feed.in_csv import Encoding, Label, read_csv
 from ca.store.clients import ClientKey, KeyPurpose
 from front.assembly import World
 from front.credentials import authenticate

@@ -14,8 +14,8 @@ from ca.errors import BadInput, KeyRefused
 from ca.keys.signer import verify_digest
 from ca.model import Revocation, Serial
 from ca.profiles import extensions as ext
-from ca.revoking.sights import WIDTH, ListSight, pack, unpack
-from ca.revoking.watch import FindingKind, Suspicion
+from ca.revoking.assurance.sights import WIDTH, ListSight, pack, unpack
+from ca.revoking.assurance.watch import FindingKind, Suspicion
 from ca.suites import of_algorithm
 from ca.wire import der, walk
 from ca.wire.facts import CertificateFacts

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from ca.errors import BadInput, StorageFailed
-from ca.revoking.sights import HeadSight, ListSight, WorldSight
-from ca.revoking.watch import Expectation, FindingKind, Since
+from ca.revoking.assurance.sights import HeadSight, ListSight, WorldSight
+from ca.revoking.assurance.watch import Expectation, FindingKind, Since
 
 T = TypeVar("T")
 

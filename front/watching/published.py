@@ -14,7 +14,7 @@ from bridge.repository.layout import kept_head_path
 from ca.errors import BadInput
 from ca.keys.signer import key_identifier
 from ca.model import Serial
-from ca.revoking.sights import HeadSight, StatusSight
+from ca.revoking.assurance.sights import HeadSight, StatusSight
 from ca.wire.facts import CertificateFacts
 from ocsp.client import RESPONSE_LIMIT, ask_about, read_answer
 from ocsp.messages import QUERY_LIMIT

@@ -22,9 +22,9 @@ from bridge.repository.layout import kept_head_path
 from ca.chance import Chance, new_serial
 from ca.errors import BadInput, KakehashiError
 from ca.model import Revocation, Serial
-from ca.revoking import watch
-from ca.revoking.sights import WIDTH, HeadSight, ListSight, StatusSight, WorldSight, gone, unpack
-from ca.revoking.watch import Finding, FindingKind, Suspicion
+from ca.revoking.assurance import watch
+from ca.revoking.assurance.sights import WIDTH, HeadSight, ListSight, StatusSight, WorldSight, gone, unpack
+from ca.revoking.assurance.watch import Finding, FindingKind, Suspicion
 from ca.wire.cms_facts import SIGNATURE_LIMIT
 from ca.wire.facts import CertificateFacts
 from front.watching.lists import SeenList, fetch_list, see_list

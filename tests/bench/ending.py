@@ -14,10 +14,10 @@ from statistics import quantiles
 from typing import TypeVar
 
 from ca.model import RESIDENT_KINDS, CertificateId, Period, RevocationReason, Scope, Serial
-from ca.revoking import mass
-from ca.revoking.events import EventDesk
-from ca.revoking.feed_events import Feed
-from ca.revoking.publication import publish_changes
+from ca.revoking.deciding import mass
+from ca.revoking.deciding.desk import EventDesk
+from ca.revoking.feed.events import Feed
+from ca.revoking.lists.publication import publish_changes
 from ca.rules.residents import Change, ChangeKind
 from ca.store import certificates, holdings, revocations
 from ca.store.certificates import CertificateRecord, CertificateState

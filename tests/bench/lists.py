@@ -13,9 +13,9 @@ from statistics import median
 
 from ca.issuing.issuer import Issuer
 from ca.model import FULL, CertificateId, CertificateKind, Period, RevocationReason, Scope, Serial
-from ca.revoking.by_hand import revoke
-from ca.revoking.drafting import Drafting
-from ca.revoking.publication import publish
+from ca.revoking.deciding.by_hand import revoke
+from ca.revoking.lists.drafting import Drafting
+from ca.revoking.lists.publication import publish
 from ca.store import certificates
 from ca.store.certificates import CertificateRecord, CertificateState
 from ca.wire.lists import write_signature

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import BinaryIO
 
-from ca.revoking.feed_csv import Label, read_csv
-from ca.revoking.feed_events import FEED_NAME, FORM, Feed, refuse
-from ca.revoking.feed_lines import read_lines as read_feed
+from ca.revoking.feed.events import FEED_NAME, FORM, Feed, refuse
+from ca.revoking.feed.in_csv import Label, read_csv
+from ca.revoking.feed.in_lines import read_lines as read_feed
 
 __all__ = ["FORM", "SUFFIXES", "Feed", "read_feed", "read_file"]
 

@@ -8,14 +8,14 @@ from datetime import datetime
 from enum import StrEnum
 
 from ca.errors import Conflict
+from ca.journal.entries import ResolutionEntry
+from ca.journal.journal import Head
 from ca.model import RevocationReason
-from ca.revoking.events import told_apart
-from ca.revoking.people import HeldOrder, People
+from ca.revoking.deciding.desk import told_apart
+from ca.revoking.deciding.people import HeldOrder, People
 from ca.rules.fate import Fate, Order, decide, fate
 from ca.rules.residents import Change, LapseRules, Standing, standing_of
 from ca.store import officers, quarantine, register
-from ca.store.entries import ResolutionEntry
-from ca.store.journal import Head
 from ca.store.quarantine import Case
 from ca.store.recording import Recording
 from ca.store.stores import Stores

@@ -12,15 +12,15 @@ from datetime import datetime
 
 import msgspec
 
+from ca.journal.entries import EffectEntry, EventEntry, QuarantineEntry
+from ca.journal.journal import Head
 from ca.model import Scope
-from ca.revoking.feed import Feed
-from ca.revoking.people import EventOutcome, People, Verdict
+from ca.revoking.deciding.people import EventOutcome, People, Verdict
+from ca.revoking.feed.files import Feed
 from ca.rules.fate import Order
 from ca.rules.residents import Change, ChangeKind, LapseRules
 from ca.store import quarantine, register
 from ca.store.ending import Ends, end_several
-from ca.store.entries import EffectEntry, EventEntry, QuarantineEntry
-from ca.store.journal import Head
 from ca.store.recording import Recording
 from ca.store.stores import Stores
 

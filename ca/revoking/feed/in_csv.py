@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from ca.errors import BadInput
-from ca.revoking.feed_events import (
+from ca.revoking.feed.events import (
     FEED_NAME,
     Event,
     Events,

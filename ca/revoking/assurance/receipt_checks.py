@@ -12,11 +12,11 @@ from enum import StrEnum
 from functools import cache
 
 from ca.clock import utc_text
+from ca.journal.journal import Head, Record
 from ca.model import Revocation, RevocationReason
-from ca.revoking.receipts import CertificatePart, Statement, acknowledged
-from ca.revoking.sights import HeadSight, StatusSight
+from ca.revoking.assurance.receipts import CertificatePart, Statement, acknowledged
+from ca.revoking.assurance.sights import HeadSight, StatusSight
 from ca.rules.revocation import CHANGES
-from ca.store.journal import Head, Record
 
 
 class Verdict(StrEnum):

@@ -16,11 +16,11 @@ from datetime import datetime
 from enum import Enum
 
 from ca.errors import Conflict, KakehashiError, NotFound, NotPermitted
+from ca.journal.entries import OrderEntry, RevocationEntry
 from ca.model import HOLDER_KINDS, CertificateId, RevocationReason
-from ca.revoking.order_file import NamedCertificates
+from ca.revoking.deciding.order_file import NamedCertificates
 from ca.rules.revocation import CHANGES, permit
 from ca.store import lives, officers, orders, selections
-from ca.store.entries import OrderEntry, RevocationEntry
 from ca.store.lives import Life
 from ca.store.orders import By, OrderRecord, OrderState, Progress, Selection
 from ca.store.stores import Stores

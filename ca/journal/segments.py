@@ -1,7 +1,7 @@
 """One folder of the journal: files of lines, each line naming the SHA-256 of the line before it.
 
 A file is named after the index of its first record: ``000000000001.jsonl``. A line is the JSON of a ``Record`` just as
-``ca.store.journal`` writes it, so that the chain can be followed without decoding what the records say.
+``ca.journal.journal`` writes it, so that the chain can be followed without decoding what the records say.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ca.errors import HomeRefused
-from ca.store import durable
+from ca.journal import durable
 
 LONGEST_LINE: Final = 1 << 22
 """Octets of a line at most. A record has some 700, and some 150 more for each order or 500 for each intent."""

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from ca.errors import HomeRefused
-from ca.store import durable, segments
-from ca.store.segments import START, End, beginning, name, walk
+from ca.journal import durable, segments
+from ca.journal.segments import START, End, beginning, name, walk
 
 
 class Copy:

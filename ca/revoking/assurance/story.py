@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from ca.journal.entries import EffectEntry, EventEntry, ResolutionEntry, RevocationEntry
+from ca.journal.journal import Record, records
 from ca.model import CertificateId, GenerationId, RevocationReason, Scope
 from ca.store import certificates, holdings, register, revocations
 from ca.store.certificates import CertificateRecord
 from ca.store.changes import first_saying
 from ca.store.connections import Reading
-from ca.store.entries import EffectEntry, EventEntry, ResolutionEntry, RevocationEntry
-from ca.store.journal import Record, records
 from ca.store.revocations import Standing
 from ca.store.stores import Stores
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from ca.journal.entries import OrderEntry
 from ca.model import CertificateId, Revocation, RevocationReason
 from ca.rules.fate import Doubt, Fate, Holding, Order, decide, fate, in_effect
 from ca.rules.residents import Change, LapseRules
 from ca.store import holdings, lives, register
 from ca.store.connections import Connections
-from ca.store.entries import OrderEntry
 from ca.store.holdings import HoldingRecord
 
 

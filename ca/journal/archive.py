@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ca.chance import Chance
 from ca.errors import ArchiveDestroyed, HomeRefused, NotFound, StorageFailed
-from ca.store import durable
+from ca.journal import durable
 
 SEGMENT: Final = 256 << 20
 """A file of bodies that has reached this length gets no more."""

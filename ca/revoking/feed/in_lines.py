@@ -7,7 +7,7 @@ from typing import Annotated, BinaryIO, Literal, TypeVar
 
 import msgspec
 
-from ca.revoking.feed_events import (
+from ca.revoking.feed.events import (
     FEED_NAME,
     MOST_EVENTS,
     MOST_FILES,

@@ -19,8 +19,8 @@ from ca.lint.lists import check_list, entry_checker, reasons_in
 from ca.model import Scope
 from ca.profiles.extensions import FreshestPoint
 from ca.profiles.lists import ListDraft, ListPlace, draft_delta, draft_list
-from ca.revoking.gate import Base
-from ca.revoking.publisher import Publisher
+from ca.revoking.lists.gate import Base
+from ca.revoking.lists.publisher import Publisher
 from ca.store import contents, lists, revocations
 from ca.store.contents import Contents, Summary
 from ca.store.lists import ListRecord

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ca.errors import BadInput, Conflict
+from ca.journal.entries import OrderEntry, RevocationEntry
+from ca.journal.journal import Head
 from ca.model import CertificateId, Revocation, RevocationReason, Scope
 from ca.rules.revocation import change, permit
 from ca.store import certificates, officers, revocations
 from ca.store.certificates import CertificateState
-from ca.store.entries import OrderEntry, RevocationEntry
-from ca.store.journal import Head
 from ca.store.stores import Stores
 
 _RULE = "on the word of an operator of the centre"

@@ -16,13 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from ca.errors import StorageFailed
-from ca.store.archive import Archive
-from ca.store.copies import Copy, bring_together, with_each
-from ca.store.durable import make_folder, storage_errors
-from ca.store.entries import Entry
-from ca.store.inspection import inspect
-from ca.store.records import Record, decode, encode
-from ca.store.segments import LONGEST_LINE, SEGMENT, End, Head, beginning, next_end, walk
+from ca.journal.archive import Archive
+from ca.journal.copies import Copy, bring_together, with_each
+from ca.journal.durable import make_folder, storage_errors
+from ca.journal.entries import Entry
+from ca.journal.inspection import inspect
+from ca.journal.records import Record, decode, encode
+from ca.journal.segments import LONGEST_LINE, SEGMENT, End, Head, beginning, next_end, walk
 
 __all__ = ["Head", "Journal", "Record", "Turn"]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ca.errors import HomeRefused
-from ca.store.records import decode
-from ca.store.segments import (
+from ca.journal.records import decode
+from ca.journal.segments import (
     LONGEST_LINE,
     START,
     End,

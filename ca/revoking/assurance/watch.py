@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from ca.clock import utc_text
 from ca.model import Revocation, RevocationReason, Serial
-from ca.revoking.sights import HeadSight, ListSight, StatusSight, WorldSight, gone, pack, unpack
+from ca.revoking.assurance.sights import HeadSight, ListSight, StatusSight, WorldSight, gone, pack, unpack
 from ca.rules.revocation import CHANGES
 
 

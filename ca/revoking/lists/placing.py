@@ -20,9 +20,9 @@ from ca.errors import KakehashiError, LintRefused, ListBlocked
 from ca.issuing.issuer import Issuer
 from ca.keys.signer import verify_digest
 from ca.model import Scope, Serial
-from ca.revoking.drafting import DraftedList, Drafting
-from ca.revoking.gate import USUAL, Before, Expectation, pass_gate
-from ca.revoking.publisher import Publisher, SignedList
+from ca.revoking.lists.drafting import DraftedList, Drafting
+from ca.revoking.lists.gate import USUAL, Before, Expectation, pass_gate
+from ca.revoking.lists.publisher import Publisher, SignedList
 from ca.rules.list_changes import Jump
 from ca.store import blocked, contents, lists
 from ca.store.engine import Store

@@ -19,7 +19,14 @@ from ca.model import GenerationId, Scope
 from ca.names import DirectoryName
 from ca.profiles import extensions as ext
 from ca.profiles.lists import ListPlace
-from ca.revoking.gate_entries import Counted, EntryRules, NoEntries, Removable, compare, compare_with_base
+from ca.revoking.lists.gate_entries import (
+    Counted,
+    EntryRules,
+    NoEntries,
+    Removable,
+    compare,
+    compare_with_base,
+)
 from ca.rules.list_changes import Block, Jump, JumpLimit, check_jump
 from ca.suites import Suite
 from ca.wire import der

@@ -17,8 +17,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from ca.errors import BadInput
-from ca.model import CertificateId, RevocationReason
-from ca.store.entries import (
+from ca.journal.entries import (
     EffectEntry,
     EventEntry,
     OrderEntry,
@@ -26,7 +25,8 @@ from ca.store.entries import (
     ResolutionEntry,
     RevocationEntry,
 )
-from ca.store.journal import Head, Record
+from ca.journal.journal import Head, Record
+from ca.model import CertificateId, RevocationReason
 
 RECEIPT_LIMIT = 16 * 1024 * 1024
 """Octets of a receipt: some 300 for each record and each certificate."""

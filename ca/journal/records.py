@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ca.errors import HomeRefused
-from ca.store.entries import Entry, Part
+from ca.journal.entries import Entry, Part
 
 
 class Record(Part, frozen=True, kw_only=True):

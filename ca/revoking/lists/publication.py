@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from ca.errors import KakehashiError, ListBlocked
 from ca.issuing.issuer import Issuer, Issuers
 from ca.model import FULL, GenerationId, Scope
-from ca.revoking.placing import Outcome, Placing, Wish
-from ca.revoking.publisher import Publisher
+from ca.revoking.lists.placing import Outcome, Placing, Wish
+from ca.revoking.lists.publisher import Publisher
 from ca.store import blocked, lists, revocations
 from ca.store.changes import Behind, touched_since
 from ca.store.engine import Store

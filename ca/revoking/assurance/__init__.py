@@ -1,0 +1,5 @@
+"""What outsiders may hold against a world's word.
+
+Read in this order: receipts (what is promised), sights (what is public), receipt_checks (whether the promise was kept),
+watch (what changes between two looks), story (one certificate's life, for an auditor).
+"""
