@@ -22,6 +22,7 @@ from ca.store.engine import Store
 from ca.store.status import NOTHING, StatusRecord
 from ca.suites import Suite, Use
 from ca.wire.names import encode_name
+from ocsp.freshness import Freshness, Itself
 from ocsp.lint import AnswerCandidate, ResponderFacts, check_answer
 from ocsp.messages import (
     AnswerDraft,
@@ -42,6 +43,27 @@ class NotInService(KakehashiError):
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """A signed answer, and what those who keep it need to know.
+
+    Attributes:
+        octets: The OCSPResponse.
+        certificates: What it is about.
+        this_update: Of the oldest of its single answers.
+        next_update: Of the first of them to end.
+        for_one: It has the request's nonce: it is nobody else's answer.
+        statuses: What it says, query by query.
+    """
+
+    octets: bytes = field(repr=False)
+    certificates: tuple[tuple[GenerationId, Serial], ...]
+    this_update: datetime
+    next_update: datetime
+    for_one: bool
+    statuses: tuple[CertificateStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Responder:
     """Answers for what one generation of an authority has issued. Safe to use from several threads.
 
@@ -50,6 +72,7 @@ class Responder:
         suite: What it signs with.
         lifetime: From an answer's thisUpdate to its nextUpdate, unless the responder's certificate ends before.
         since: The generation's beginning: all that it has issued since then is known, also what has expired.
+        freshness: Up to when its database says everything.
     """
 
     generation: GenerationId
@@ -59,14 +82,16 @@ class Responder:
     store: Store
     lifetime: timedelta
     since: datetime
+    freshness: Freshness = field(default_factory=Itself)
 
-    def answer(self, request: bytes, at: datetime) -> bytes:
-        """The OCSPResponse to an OCSPRequest at this moment.
+    def answer(self, request: bytes, at: datetime) -> Answer:
+        """The answer to an OCSPRequest at this moment.
 
         Raises:
             BadInput: The request is malformed.
             NotAuthoritative: It asks about another issuer's certificates, be it in one of many queries.
             NotInService: The responder may not answer at this moment.
+            Stale: Its database is too old a copy.
             HomeBusy, StorageFailed: The store cannot be read now.
             LintRefused, KeyRefused: The answer would be wrong; it was not given out.
         """
@@ -74,8 +99,10 @@ class Responder:
         self._require_own(asked)
         moment = at.astimezone(UTC).replace(microsecond=0)
         self._require_valid(moment)
+        # Before the records are read: they say everything up to here, and may say more.
+        this_update = min(moment, self.freshness.watermark().astimezone(UTC).replace(microsecond=0))
         records = self._records(asked, moment)
-        next_update = min(moment + self.lifetime, self.facts.certificate.not_after)
+        next_update = min(this_update + self.lifetime, self.facts.certificate.not_after)
         draft = AnswerDraft(
             suite=self.suite,
             responder=key_identifier(self.signer.public_key),
@@ -84,7 +111,7 @@ class Responder:
                 SingleAnswer(
                     query,
                     status_of(known.issued_at, known.revocation, moment),
-                    moment,
+                    this_update,
                     next_update,
                     self.since if known.has_expired(moment) else None,
                 )
@@ -93,7 +120,18 @@ class Responder:
             nonce=asked.nonce,
         )
         check_answer(AnswerCandidate(draft, asked, self.facts, records))
-        return self._sign(draft)
+        return Answer(
+            self._sign(draft),
+            tuple(
+                (self.generation, serial)
+                for query in asked.queries
+                if (serial := _serial(query.serial)) is not None
+            ),
+            this_update,
+            next_update,
+            for_one=asked.nonce is not None,
+            statuses=tuple(answer.status.status for answer in draft.answers),
+        )
 
     def _require_own(self, asked: StatusRequest) -> None:
         if not all(self.facts.hashes.match(query) for query in asked.queries):
@@ -139,7 +177,9 @@ class Responder:
         )
 
 
-def open_responder(issuers: Issuers, generation: GenerationId, lifetime: timedelta) -> Responder:
+def open_responder(
+    issuers: Issuers, generation: GenerationId, lifetime: timedelta, freshness: Freshness | None = None
+) -> Responder:
     """The responder of a generation with its newest certificate; the authority's own key stays closed.
 
     Raises:
@@ -171,6 +211,7 @@ def open_responder(issuers: Issuers, generation: GenerationId, lifetime: timedel
         store=store,
         lifetime=lifetime,
         since=issuer.period.not_before,
+        freshness=freshness or Itself(),
     )
 
 

@@ -194,7 +194,7 @@ class TestOpenssl:
         asked, answered = tmp_path / "request.der", tmp_path / "response.der"
         serial = hex(shared.revoked.serial.value)
         client.ask("-serial", serial, "-no_nonce", "-reqout", asked)
-        answered.write_bytes(shared.responder().answer(asked.read_bytes(), system_clock()))
+        answered.write_bytes(shared.responder().answer(asked.read_bytes(), system_clock()).octets)
         said = client.ask("-serial", serial, "-reqin", asked, "-respin", answered)
         assert "Response verify OK" in said
         assert f"{serial}: revoked" in said
@@ -210,14 +210,14 @@ class TestOpenssl:
         request = ocsp.OCSPRequest.load(asked.read_bytes())
         assert request["optional_signature"].native is not None
         assert request["tbs_request"]["requestor_name"].native is not None
-        (one,) = answers(shared.responder().answer(asked.read_bytes(), shared.now))
+        (one,) = answers(shared.responder().answer(asked.read_bytes(), shared.now).octets)
         assert one.certificate_status is GOOD
 
     def test_an_answer_of_another_authority_is_not_believed(self, shared, client, tmp_path):
         asked, answered = tmp_path / "request.der", tmp_path / "response.der"
         client.ask("-serial", "0x77", "-no_nonce", "-reqout", asked)
         other = request_for(shared.foreign_certificate, 0x77)
-        answered.write_bytes(shared.responder(BRIDGE).answer(other, system_clock()))
+        answered.write_bytes(shared.responder(BRIDGE).answer(other, system_clock()).octets)
         with pytest.raises(AssertionError, match=r"certificate verify error|No Status found"):
             client.ask("-serial", "0x77", "-reqin", asked, "-respin", answered)
 
@@ -227,7 +227,9 @@ class TestWhatAnAnswerSays:
     def test_its_fields_by_a_second_reader(self, shared, algorithm):
         responder = shared.responder()
         at = shared.now + timedelta(microseconds=654_321)
-        body = responder.answer(shared.request(shared.good.serial, algorithm=algorithm, nonce=b"n" * 32), at)
+        body = responder.answer(
+            shared.request(shared.good.serial, algorithm=algorithm, nonce=b"n" * 32), at
+        ).octets
         read = judge.load_der_ocsp_response(body)
         certificate = load_der_x509_certificate(responder.facts.certificate.der)
         assert read.certificates == [certificate]
@@ -247,7 +249,7 @@ class TestWhatAnAnswerSays:
     def test_pkilint_remarks_nothing(self, shared, tmp_path):
         """An independent linter, which remarks upon one octet that is changed."""
         serials = (shared.good.serial, shared.revoked.serial, shared.held.serial, 5)
-        body = shared.responder().answer(shared.request(*serials, nonce=b"n" * 32), shared.now)
+        body = shared.responder().answer(shared.request(*serials, nonce=b"n" * 32), shared.now).octets
         zoneless = body.replace(
             f"{shared.now:%Y%m%d%H%M%S}Z".encode(), f"{shared.now:%Y%m%d%H%M%S}A".encode(), 1
         )
@@ -275,18 +277,18 @@ class TestWhatAnAnswerSays:
                 der.integer(shared.good.serial.value),
             )
             request = der.sequence(der.sequence(der.sequence(der.sequence(identifier))))
-            body = shared.responder().answer(request, shared.now)
+            body = shared.responder().answer(request, shared.now).octets
             assert body.count(identifier) == 1
             assert answers(body)[0].certificate_status is GOOD
 
     def test_without_a_nonce_there_is_none(self, shared):
-        body = shared.responder().answer(shared.request(shared.good.serial), shared.now)
+        body = shared.responder().answer(shared.request(shared.good.serial), shared.now).octets
         assert list(judge.load_der_ocsp_response(body).extensions) == []
 
     @pytest.mark.parametrize("length", [1, 16, 32, 33, NONCE_LIMIT])
     def test_a_nonce_comes_back(self, shared, length):
         nonce = bytes(range(length))
-        body = shared.responder().answer(shared.request(shared.good.serial, nonce=nonce), shared.now)
+        body = shared.responder().answer(shared.request(shared.good.serial, nonce=nonce), shared.now).octets
         response = ocsp.OCSPResponse.load(body)
         assert response.nonce_value.native == nonce
 
@@ -304,7 +306,7 @@ class TestWhatAnAnswerSays:
     def test_a_revocation_with_its_moment_and_reason(self, world, reason, said):
         certificate = world.issue()
         world.revoke(certificate, reason, at=world.now - timedelta(minutes=5))
-        (one,) = answers(world.responder().answer(world.request(certificate.serial), world.now))
+        (one,) = answers(world.responder().answer(world.request(certificate.serial), world.now).octets)
         assert one.certificate_status is REVOKED
         assert one.revocation_time_utc == world.now - timedelta(minutes=5)
         assert one.revocation_reason is said
@@ -312,18 +314,20 @@ class TestWhatAnAnswerSays:
     def test_an_answer_does_not_outlive_the_responders_certificate(self, world):
         world.renew_responder(world.now, days=1)
         responder = world.responder(lifetime=timedelta(days=3))
-        (one,) = answers(responder.answer(world.request(NEVER_ISSUED), world.now + timedelta(minutes=1)))
+        (one,) = answers(
+            responder.answer(world.request(NEVER_ISSUED), world.now + timedelta(minutes=1)).octets
+        )
         assert one.next_update_utc == responder.facts.certificate.not_after
 
     def test_queries_are_answered_in_their_order_even_twice(self, shared):
         serials = [shared.revoked.serial.value, 5, shared.good.serial.value, shared.revoked.serial.value]
-        read = answers(shared.responder().answer(shared.request(*serials), shared.now))
+        read = answers(shared.responder().answer(shared.request(*serials), shared.now).octets)
         assert [one.serial_number for one in read] == serials
         assert [one.certificate_status for one in read] == [REVOKED, UNKNOWN, GOOD, REVOKED]
 
     def test_as_many_queries_as_are_read(self, shared):
         request = shared.request(*range(1, QUERY_LIMIT), shared.good.serial)
-        read = answers(shared.responder().answer(request, shared.now))
+        read = answers(shared.responder().answer(request, shared.now).octets)
         assert [one.certificate_status for one in read] == [UNKNOWN] * (QUERY_LIMIT - 1) + [GOOD]
 
 
@@ -333,7 +337,7 @@ class TestStatus:
     )
     def test_what_was_never_issued_is_unknown(self, shared, serial):
         (one,) = ocsp.OCSPResponse.load(
-            shared.responder().answer(shared.request(serial), shared.now)
+            shared.responder().answer(shared.request(serial), shared.now).octets
         ).response_data["responses"]
         assert one["cert_status"].name == "unknown"
         assert one["cert_id"]["serial_number"].native == serial
@@ -360,7 +364,7 @@ class TestStatus:
     @settings(max_examples=40, deadline=None)
     @given(serials=st.lists(st.integers(-(1 << 170), 1 << 170), min_size=1, max_size=QUERY_LIMIT))
     def test_random_serials_are_never_good(self, shared, serials):
-        read = ocsp.OCSPResponse.load(shared.responder().answer(shared.request(*serials), shared.now))
+        read = ocsp.OCSPResponse.load(shared.responder().answer(shared.request(*serials), shared.now).octets)
         said = {one["cert_status"].name for one in read.response_data["responses"]}
         assert said == {"unknown"}
 
@@ -375,7 +379,7 @@ class TestStatus:
         ].id
         request = world.request(certificate.serial)
         said = [
-            answers(world.responder().answer(request, at))[0].certificate_status
+            answers(world.responder().answer(request, at).octets)[0].certificate_status
             for at in (world.now - timedelta(seconds=1), world.now)
         ]
         assert said == [UNKNOWN, GOOD]
@@ -497,7 +501,7 @@ class TestService:
 
     def test_not_from_its_last_second_on(self, world, log):
         end = world.responder().facts.certificate.not_after
-        (one,) = answers(world.responder().answer(world.request(5), end - timedelta(seconds=1)))
+        (one,) = answers(world.responder().answer(world.request(5), end - timedelta(seconds=1)).octets)
         assert one.next_update_utc == end
         self.later(world, log, end, "not valid at this moment")
 
@@ -628,7 +632,7 @@ class TestGet:
         body = reply.read()
         connection.close()
         assert (reply.status, reply.headers["Content-Type"]) == (200, "application/ocsp-response")
-        assert body == shared.responder().answer(request_of_all_letters, shared.now)
+        assert body == shared.responder().answer(request_of_all_letters, shared.now).octets
 
     def test_by_curl(self, shared, still_url, request_of_all_letters):
         require("curl")
@@ -636,7 +640,7 @@ class TestGet:
         done = subprocess.run(
             ["curl", "-sS", "--fail", f"{still_url}/{text}"], capture_output=True, check=True, timeout=30
         )
-        assert done.stdout == shared.responder().answer(request_of_all_letters, shared.now)
+        assert done.stdout == shared.responder().answer(request_of_all_letters, shared.now).octets
 
     @pytest.mark.parametrize(
         "path",

@@ -58,7 +58,7 @@ def seen(tmp_path_factory):
         world.change(expired, not_after=world.now - timedelta(hours=1))
         issuer = certificate_of(world, PREFECTURE)
         asked = ask_about(issuer, (good.serial, revoked.serial, expired.serial, UNKNOWN), "ocsp/x")
-        answer = world.responder().answer(asked.request, world.now)
+        answer = world.responder().answer(asked.request, world.now).octets
         folder = world.repository.folder
         manifest, signature = ((folder / name).read_bytes() for name in (MANIFEST, MANIFEST_SIGNATURE))
         yield Seen(world, issuer, (good, revoked, expired), asked, answer, manifest, signature)

@@ -70,6 +70,17 @@ class ListTable(_Table, frozen=True):
     full_pause_seconds: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
 
 
+class StatusTable(_Table, frozen=True):
+    """How status is answered, and to whom."""
+
+    answer_cache_seconds: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
+    staleness_seconds: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 5
+    access: Literal["open", "known"] = "open"
+    list_access: Literal["open", "known"] = "open"
+    national_responder: bool = False
+    responder_overlap_days: _Days = 7
+
+
 class AuthorityTable(_Table, frozen=True):
     """One certificate authority."""
 
@@ -188,6 +199,7 @@ class Edition(_Table, frozen=True):
     prefectures: PrefectureTable | None = None
     lapses: LapseTable = LapseTable()
     lists: ListTable = ListTable()
+    status: StatusTable = StatusTable()
 
 
 def edition_text(name_or_path: str) -> tuple[str, bytes]:

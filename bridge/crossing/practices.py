@@ -13,6 +13,7 @@ from bridge.crossing.edition import (
     Edition,
     HolderTable,
     PrefectureTable,
+    StatusTable,
     YearsTable,
 )
 from bridge.crossing.policies import Policies
@@ -24,7 +25,15 @@ from ca.profiles.drafting import CertificateProfile
 from ca.profiles.extensions import AuthorityKeyForm, CertificatePolicies
 from ca.profiles.government import OFFICIAL_POST
 from ca.profiles.local import LG_ENCRYPTION, LG_POST, LG_USER
-from ca.profiles.practice import AuthorityRole, HolderPractice, ListPractice, Periods, Practice
+from ca.profiles.practice import (
+    Access,
+    AuthorityRole,
+    HolderPractice,
+    ListPractice,
+    Periods,
+    Practice,
+    StatusPractice,
+)
 from ca.profiles.residents import SIGNATURE, USER_AUTHENTICATION
 from ca.rules.residents import LapseRules
 from ca.rules.validity import BirthdayRule, CountedFrom, ValidityRule, YearsRule
@@ -45,6 +54,17 @@ _HOLDERS: Mapping[AuthorityRole, frozenset[str]] = {
 _OLD_KIND_YEARS = 3
 _KEYS: Mapping[str, SubjectKeyRule] = {"rsa-2048": RSA2048_KEYS, "p-256": P256_KEYS, "p-384": P384_KEYS}
 _URI = re.compile(r"[!-~]{1,200}")
+
+
+def _status(table: StatusTable) -> StatusPractice:
+    return StatusPractice(
+        answer_cache=timedelta(seconds=table.answer_cache_seconds),
+        staleness=timedelta(seconds=table.staleness_seconds),
+        access=Access(table.access),
+        list_access=Access(table.list_access),
+        national=table.national_responder,
+        overlap=timedelta(days=table.responder_overlap_days),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +158,7 @@ class PracticePlanner:
             lists=ListPractice(
                 delta=edition.lists.delta, full_pause=timedelta(seconds=edition.lists.full_pause_seconds)
             ),
+            status=_status(edition.status),
         )
 
     def _organisation(self, organisation: str, where: str) -> dict[str, str]:

@@ -97,6 +97,34 @@ class ListPractice:
     full_pause: timedelta = timedelta(0)
 
 
+class Access(StrEnum):
+    """Who may ask."""
+
+    OPEN = "open"
+    KNOWN = "known"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusPractice:
+    """How an authority's status is answered, and to whom; the same in all the nation.
+
+    Attributes:
+        answer_cache: How long others may keep an answer and give it out again (HTTP's max-age), whatever its nextUpdate.
+        staleness: A responder that has not heard of the primary for longer than this gives no answer.
+        access: Who may ask the responders.
+        list_access: Who may fetch the lists of holders' certificates.
+        national: Whether one responder, whom relying parties trust directly, answers for every authority (RFC 6960 2.2).
+        overlap: How long before a responder's certificate ends it gets the next one.
+    """
+
+    answer_cache: timedelta = timedelta(0)
+    staleness: timedelta = timedelta(seconds=5)
+    access: Access = Access.OPEN
+    list_access: Access = Access.OPEN
+    national: bool = False
+    overlap: timedelta = timedelta(days=7)
+
+
 @dataclass(frozen=True, slots=True)
 class Practice:
     """One authority as its edition describes it: the certification practice in values.
@@ -123,6 +151,7 @@ class Practice:
     offered: tuple[CertificateKind, ...] = ()
     lapses: LapseRules = field(default_factory=LapseRules)
     lists: ListPractice = ListPractice()
+    status: StatusPractice = StatusPractice()
 
     def holder(self, kind: CertificateKind) -> HolderPractice:
         """How this authority issues this kind, or NotFound naming the kinds that it does issue."""

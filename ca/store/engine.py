@@ -15,7 +15,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from ca.errors import HomeBusy, HomeRefused, HomeTooNew, KakehashiError, StorageFailed
 
-SCHEMA = "0004"
+SCHEMA = "0005"
 """The newest migration's number; migrations are numbered in order."""
 
 _WRITES = "kakehashi_writes"

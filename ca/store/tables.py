@@ -331,7 +331,8 @@ quarantine = Table(
 )
 Index("quarantine_event", quarantine.c.event)
 
-# An order that ends many certificates at once, step by step.
+# An order that ends many certificates at once, step by step; journal_index is of the last record that changed it. A copy
+# that gets it back from the journal may know nothing of its officers.
 orders = Table(
     "orders",
     metadata,
@@ -347,8 +348,18 @@ orders = Table(
     Column("found", BigInteger, nullable=False),
     Column("done", BigInteger, nullable=False),
     Column("place", Text, nullable=True),
-    ForeignKeyConstraint(["officer"], ["officers.officer"]),
-    ForeignKeyConstraint(["second_officer"], ["officers.officer"]),
+    Column("journal_index", BigInteger, nullable=False),
+)
+
+order_steps = Table(
+    "order_steps",
+    metadata,
+    Column("order", Integer, primary_key=True),
+    Column("journal_index", BigInteger, primary_key=True),
+    Column("step", String(10), nullable=False),
+    Column("officer", String(64), nullable=False),
+    Column("at", Moment, nullable=False),
+    ForeignKeyConstraint(["order"], ["orders.order"]),
 )
 
 # The certificates of an order that names them one by one.
@@ -416,4 +427,44 @@ leases = Table(
     Column("job", String(40), primary_key=True),
     Column("owner", String(80), nullable=False),
     Column("until", Moment, nullable=False),
+)
+
+# When the primary was last seen alive, in the world's time and the machines': a copy of the database says by it how
+# fresh it is.
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("moment", Moment, nullable=False),
+    Column("beaten", Moment, nullable=False),
+)
+
+# Who may query revocation information where an edition does not leave that open: one row a purpose.
+verifiers = Table(
+    "verifiers",
+    metadata,
+    Column("verifier", String(40), primary_key=True),
+    Column("organisation", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("contact", Text, nullable=False),
+    Column("certificate", Octets, nullable=False),
+    Column("fingerprint", Octets(32), nullable=False, unique=True),
+    Column("valid_from", Moment, nullable=False),
+    Column("valid_until", Moment, nullable=False),
+    Column("officer", String(64), nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("ended_at", Moment, nullable=True),
+    ForeignKeyConstraint(["officer"], ["officers.officer"]),
+)
+
+# How often each asked, by day (Japan's) and by what came of it. Each server counts for itself and tells its sum.
+verifier_counts = Table(
+    "verifier_counts",
+    metadata,
+    Column("verifier", String(40), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("outcome", String(20), primary_key=True),
+    Column("server", String(80), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )

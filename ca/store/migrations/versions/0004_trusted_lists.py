@@ -109,9 +109,18 @@ def _orders() -> None:
         sa.Column("found", sa.BigInteger(), nullable=False),
         sa.Column("done", sa.BigInteger(), nullable=False),
         sa.Column("place", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(["officer"], ["officers.officer"]),
-        sa.ForeignKeyConstraint(["second_officer"], ["officers.officer"]),
+        sa.Column("journal_index", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("order"),
+    )
+    op.create_table(
+        "order_steps",
+        sa.Column("order", sa.Integer(), nullable=False),
+        sa.Column("journal_index", sa.BigInteger(), nullable=False),
+        sa.Column("step", sa.String(length=10), nullable=False),
+        sa.Column("officer", sa.String(length=64), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(["order"], ["orders.order"]),
+        sa.PrimaryKeyConstraint("order", "journal_index"),
     )
     op.create_table(
         "order_certificates",
