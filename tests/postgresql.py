@@ -27,6 +27,7 @@ ON_BOTH = frozenset(
     {
         "test_store",
         "test_cycle",
+        "test_batch",
         "test_registration",
         "test_events",
         "test_waiting",
@@ -133,13 +134,38 @@ class Server:
 @cache
 def server() -> Server:
     """This process's server; skips the test where PostgreSQL is not installed."""
+    return begun()
+
+
+def begun() -> Server:
+    """One more server; it too ends with the process."""
     programs = require("postgresql").parent
-    made = _run("mktemp", "-d", "/tmp/kakehashi-postgresql-XXXXXX")  # noqa: S108 - a socket's path must be short
-    folder = Path(made.strip())
+    folder = _folder()
     _run(
         programs / "initdb", "-D", folder / "data", "-U", "kakehashi", "-A", "trust", "-E", "UTF8",
         "--no-sync", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US",
     )  # fmt: skip
+    return _started(folder)
+
+
+def replica_of(primary: Server) -> Server:
+    """A streaming copy of a server, which may be read."""
+    programs = require("postgresql").parent
+    folder = _folder()
+    _run(
+        programs / "pg_basebackup", "-D", folder / "data", "-h", primary.folder, "-U", "kakehashi",
+        "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
+    )  # fmt: skip
+    return _started(folder)
+
+
+def _folder() -> Path:
+    made = _run("mktemp", "-d", "/tmp/kakehashi-postgresql-XXXXXX")  # noqa: S108 - a socket's path must be short
+    return Path(made.strip())
+
+
+def _started(folder: Path) -> Server:
+    programs = require("postgresql").parent
     settings = {
         "listen_addresses": "",
         "unix_socket_directories": folder,

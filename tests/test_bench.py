@@ -17,7 +17,8 @@ FIELDS = {"name", "unit", "ours", "beside", "reference", "ratio", "budget", "met
     [QUICK, pytest.param(tuple(name for name in CASES if name not in QUICK), marks=pytest.mark.long)],
     ids=" ".join,
 )
-def test_every_case_gives_rows_in_bench_json(cases, tmp_path, capsys):
+def test_every_case_gives_rows_in_bench_json(cases, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(__main__, "_WIDTH", 400)  # so that no name is broken over two lines
     out = tmp_path / "bench.json"
     status = __main__.main(
         ["--scale", "tiny", "--folder", str(tmp_path / "bench"), "--out", str(out), *cases]

@@ -1,6 +1,7 @@
 """Client keys: shown once, kept as a hash, ended at once; and what each opens, asked of a running server."""
 
 import re
+import shutil
 import sqlite3
 from contextlib import closing
 from hashlib import sha256
@@ -85,6 +86,30 @@ def test_a_name_has_one_key_at_a_time(home):
     assert second != first
     rows = [row for row in told(home, "client", "list") if row["client"] == REGISTER]
     assert [row["revoked_at"] is None for row in rows] == [False, True]
+
+
+def test_a_key_that_has_ended_stays_so_in_a_restored_copy(home):
+    """And the one that was made since, in the copy, at the same moment or not, is another."""
+    kept, at = home.folder / "store.db", ("--clock", "2014-09-02T00:00Z")
+    first = told(home, "client", "add", "setagaya", *at)["key"]
+    shutil.copy(kept, home.folder / "older.db")
+    told(home, "client", "revoke", "setagaya", *at)
+    for path in home.folder.glob("journal/*.jsonl"):
+        octets = path.read_text()
+        assert '"entry":"client-key-end","client":"setagaya"' in octets
+        assert digest(first).hex() in octets
+        assert first not in octets
+    (home.folder / "older.db").replace(kept)
+    assert told(home, "journal", "replay", *at)["records_carried_out"] == 1
+    second = told(home, "client", "add", "setagaya", *at)["key"]
+    with (
+        closing(sqlite3.connect(kept)) as connection,
+        connection,
+    ):  # follows the journal once more from the start
+        connection.execute("UPDATE counters SET value = 0 WHERE name = 'journal-applied'")
+    assert told(home, "journal", "replay", *at)["records_carried_out"] > 1
+    rows = home.rows("SELECT digest, revoked_at IS NULL FROM client_keys WHERE name = 'setagaya'")
+    assert dict(rows) == {digest(first): 0, digest(second): 1}
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,33 @@ def test_lists_that_were_intended_when_the_making_ended_keep_their_numbers(
     assert published(world) == published(pristine_world)
 
 
+def test_lists_that_came_out_when_the_making_ended_are_taken_for_what_they_are(
+    world, pristine_world, edition_file
+):
+    with closing(sqlite3.connect(world / "store.db")) as store, store:
+        before = store.execute("SELECT * FROM lists ORDER BY 1, 2, 3").fetchall()
+        store.execute("UPDATE lists SET digest = NULL WHERE generation = 'jpki-31.g1'")
+    (world / "repository" / "g" / "jpki-31.g1" / "crl" / "arl.crl").unlink()  # not the newest yet
+    as_making(world)
+    done(run(*seeded(edition_file, world)))
+    assert published(world) == published(pristine_world)
+    with closing(sqlite3.connect(world / "store.db")) as store:
+        assert store.execute("SELECT * FROM lists ORDER BY 1, 2, 3").fetchall() == before
+
+
+def test_a_list_that_is_not_what_was_intended_is_followed_by_another(world, edition_file):
+    with closing(sqlite3.connect(world / "store.db")) as store, store:
+        arl = store.execute("SELECT number FROM lists WHERE generation = 'jpki-31.g1' AND scope = 'arl'")
+        (number,) = arl.fetchone()
+        altered = "UPDATE lists SET digest = NULL, tbs_digest = zeroblob(32) WHERE generation = 'jpki-31.g1' AND scope = 'arl'"
+        store.execute(altered)
+    as_making(world)
+    done(run(*seeded(edition_file, world)))
+    with closing(sqlite3.connect(world / "store.db")) as store:
+        arls = "SELECT number, digest IS NULL FROM lists WHERE generation = 'jpki-31.g1' AND scope = 'arl' ORDER BY 1"
+        assert store.execute(arls).fetchall() == [(number, 1), (number + 1, 0)]
+
+
 @pytest.mark.parametrize(
     "stray",
     [

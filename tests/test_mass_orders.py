@@ -13,17 +13,18 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
+from sqlalchemy import Table, insert, select
 from sqlalchemy import event as engine_event
-from sqlalchemy import insert, select
 
 from ca.errors import BadInput, Conflict, KakehashiError, NotFound, NotPermitted, RevocationRefused
-from ca.journal.entries import RevocationEntry
+from ca.journal.entries import MassNamesEntry, MassOrderEntry, MassStepEntry, OrderEntry, RevocationEntry
 from ca.model import (
     AuthorityId,
     CertificateId,
@@ -43,12 +44,12 @@ from ca.store import batches, certificates, lives, orders, revocations
 from ca.store import tables as table
 from ca.store.batches import BatchAnswer, BatchRecord
 from ca.store.certificates import CertificateRecord, CertificateState
-from ca.store.orders import By, OrderRecord, OrderState, Progress, Selection
+from ca.store.orders import By, OrderRecord, OrderState, OrderStep, Progress, Selection
 from ca.wire.lists import encode_entry
 from tests import engine_world as worlds
 from tests import rings
 from tests.ended import record_end
-from tests.engine_world import NOW, TOWN, EngineWorld, Running, append, engine_world, lines, opened
+from tests.engine_world import NOW, TOWN, EngineWorld, Running, append, copy_of, engine_world, lines, opened
 
 TOTTORI = GenerationId.parse("jpki-31.g1")
 YONAGO = "312029"
@@ -267,7 +268,7 @@ def test_what_has_ended_or_expired_is_counted_and_left(world: EngineWorld, befor
         (life,) = lives.of(reading, [one])
     if expected != DONE:
         assert (None if life.standing is None else life.standing.revocation) == standing
-        assert journal(world) == []
+        assert [entry.orders for entry in journal(world)] == [()]
         return
     # A revocation that follows a hold dates from the hold.
     since = NOW if before in {HOLD, MOVED} else LATER
@@ -338,7 +339,7 @@ def test_only_operators_of_the_centre_have_a_say(world: EngineWorld, officer: st
         mass.propose(world.stores, WHOLE_GENERATION, HOLD, officer, at=NOW)
     for step in (mass.pause, mass.resume, mass.cancel):
         with pytest.raises(NotPermitted):
-            step(world.stores, order.number, officer)
+            step(world.stores, order.number, officer, at=LATER)
     assert found(world, order.number) == order
 
 
@@ -364,9 +365,9 @@ def test_the_life_of_an_order(world: EngineWorld, state, step: str) -> None:
     if state in {"begun", "begun, paused"}:
         mass.advance(world.stores, at=LATER, chunk=2)
     if state in {OrderState.PAUSED, "begun, paused"}:
-        mass.pause(world.stores, order.number, "operator")
+        mass.pause(world.stores, order.number, "operator", at=LATER)
     if state is OrderState.CANCELLED:
-        mass.cancel(world.stores, order.number, "operator")
+        mass.cancel(world.stores, order.number, "operator", at=LATER)
     if state is OrderState.DONE:
         carried_out(world)
     before = found(world, order.number)
@@ -374,7 +375,7 @@ def test_the_life_of_an_order(world: EngineWorld, state, step: str) -> None:
     def take() -> OrderRecord:
         if step == "approve":
             return mass.approve(world.stores, order.number, "operator-2", at=NOW)[0]
-        return STEPS[step](world.stores, order.number, "operator-2")
+        return STEPS[step](world.stores, order.number, "operator-2", at=LATER)
 
     if step in ALLOWED[state]:
         assert take().state is ALLOWED[state][step]
@@ -389,10 +390,10 @@ def test_a_paused_order_goes_on_where_it_was(world: EngineWorld) -> None:
     mine = invented(world, 5)
     order = approved(world)
     mass.advance(world.stores, at=LATER, chunk=2)
-    mass.pause(world.stores, order.number, "operator")
+    mass.pause(world.stores, order.number, "operator", at=LATER)
     assert carried_out(world, chunk=2) == []
     assert Counter(stands(world, mine).values()) == {HOLD: 2, None: 3}
-    mass.resume(world.stores, order.number, "operator-2")
+    mass.resume(world.stores, order.number, "operator-2", at=LATER)
     assert [one.progress.done for one in carried_out(world, chunk=2)] == [4, 5]
     assert Counter(len(entry.orders) for entry in journal(world)) == {2: 2, 1: 1}
 
@@ -489,7 +490,7 @@ def test_a_certificate_that_may_not_end_so_is_named_by_its_line(world: EngineWor
         made(world, NamedCertificates("ids.txt", (mine, own)))
 
 
-# Two at once, sudden death, an older copy.
+# Two at once, sudden death.
 
 
 def advance_until_done(folder: Path, chunk: int) -> None:
@@ -599,23 +600,130 @@ def test_death_at_each_step_of_a_chunk(tmp_path: Path, monkeypatch, layout) -> N
     assert last > 10
 
 
-def test_an_older_copy_gets_back_what_an_order_ended(tmp_path: Path) -> None:
-    """The order itself goes back to where the copy had it; carried out again, it finds what is done and counts it."""
-    with engine_world(tmp_path / "world") as world:
-        mine = invented(world, 10)
-        number = approved(world).number
-        mass.advance(world.stores, at=LATER, chunk=4)
-        world.stores.close()  # which folds the log beside the file into it
-        older = (world.folder / "store.db").read_bytes()
-        carried_out(world, chunk=4)
-        world.stores.close()
-        (world.folder / "store.db").write_bytes(older)
-        assert Counter(stands(world, mine).values()) == {HOLD: 4, None: 6}
-        assert world.stores.catch_up() == 2
-        assert set(stands(world, mine).values()) == {HOLD}
-        assert found(world, number).progress.done == 4
-        carried_out(world, at=LATER + timedelta(days=1), chunk=4)
-        require_carried_out(world, mine, number, LATER)
+# An older copy.
+
+
+def put_back(world: EngineWorld, older: Mapping[Table, list[dict[str, object]]]) -> None:
+    """The nation's database is what it was; then it follows the journal, and again."""
+    worlds.put_back(world.store, older)
+    assert world.stores.catch_up() > 0
+    assert world.stores.catch_up() == 0
+
+
+@pytest.mark.parametrize("age", range(5))
+def test_an_older_copy_goes_on_where_the_order_was(world: EngineWorld, age: int) -> None:
+    """Of whatever age: before the order was made, approved, begun; paused since, and resumed."""
+    copies = []
+
+    def copied() -> None:
+        copies.append(copy_of(world.store))
+
+    mine = invented(world, 10)
+    copied()
+    number = made(world, NamedCertificates("ids.txt", tuple(mine[:9]))).number
+    copied()
+    mass.approve(world.stores, number, "operator-2", at=NOW)
+    copied()
+    mass.advance(world.stores, at=LATER, chunk=4)
+    mass.pause(world.stores, number, "operator-2", at=LATER)
+    copied()
+    mass.resume(world.stores, number, "operator", at=LATER + timedelta(hours=1))
+    mass.advance(world.stores, at=LATER, chunk=4)
+    copied()
+    before, dumped = found(world, number), world.dump()
+    if age < 4:
+        put_back(world, copies[age])
+    assert world.dump() == dumped
+    assert found(world, number) == before
+    assert (before.state, before.progress.done) == (OrderState.RUNNING, 8)
+    assert [one.progress.done for one in carried_out(world, chunk=4)] == [9]
+    require_carried_out(world, mine[:9], number, LATER)
+    with world.store.reading() as connection:
+        taken = orders.steps(connection, number)
+    assert [(one.step, one.officer, one.at) for one in taken] == [
+        (OrderStep.APPROVE, "operator-2", NOW),
+        (OrderStep.PAUSE, "operator-2", LATER),
+        (OrderStep.RESUME, "operator", LATER + timedelta(hours=1)),
+    ]
+
+
+@pytest.mark.parametrize("state", [OrderState.PAUSED, OrderState.CANCELLED])
+@pytest.mark.parametrize("known", [False, True], ids=["forgotten", "running in the copy"])
+def test_what_was_stopped_since_stays_so(world: EngineWorld, state: OrderState, known) -> None:
+    mine = invented(world, 3)
+    older = copy_of(world.store)
+    number = approved(world).number
+    if known:
+        older = copy_of(world.store)
+    stop = mass.pause if state is OrderState.PAUSED else mass.cancel
+    stop(world.stores, number, "operator", at=LATER)
+    put_back(world, older)
+    assert found(world, number).state is state
+    assert carried_out(world) == []
+    assert set(stands(world, mine).values()) == {None}
+    assert made(world).number == number + 1
+
+
+def test_a_hold_that_was_lifted_since_is_not_made_again(world: EngineWorld) -> None:
+    """In the copy the order runs; it had come to its end before the hold of another cause was lifted."""
+    (one, other) = invented(world, 2)
+    revoke(world.stores, one, HOLD, "operator", at=NOW)
+    approved(world)
+    older = copy_of(world.store)
+    (last,) = carried_out(world)
+    assert replace(last.progress, place=None) == Progress(done=1, ended=1)
+    lifted = OrderEntry(str(one), "removeFromCRL", LATER, TOWNS_LIST)
+    with world.stores.recording() as recording:
+        recording.note(RevocationEntry("officer operator", "found", LATER, (lifted,)))
+    put_back(world, older)
+    assert carried_out(world) == []
+    assert stands(world, [one, other]) == {one: RevocationReason.REMOVE_FROM_CRL, other: HOLD}
+
+
+def test_an_order_of_officers_whom_a_copy_does_not_know(world: EngineWorld) -> None:
+    """It goes on: what two operators ordered does not depend on what a copy knows of them."""
+    mine = invented(world, 2)
+    older = dict(copy_of(world.store))
+    number = approved(world).number
+    before = found(world, number)
+    older[table.officers] = [row for row in older[table.officers] if row["officer"] != "operator"]
+    put_back(world, older)
+    assert found(world, number) == before
+    assert carried_out(world)[-1].progress.done == len(mine)
+
+
+def test_records_of_before_orders_were_journalled(world: EngineWorld) -> None:
+    """They tell that a number was given, and what ended; never again is it given to another order."""
+    (one,) = invented(world, 1)
+    ended = OrderEntry(str(one), "certificateHold", NOW, TOWNS_LIST)
+    with world.stores.recording() as recording:
+        recording.note(RevocationEntry("order 4", "certificateHold", NOW, (ended,)))
+        recording.note(MassStepEntry(6, OrderStep.PAUSE, "operator", NOW))
+    assert stands(world, [one]) == {one: HOLD}
+    with pytest.raises(NotFound):
+        found(world, 6)
+    assert made(world).number == 7
+
+
+def test_a_death_between_an_order_and_its_names_leaves_no_order(world: EngineWorld, monkeypatch) -> None:
+    """The names come first, so an order never has fewer than it says; and names that no order has are never taken."""
+    monkeypatch.setattr(mass, "_NAMES", 2)
+    mine = invented(world, 5)
+    named = NamedCertificates("ids.txt", tuple(mine))
+    lost, kept = made(world, named), None
+    with world.stores.journal.turn() as turn:
+        told = [record.entry for record in turn.after(0)][-4:]
+    assert [type(entry) for entry in told] == [*[MassNamesEntry] * 3, MassOrderEntry]
+    assert [len(entry.certificates) for entry in told[:3]] == [2, 2, 1]
+    for entry in told[:2]:  # as a number that is not given yet
+        with world.stores.recording() as recording:
+            recording.note(msgspec.structs.replace(entry, number=2))
+    kept = mass.approve(
+        world.stores, made(world, NamedCertificates("b", tuple(mine[3:]))).number, "operator-2", at=NOW
+    )
+    assert (lost.number, kept[0].number, kept[1].found) == (1, 3, 2)
+    (last,) = carried_out(world)
+    assert (last.number, last.progress.done) == (3, 2)
 
 
 # One by hand.

@@ -70,6 +70,7 @@ def test_an_order_from_its_making_to_the_lists(home: Home) -> None:
     assert told(home, "list") == [ran]
     shown = told(home, "show", 1)
     assert shown.items() >= {"state": "done", "done": 6, "made_by": "ito", "approved_by": SECOND}.items()
+    assert shown["steps"] == [f"approved by {SECOND} at {shown['approved_at']}"]
     assert on_hold(home) == serials(people)
     done(commands.run("list", "publish", "--home", home.folder))
     assert home.published("jpki-13.g1", "full") == serials(people)
@@ -93,6 +94,21 @@ def test_pause_resume_and_cancel(home: Home) -> None:
     assert home.recorded()["jpki-13.g1", "full"] == serials(people)
     refused(order(home, "cancel", 1, "--officer", "ito"), "order 1", "is done")
     assert [(one["order"], one["state"]) for one in told(home, "list")] == [(1, "done"), (2, "cancelled")]
+    said = [step.partition(" at ")[0] for step in told(home, "show", 1)["steps"]]
+    assert said == [f"approved by {SECOND}", f"paused by {SECOND}", "resumed by ito"]
+    shown = done(commands.run("journal", "show", "--limit", 1000, "--home", home.folder)).stdout
+    rows = [[cell.strip() for cell in line.split("│")] for line in shown.splitlines()]
+    about = [(row[1], *row[3:]) for row in rows if len(row) > 3 and row[3].startswith("order ")]
+    assert about == [
+        ("mass-order", "order 1", "", "ito", "0"),
+        ("mass-step", "order 1", "approved", SECOND, "0"),
+        ("mass-order", "order 2", "", "ito", "0"),
+        ("mass-step", "order 2", "approved", SECOND, "0"),
+        ("mass-step", "order 1", "paused", SECOND, "0"),
+        ("mass-step", "order 2", "cancelled", "ito", "0"),
+        ("mass-step", "order 1", "resumed", "ito", "0"),
+        ("revocation", "order 1", "", "", "2"),
+    ]
 
 
 def test_a_file_of_certificates(home: Home, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from ca.issuing.approval import begin_batch
 from ca.issuing.batch import BatchIssuer, BatchRow
 from ca.issuing.cycle import Intended
 from ca.issuing.founding import service
-from ca.journal.entries import Entry, IntentEntry
+from ca.journal.entries import Entry, IntentEntry, KeyEndEntry
 from ca.keys.codes import keyed_code
 from ca.keys.vault import KeyId, TestVault
 from ca.model import (
@@ -38,16 +38,21 @@ from ca.model import (
     CertificateId,
     CertificateKind,
     OfficeId,
+    OfficerId,
     RevocationReason,
 )
+from ca.revoking.deciding import mass
 from ca.revoking.deciding.by_hand import revoke
 from ca.revoking.deciding.desk import EventDesk, EventOutcome
+from ca.revoking.deciding.order_file import NamedCertificates
 from ca.revoking.deciding.quarantine import CaseDecision, resolve
 from ca.rules.registration import State
 from ca.rules.residents import LapseRules
-from ca.store import applications, certificates, quarantine, register
+from ca.store import applications, certificates, clients, orders, quarantine, register
 from ca.store.certificates import CertificateState
+from ca.store.clients import KeyPurpose
 from ca.store.engine import Store
+from ca.store.orders import By, OrderState, Selection
 from ca.store.schema import migrate
 from ca.store.tables import metadata
 from front.demo.people import invented_code
@@ -76,6 +81,7 @@ LATER = NOW + timedelta(days=10)
 MUCH_LATER = NOW + timedelta(days=100)
 TOO_LATE = datetime(2031, 1, 1, tzinfo=UTC)
 RULES = LapseRules(found_lifts=frozenset({USER_AUTHENTICATION}))
+KEYS = {"window": OfficerId("window"), "chiyoda": None, "setagaya": None}
 LAYOUTS = {
     "one file": worlds.FILES,
     "two files": worlds.OWN,
@@ -116,6 +122,14 @@ def prepare(life: Life) -> None:
     life.cases += [world.approved(POST, (CertificateKind.OFFICIAL_POST,)).case.id]
     life.cases += [world.approved(code=THIRD).case.id]
     begin_batch(world.stores, "b" * 64, 2, approver="centre-1", operator="operator", at=NOW)
+    with world.store.writing() as connection:
+        for name, officer in KEYS.items():
+            purpose = KeyPurpose.FEED if officer is None else KeyPurpose.OFFICER
+            clients.add_key(connection, digest(name), name=name, purpose=purpose, officer=officer, at=NOW)
+
+
+def digest(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).digest()
 
 
 def issue(life: Life) -> None:
@@ -190,6 +204,50 @@ def revoke_by_hand(life: Life) -> None:
     revoke(life.world.stores, post, RevocationReason.KEY_COMPROMISE, "operator", at=LATER)
 
 
+def propose(life: Life, wanted: Selection | NamedCertificates, reason: RevocationReason) -> int:
+    """Make an order of many."""
+    world = life.world
+    proposal = mass.propose(world.stores, wanted, reason, "operator", at=LATER)
+    return mass.make(world.stores, proposal).number
+
+
+def order_many(life: Life) -> None:
+    stores, named = (
+        life.world.stores,
+        [life.issued[kind] for kind in (*RESIDENT_KINDS, CertificateKind.OFFICIAL_POST)],
+    )
+    number = propose(life, NamedCertificates("ids", tuple(named)), RevocationReason.KEY_COMPROMISE)
+    assert mass.approve(stores, number, "operator-2", at=LATER)[1].to_end == 2
+    mass.advance(stores, at=LATER, chunk=2)
+
+
+def stop_orders(life: Life) -> None:
+    stores, everything = life.world.stores, Selection(By.GENERATION, "jpki-31.g1")
+    mass.pause(stores, 1, "operator-2", at=MUCH_LATER)
+    for _ in range(2):
+        propose(life, everything, RevocationReason.CERTIFICATE_HOLD)
+    mass.approve(stores, 2, "operator-2", at=MUCH_LATER)
+    mass.cancel(stores, 2, "operator", at=MUCH_LATER)
+    mass.cancel(stores, 3, "operator", at=MUCH_LATER)
+    assert mass.advance(stores, at=MUCH_LATER) is None
+
+
+def go_on(life: Life) -> None:
+    stores = life.world.stores
+    mass.resume(stores, 1, "operator", at=MUCH_LATER)
+    done = mass.advance(stores, at=MUCH_LATER, chunk=2)
+    assert done is not None
+    assert (done.state, done.progress.looked_at) == (OrderState.DONE, 3)
+
+
+def end_keys(life: Life) -> None:
+    """An officer's and a feed's."""
+    for name in ("window", "chiyoda"):
+        with life.world.stores.recording() as recording:
+            (key,) = clients.keys_in_use(recording.nation, name)
+            recording.note(KeyEndEntry(name, (key.hex(),), MUCH_LATER))
+
+
 def leave_open(life: Life) -> None:
     signer = life.world.issuers.of(TOTTORI).signer
     life.world.interpose(TOTTORI, Broken)
@@ -214,6 +272,10 @@ STEPS: tuple[Callable[[Life], None], ...] = (
     revoke_by_hand,
     take_effect,
     decide,
+    order_many,
+    stop_orders,
+    go_on,
+    end_keys,
     leave_open,
     come_too_late,
 )
@@ -290,16 +352,21 @@ def test_what_one_life_comes_to(life: Life) -> None:
     with life.world.store.reading() as connection:
         assert certificates.intended(connection) == []
         assert quarantine.cases(connection) == []
+        ended = {key.name for key, _ in clients.all_keys(connection) if key.revoked_at is not None}
+        stand = {order.number: order.state for order in orders.in_state(connection)}
+    assert ended == {"window", "chiyoda"}
+    assert stand == {1: OrderState.DONE, 2: OrderState.CANCELLED, 3: OrderState.CANCELLED}
     issued = life.world.stores.certificates(life.issued.values())
     assert {record.state for record in issued} == {CertificateState.ISSUED}
 
 
 @at("one file", "two files")
 def test_empty_databases_get_all_that_the_journal_has(life: Life) -> None:
-    """Without offices, officers and cases, of which it does not tell; so no case is told to be issued either."""
+    """Without offices, officers, keys and cases, of which it does not tell; so no case is told to be issued either."""
     whole = life.end()
     told = {name for name in whole if name.split()[1] not in {
-        "offices", "officers", "applications", "application_steps", "requests", "batches", "list_places", "lists"}}  # fmt: skip
+        "offices", "officers", "applications", "application_steps", "requests", "batches", "client_keys",
+        "list_places", "lists"}}  # fmt: skip
     for store in life.world.stores.each():
         put_back(store, {})
         # Migrations give a database its counters.

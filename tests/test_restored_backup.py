@@ -53,6 +53,10 @@ RECORDED = {
     "events": "SELECT * FROM register_events",
     "codes": "SELECT * FROM resident_codes",
     "quarantine": "SELECT * FROM quarantine",
+    "orders": "SELECT * FROM orders",
+    "steps of orders": "SELECT * FROM order_steps",
+    "names of orders": "SELECT * FROM order_certificates",
+    "keys of clients": "SELECT digest, revoked_at FROM client_keys",
 }
 
 
@@ -97,8 +101,15 @@ class Life:
         self.tell(self.change("lost", 0), self.change("moved-out", 1), self.change("lost", 2))
         self.revoke(first[3], "certificateHold")
         self.order("--municipality", "312011", "--hold")
+        for _ in range(2):
+            self.order("--office", "131016", "--reason", "cessationOfOperation")
+        self.key = run(self.home, "client", "add", "chiyoda", "--feed", "chiyoda").json["key"]
         run(self.home, "list", "publish")
         self.copy("before", FILES)
+        for number, step in enumerate(("pause", "cancel"), 2):
+            run(self.home, "order", step, number, *OFFICER)
+        for name in ("chiyoda", "sato"):
+            run(self.home, "client", "revoke", name)
         second = [self.issue(number) for number in range(4, 8)]
         run(self.home, "order", "run")
         self.tell(self.change("found", 0), self.change("died", 2), self.change("key-compromised", 1))
@@ -113,6 +124,10 @@ class Life:
         self.batch(*(row(number) for number in (300, 301)))
         self.order("--municipality", "131016", "--hold")
         run(self.home, "order", "run")
+        ids = folder / "ids.txt"
+        ids.write_text("\n".join(second[0]))
+        self.order("--serials", ids, "--reason", "superseded")
+        run(self.home, "order", "pause", 5, *OFFICER)
         run(self.home, "list", "publish")
         with served(self.home) as server:
             self.said = Said.by(server, folder)
@@ -163,7 +178,7 @@ class Life:
             run(self.home, "revoke", certificate, "--reason", reason, *OFFICER, "--receipt", receipt)
             self.receipts.append(receipt)
 
-    def order(self, *words: str) -> None:
+    def order(self, *words: object) -> None:
         made = run(self.home, "order", "make", *words, *OFFICER).json
         run(self.home, "order", "approve", made["order"], "--officer", "endo")
 
@@ -253,7 +268,12 @@ def require_goes_on(life: Life, server: Served) -> None:
         if answer == "revoked":
             again = ("revoke", certificate, "--reason", "certificateHold", *OFFICER)
             refused(commands.run(*again, "--home", life.home.folder), "already")
-    run(life.home, "order", "run")
+    assert run(life.home, "order", "run").json == [], "what was paused or given up runs again"
+    states = {one["order"]: one["state"] for one in run(life.home, "order", "list").json}
+    assert states == {1: "done", 2: "paused", 3: "cancelled", 4: "done", 5: "paused"}
+    assert "paused by ito at 2014" in run(life.home, "order", "show", 2).json["steps"][-1]
+    server.post("/api/events", feed_file(), key=life.key).problem(401, "was revoked")
+    server.get("/api/cases/131016-000001", key="sato").problem(401, "was revoked")
     spent = {serial for _, serial, *_ in life.said.recorded["certificates"]}
     cases = dict(rows(life.home, "SELECT serial, application FROM certificates"))
     for number in (8, 9):
@@ -262,7 +282,7 @@ def require_goes_on(life: Life, server: Served) -> None:
             case = dict(rows(life.home, "SELECT serial, application FROM certificates"))[made.serial.octets]
             assert case not in cases.values(), "the number of a case that a copy forgot is given again"
     made = run(life.home, "order", "make", "--municipality", "312011", "--hold", *OFFICER).json
-    assert made["order"] == 3
+    assert made["order"] == 6
 
 
 @pytest.mark.parametrize(

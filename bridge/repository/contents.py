@@ -23,10 +23,12 @@ from bridge.repository.signing import sign_statement
 from ca.issuing.issuer import Issuers
 from ca.model import CertificateId, CertificateKind, GenerationId
 from ca.profiles.lists import ListPlace
+from ca.revoking.lists.adoption import adopt
 from ca.revoking.lists.gate import require_places
 from ca.revoking.lists.publication import due, publish
 from ca.store import authorities, certificates, lists
-from ca.store.authorities import GenerationRecord, ServiceRecord
+from ca.store.authorities import GenerationRecord
+from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.lists import ListRecord
 from ca.store.stores import Stores
 from ca.wire.names import encode_name
@@ -35,12 +37,12 @@ from ca.wire.pairs import certificate_pair
 
 @dataclass(frozen=True, slots=True)
 class _Public:
-    """Every certificate that is public, and the lists' places."""
+    """Every certificate that is public (of a service's the newest), and the lists' places."""
 
     generations: list[GenerationRecord]
     self_signed: dict[GenerationId, bytes]
     crosses: dict[tuple[GenerationId, GenerationId], bytes]
-    services: list[tuple[ServiceRecord, bytes]]
+    services: dict[tuple[GenerationId, CertificateKind], CertificateRecord]
     places: list[tuple[GenerationId, ListPlace]]
 
 
@@ -48,8 +50,8 @@ def publish_certificates(stores: Stores, repository: Repository) -> int:
     """Place every public certificate and pair that is not there yet; gives how many files were written."""
     public = _read(stores)
     files = [(self_signed_path(generation), encoded) for generation, encoded in public.self_signed.items()]
-    for record, encoded in public.services:
-        files.append((service_path(record.certificate.generation, record.kind), encoded))
+    for (generation, kind), newest in public.services.items():
+        files.append((service_path(generation, kind), newest.encoded))
     for (issuer, subject), encoded in public.crosses.items():
         files.append((cross_path(issuer, subject), encoded))
         # X.509 11.2.3: in the subject's entry this certificate is issuedToThisCA, the reverse is issuedByThisCA.
@@ -72,6 +74,7 @@ def publish_lists(
     """
     issuer = issuers.of(generation)
     store = issuers.store(generation.authority)
+    adopt(store, generation, repository)
     with store.reading() as connection:
         wanted = set(due(connection, generation, issuer.practice.periods.next_update / 2, at))
         places = lists.places_of(connection, generation)
@@ -120,7 +123,7 @@ def _manifest(plan: Plan, public: _Public) -> Manifest:
 
 
 def _read(stores: Stores) -> _Public:
-    public = _Public([], {}, {}, [], [])
+    public = _Public([], {}, {}, {}, [])
     for store in stores.each():
         with store.reading() as connection:
 
@@ -134,5 +137,8 @@ def _read(stores: Stores) -> _Public:
             for subject, certificate in authorities.crosses(connection):
                 public.crosses[certificate.generation, subject] = encoded(certificate)
             for service in authorities.services(connection):
-                public.services.append((service, encoded(service.certificate)))
+                one = certificates.find(connection, service.certificate)
+                before = public.services.get((one.id.generation, one.kind), one)
+                if one.state is CertificateState.ISSUED and one.period.not_before >= before.period.not_before:
+                    public.services[one.id.generation, one.kind] = one
     return public

@@ -108,18 +108,89 @@ ORDER = "order "
 """How the cause begins of what an order of many ended; the order's number follows."""
 
 
+class Progress(Part, frozen=True):
+    """How far an order of many is carried out, in certificates, with a record of it.
+
+    Attributes:
+        done: Those that it has ended; ``ended`` and ``expired`` those that it found so.
+        place: How far its selection was read; None before the first certificate.
+        finished: Whether none is left behind that.
+    """
+
+    done: int
+    ended: int
+    expired: int
+    place: tuple[str | int, ...] | None
+    finished: bool = False
+
+
 class RevocationEntry(Part, frozen=True, tag_field="entry", tag="revocation"):
     """Certificates that end without an event: on an officer's word, by an order of many, by the signing cycle.
 
     Attributes:
         cause: Who or what ends them: ``officer ito``, ``order 12``, ``signing cycle``.
         rule: Why, in words.
+        progress: Of an order of many, how far it is carried out with this; older records have none.
     """
 
     cause: str
     rule: str
     at: datetime
     orders: tuple[OrderEntry, ...]
+    progress: Progress | None = None
+
+
+class MassNamesEntry(Part, frozen=True, tag_field="entry", tag="mass-names"):
+    """Certificates that an order of many names one by one; the order's own record comes behind the last of these."""
+
+    number: int
+    certificates: tuple[str, ...]
+
+
+class MassOrderEntry(Part, frozen=True, tag_field="entry", tag="mass-order"):
+    """An officer made an order of many.
+
+    Attributes:
+        number: What the order is called by.
+        selection: What its certificates have in common, such as ``municipality 131016``.
+        reason: In the RFC's spelling.
+        found: How many certificates the selection had.
+    """
+
+    number: int
+    selection: str
+    reason: str
+    priority: int
+    officer: str
+    at: datetime
+    found: int
+
+
+class MassStepEntry(Part, frozen=True, tag_field="entry", tag="mass-step"):
+    """An officer approved an order of many, paused it, resumed it, or gave it up.
+
+    Attributes:
+        step: Which of them, as ``ca.store.orders.OrderStep`` has it.
+        found: How many certificates its selection had when it was approved.
+    """
+
+    number: int
+    step: str
+    officer: str
+    at: datetime
+    found: int | None = None
+
+
+class KeyEndEntry(Part, frozen=True, tag_field="entry", tag="client-key-end"):
+    """The keys of a client, a machine or an officer, open nothing any more.
+
+    Attributes:
+        keys: The SHA-256 of each, in hexadecimal digits; a key is 256 random bits, so none can be found by that.
+    """
+
+    client: str
+    keys: tuple[str, ...]
+    at: datetime
 
 
 class GenerationEntry(Part, frozen=True, tag_field="entry", tag="generation"):
@@ -206,6 +277,10 @@ Entry: TypeAlias = (
     | QuarantineEntry
     | ResolutionEntry
     | RevocationEntry
+    | MassNamesEntry
+    | MassOrderEntry
+    | MassStepEntry
+    | KeyEndEntry
     | GenerationEntry
     | IntentEntry
     | IssuedEntry

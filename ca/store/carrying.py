@@ -23,6 +23,10 @@ from ca.journal.entries import (
     IntentEntry,
     IntentPart,
     IssuedEntry,
+    KeyEndEntry,
+    MassNamesEntry,
+    MassOrderEntry,
+    MassStepEntry,
     OrderEntry,
     QuarantineEntry,
     ResolutionEntry,
@@ -45,10 +49,12 @@ from ca.store import (
     authorities,
     batches,
     certificates,
+    clients,
     holdings,
     lives,
     numbers,
     officers,
+    orders,
     quarantine,
     register,
 )
@@ -83,8 +89,6 @@ def carry_out(writing: Writing, entry: Entry, index: int, body: Body) -> None:
         case EffectEntry():
             register.settle(writing.nation, entry.event, links=entry.links)
             end_all(writing, entry.orders, f"event {entry.event}", index, entry.at)
-        case QuarantineEntry():
-            quarantine.open_case(writing.nation, entry, index)
         case ResolutionEntry():
             _resolve(writing, entry, index)
         case RevocationEntry():
@@ -95,6 +99,27 @@ def carry_out(writing: Writing, entry: Entry, index: int, body: Body) -> None:
             _intend(writing, entry, body)
         case IssuedEntry():
             _complete(writing, entry)
+        case _:
+            _decide(writing.nation, entry, index)
+
+
+def _decide(
+    nation: Connection,
+    entry: QuarantineEntry | MassNamesEntry | MassOrderEntry | MassStepEntry | KeyEndEntry,
+    index: int,
+) -> None:
+    """Write down what ends no certificate by itself: it lies in the nation's database alone."""
+    match entry:
+        case QuarantineEntry():
+            quarantine.open_case(nation, entry, index)
+        case MassNamesEntry():
+            orders.add_names(nation, entry)
+        case MassOrderEntry():
+            orders.add(nation, entry, index)
+        case MassStepEntry():
+            orders.take(nation, entry, index)
+        case KeyEndEntry():
+            clients.end_keys(nation, entry)
 
 
 def _event(writing: Writing, entry: EventEntry, index: int) -> None:
@@ -114,7 +139,10 @@ def _revoke(writing: Writing, entry: RevocationEntry, index: int) -> None:
     if entry.cause == SIGNING_CYCLE:
         _abandon(writing, entry.orders)
     if entry.cause.startswith(ORDER):
-        numbers.spend_order(writing.nation, int(entry.cause.removeprefix(ORDER)))
+        number = int(entry.cause.removeprefix(ORDER))
+        numbers.spend_order(writing.nation, number)  # older records tell no more of it
+        if entry.progress is not None:
+            orders.proceed(writing.nation, number, entry.progress, index)
     end_all(writing, entry.orders, entry.cause, index, entry.at)
 
 
@@ -254,9 +282,9 @@ def _complete(writing: Writing, entry: IssuedEntry) -> None:
     end_cases(writing, records)
 
 
-def _abandon(writing: Writing, orders: Iterable[OrderEntry]) -> None:
+def _abandon(writing: Writing, ended: Iterable[OrderEntry]) -> None:
     """Write down that certificates will never be signed, where they still count as intended, and end their cases."""
-    abandoned = [CertificateId.parse(order.certificate) for order in orders]
+    abandoned = [CertificateId.parse(order.certificate) for order in ended]
     for certificate in abandoned:
         certificates.abandon(writing.of(certificate.generation.authority), certificate)
     end_cases(writing, certificates.several(writing, abandoned))

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from ca.errors import Conflict, NotFound
+from ca.journal.entries import KeyEndEntry
 from ca.model import OfficerId
 from ca.store.tables import client_keys, leases
 
@@ -60,15 +61,22 @@ def add_key(
     )
 
 
-def revoke_keys(connection: Connection, name: str, at: datetime) -> None:
-    """End the keys of this name, or raise NotFound if there is none in use."""
-    changed = connection.execute(
-        update(client_keys)
-        .where(client_keys.c.name == name, client_keys.c.revoked_at.is_(None))
-        .values(revoked_at=at)
-    )
-    if changed.rowcount == 0:
+def keys_in_use(connection: Connection, name: str) -> list[bytes]:
+    """The hashes of the keys of this name that are in use, or NotFound if there is none."""
+    query = select(client_keys.c.digest).where(client_keys.c.name == name, client_keys.c.revoked_at.is_(None))
+    found = list(connection.execute(query).scalars())
+    if not found:
         raise NotFound(f"client {name!r}", "has no key in use")
+    return found
+
+
+def end_keys(connection: Connection, entry: KeyEndEntry) -> None:
+    """End the keys with these hashes, those that are there and in use."""
+    connection.execute(
+        update(client_keys)
+        .where(client_keys.c.digest.in_(map(bytes.fromhex, entry.keys)), client_keys.c.revoked_at.is_(None))
+        .values(revoked_at=entry.at)
+    )
 
 
 def find_key(connection: Connection, digest: bytes) -> ClientKey | None:

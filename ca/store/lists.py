@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, Table, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, delete, insert, select, true, update
 
 from ca.errors import NotFound
 from ca.model import GenerationId, Scope
@@ -123,14 +123,22 @@ def oldest_placed(connection: Connection, generation: GenerationId, scope: Scope
 
 def newest(connection: Connection, generation: GenerationId) -> dict[Scope, ListRecord]:
     """The newest complete list of each scope of a generation that was placed."""
+    return _newest_of_each(connection, generation, lists.c.digest.is_not(None))
+
+
+def unfinished(connection: Connection, generation: GenerationId) -> list[ListRecord]:
+    """The complete lists that are the newest of their scopes and were intended; whether they were placed is not known."""
+    newest_intended = _newest_of_each(connection, generation, true())
+    return [record for record in newest_intended.values() if record.digest is None]
+
+
+def _newest_of_each(
+    connection: Connection, generation: GenerationId, among: ColumnElement[bool]
+) -> dict[Scope, ListRecord]:
     # One look into the primary key for each place, however many lists there ever were.
     number = (
         select(lists.c.number)
-        .where(
-            lists.c.generation == list_places.c.generation,
-            lists.c.scope == list_places.c.scope,
-            lists.c.digest.is_not(None),
-        )
+        .where(lists.c.generation == list_places.c.generation, lists.c.scope == list_places.c.scope, among)
         .order_by(lists.c.number.desc())
         .limit(1)
         .correlate(list_places)

@@ -1,9 +1,12 @@
-"""Orders that end many certificates at once: what each is about, who stands for it, and how far it is carried out."""
+"""Orders that end many certificates at once: what each is about, who stands for it, and how far it is carried out.
+
+Whatever changes one is a record of the journal, and what is written here follows it: each order says which record was the
+last, so that none is followed twice, and an older copy of it comes to what it was.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -12,11 +15,12 @@ import msgspec
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from ca.errors import NotFound
-from ca.journal.entries import ORDER
+from ca.journal import entries
+from ca.journal.entries import ORDER, MassNamesEntry, MassOrderEntry, MassStepEntry
 from ca.model import CertificateId, OfficerId, RevocationReason
 from ca.store import numbers
 from ca.store.bulk import insert_rows
-from ca.store.tables import order_certificates, orders
+from ca.store.tables import order_certificates, order_steps, orders
 
 Place: TypeAlias = tuple[str | int, ...]
 """How far a selection was read: the key of the last certificate in the order in which they are read."""
@@ -65,6 +69,37 @@ class OrderState(StrEnum):
     PAUSED = "paused"
     DONE = "done"
     CANCELLED = "cancelled"
+
+
+class OrderStep(StrEnum):
+    """What an officer can do about an order that was made; the value is the word that says it was done."""
+
+    APPROVE = "approved"
+    PAUSE = "paused"
+    RESUME = "resumed"
+    CANCEL = "cancelled"
+
+    @property
+    def leads_to(self) -> OrderState:
+        """Where the order stands then."""
+        return _LEADS_TO[self]
+
+
+_LEADS_TO = {
+    OrderStep.APPROVE: OrderState.RUNNING,
+    OrderStep.PAUSE: OrderState.PAUSED,
+    OrderStep.RESUME: OrderState.RUNNING,
+    OrderStep.CANCEL: OrderState.CANCELLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OrderStepTaken:
+    """A step that an officer took."""
+
+    step: OrderStep
+    officer: OfficerId
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,53 +162,90 @@ class _Kept(msgspec.Struct, frozen=True):
     place: Place
 
 
-def add(connection: Connection, new: OrderRecord, named: Iterable[CertificateId] = ()) -> OrderRecord:
-    """Write down a new order, and the certificates that it names one by one; gives it with its number."""
+def next_number(connection: Connection) -> int:
+    """The number of the next order: one that was never given, also where a copy has forgotten to which."""
     newest = connection.execute(select(func.max(orders.c.order))).scalar_one()
-    record = replace(new, number=max(newest or 0, numbers.spent_orders(connection)) + 1)
+    return max(newest or 0, numbers.spent_orders(connection)) + 1
+
+
+def add(connection: Connection, entry: MassOrderEntry, index: int) -> None:
+    """Write down an order that was made, if it is not there."""
+    numbers.spend_order(connection, entry.number)
+    if _followed(connection, entry.number) is not None:
+        return
     connection.execute(
         insert(orders).values(
-            order=record.number,
-            selection=str(record.selection),
-            reason=record.reason,
-            priority=record.priority,
-            state=record.state,
-            officer=record.officer,
-            second_officer=record.second_officer,
-            made_at=record.made_at,
-            approved_at=record.approved_at,
-            found=record.found,
+            order=entry.number,
+            selection=entry.selection,
+            reason=RevocationReason.parse(entry.reason),
+            priority=entry.priority,
+            state=OrderState.MADE,
+            officer=entry.officer,
+            second_officer=None,
+            made_at=entry.at,
+            approved_at=None,
+            found=entry.found,
             done=0,
+            place=None,
+            journal_index=index,
         )
     )
-    rows = sorted((str(one.generation), one.serial.octets) for one in named)
-    insert_rows(
-        connection,
-        _INSERT_CERTIFICATES,
-        ("order", "generation", "serial"),
-        [(record.number, *row) for row in rows],
+
+
+def add_names(connection: Connection, entry: MassNamesEntry) -> None:
+    """Write down which certificates an order names, if they are not there."""
+    numbers.spend_order(connection, entry.number)
+    named = sorted(map(CertificateId.parse, entry.certificates))
+    rows = [(entry.number, str(one.generation), one.serial.octets) for one in named]
+    columns = order_certificates.c
+    key = (columns.order, columns.generation, columns.serial)
+    first = select(columns.order).where(
+        *(column == value for column, value in zip(key, rows[0], strict=True))
     )
-    return record
+    if connection.execute(first).one_or_none() is None:
+        insert_rows(connection, _INSERT_CERTIFICATES, ("order", "generation", "serial"), rows)
 
 
-def keep(connection: Connection, record: OrderRecord) -> None:
-    """Write down how an order stands now."""
-    progress = record.progress
-    place = None
-    if progress.place is not None:
-        place = msgspec.json.encode(_Kept(progress.ended, progress.expired, progress.place)).decode()
+def take(connection: Connection, entry: MassStepEntry, index: int) -> None:
+    """Write down a step that an officer took, if the order has not followed the journal so far."""
+    numbers.spend_order(connection, entry.number)
+    if not _behind(connection, entry.number, index):
+        return
+    step = OrderStep(entry.step)
+    values: dict[str, object] = {"state": step.leads_to, "journal_index": index}
+    if step is OrderStep.APPROVE:
+        values |= {"second_officer": entry.officer, "approved_at": entry.at, "found": entry.found}
+    connection.execute(update(orders).where(orders.c.order == entry.number).values(values))
     connection.execute(
-        update(orders)
-        .where(orders.c.order == record.number)
-        .values(
-            state=record.state,
-            second_officer=record.second_officer,
-            approved_at=record.approved_at,
-            found=record.found,
-            done=progress.done,
-            place=place,
+        insert(order_steps).values(
+            order=entry.number, journal_index=index, step=step, officer=entry.officer, at=entry.at
         )
     )
+
+
+def proceed(connection: Connection, number: int, progress: entries.Progress, index: int) -> None:
+    """Write down how far an order is carried out, if it has not followed the journal so far."""
+    if not _behind(connection, number, index):
+        return
+    values: dict[str, object] = {"done": progress.done, "journal_index": index}
+    if progress.place is not None:
+        kept = _Kept(progress.ended, progress.expired, progress.place)
+        values["place"] = msgspec.json.encode(kept).decode()
+    if progress.finished:
+        values["state"] = OrderState.DONE
+    connection.execute(update(orders).where(orders.c.order == number).values(values))
+
+
+def _behind(connection: Connection, number: int, index: int) -> bool:
+    """Whether an order is there, and has not followed the journal up to this record."""
+    followed = _followed(connection, number)
+    return followed is not None and followed < index
+
+
+def _followed(connection: Connection, number: int) -> int | None:
+    """The last record that an order has followed; None if there is no such order."""
+    query = select(orders.c.journal_index).where(orders.c.order == number)
+    return connection.execute(query).scalar_one_or_none()
 
 
 def find(connection: Connection, number: int) -> OrderRecord:
@@ -192,6 +264,15 @@ def in_state(connection: Connection, *states: OrderState) -> list[OrderRecord]:
     if states:
         query = query.where(orders.c.state.in_(states))
     return [_record(row) for row in connection.execute(query)]
+
+
+def steps(connection: Connection, number: int) -> list[OrderStepTaken]:
+    """What officers did about an order since it was made, in that order."""
+    query = select(order_steps).where(order_steps.c.order == number).order_by(order_steps.c.journal_index)
+    return [
+        OrderStepTaken(OrderStep(row.step), OfficerId(row.officer), row.at)
+        for row in connection.execute(query)
+    ]
 
 
 def _record(row: Row[Any]) -> OrderRecord:

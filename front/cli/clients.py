@@ -8,6 +8,7 @@ import click
 
 from ca.clock import utc_text
 from ca.errors import BadInput, Conflict
+from ca.journal.entries import KeyEndEntry
 from ca.revoking.feed.events import FEED_NAME, FORM
 from ca.store import clients, officers
 from ca.store.clients import KeyPurpose
@@ -66,8 +67,9 @@ def revoke(settings: Settings, name: str) -> None:
     Example:
       kakehashi client revoke sato --home world
     """
-    with settings.world() as world, world.stores.nation.writing() as connection:
-        clients.revoke_keys(connection, name, world.clock())
+    with settings.world() as world, world.stores.recording() as recording:
+        keys = clients.keys_in_use(recording.nation, name)
+        recording.note(KeyEndEntry(name, tuple(key.hex() for key in keys), world.clock()))
     settings.tell({"client": name, "key": "revoked"})
 
 

@@ -19,7 +19,7 @@ from bridge.relying.statements import check_statement
 from bridge.repository.heads import read_head
 from ca.clock import parse_moment, utc_text
 from ca.errors import BadInput
-from ca.journal.entries import IntentEntry
+from ca.journal.entries import ORDER, IntentEntry
 from ca.journal.inspection import inspect
 from ca.journal.journal import Record, records
 from ca.journal.segments import Head
@@ -254,12 +254,17 @@ def _anchor(settings: Settings, anchor: Path | None) -> bytes:
 def _summary(record: Record) -> dict[str, Any]:
     """A line for people: no codes, no keys."""
     entry = msgspec.to_builtins(record.entry)
-    named = next((entry[name] for name in ("event", "case", "cause") if name in entry), None)
+    what = next((entry[name] for name in ("event", "case", "cause", "client") if name in entry), None)
+    if "number" in entry:
+        what = f"{ORDER}{entry['number']}"
+    if "certificates" in entry:
+        what = " ".join(filter(None, (what, f"{len(entry['certificates'])} certificates")))
     return {
         "index": record.index,
         "entry": entry["entry"],
         "at": entry.get("received") or entry.get("at"),
-        "what": f"{len(entry['certificates'])} certificates" if "certificates" in entry else named,
-        "outcome": entry.get("outcome") or entry.get("decision"),
+        "what": what,
+        "outcome": next((entry[name] for name in ("outcome", "decision", "step") if name in entry), None),
+        "officer": entry.get("officer"),
         "orders": len(entry.get("orders", ())),
     }

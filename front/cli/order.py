@@ -118,7 +118,7 @@ def pause(settings: Settings, number: int, officer: str) -> None:
     Example:
       kakehashi order pause 1 --officer ito --home world
     """
-    _step(settings, lambda world: mass.pause(world.stores, number, officer))
+    _step(settings, lambda world: mass.pause(world.stores, number, officer, at=world.clock()))
 
 
 @order.command()
@@ -132,7 +132,7 @@ def resume(settings: Settings, number: int, officer: str) -> None:
     Example:
       kakehashi order resume 1 --officer ito --home world
     """
-    _step(settings, lambda world: mass.resume(world.stores, number, officer))
+    _step(settings, lambda world: mass.resume(world.stores, number, officer, at=world.clock()))
 
 
 @order.command()
@@ -146,7 +146,7 @@ def cancel(settings: Settings, number: int, officer: str) -> None:
     Example:
       kakehashi order cancel 1 --officer ito --home world
     """
-    _step(settings, lambda world: mass.cancel(world.stores, number, officer))
+    _step(settings, lambda world: mass.cancel(world.stores, number, officer, at=world.clock()))
 
 
 @order.command()
@@ -204,13 +204,16 @@ def list_orders(settings: Settings) -> None:
 @_ORDER
 @command_options
 def show(settings: Settings, number: int) -> None:
-    """Show an order, who stands for it, and how far it is carried out.
+    """Show an order, what officers did about it, and how far it is carried out.
 
     \b
     Example:
       kakehashi order show 1 --home world
     """
-    _step(settings, lambda world: _find(world, number))
+    with settings.world() as world, world.stores.nation.reading() as connection:
+        found, taken = orders.find(connection, number), orders.steps(connection, number)
+    steps = [f"{one.step} by {one.officer} at {utc_text(one.at)}" for one in taken]
+    settings.tell(_fields(found) | {"steps": steps})
 
 
 def _carried_out(world: World) -> Iterator[OrderRecord]:
@@ -247,11 +250,6 @@ def _carried_out(world: World) -> Iterator[OrderRecord]:
     finally:
         with world.stores.nation.writing() as connection:
             clients.release_leases(connection, owner)
-
-
-def _find(world: World, number: int) -> OrderRecord:
-    with world.stores.nation.reading() as connection:
-        return orders.find(connection, number)
 
 
 def _read(path: Path) -> NamedCertificates:

@@ -3,8 +3,8 @@
 An order is about the certificates whose intents were written down when it was approved. What is issued afterwards is not
 meant, even in the same town or on the same key: whoever wants that stopped too makes another order, or stops issuing.
 
-Each chunk is one record of the journal. How far an order is carried out stands in the nation's database, which is kept
-last: a chunk that the databases have and the order does not know of is met again, found done, and counted.
+An order, every officer's step about it and every chunk are records of the journal, so that an older copy of the databases
+comes to the same: what was stopped stays so, what was running goes on behind the last chunk.
 """
 
 from __future__ import annotations
@@ -16,19 +16,28 @@ from datetime import datetime
 from enum import Enum
 
 from ca.errors import Conflict, KakehashiError, NotFound, NotPermitted
-from ca.journal.entries import OrderEntry, RevocationEntry
+from ca.journal import entries
+from ca.journal.entries import MassNamesEntry, MassOrderEntry, MassStepEntry, OrderEntry, RevocationEntry
 from ca.model import HOLDER_KINDS, CertificateId, RevocationReason
 from ca.revoking.deciding.order_file import NamedCertificates
 from ca.rules.revocation import CHANGES, permit
 from ca.store import lives, officers, orders, selections
 from ca.store.lives import Life
-from ca.store.orders import By, OrderRecord, OrderState, Progress, Selection
+from ca.store.orders import By, OrderRecord, OrderState, OrderStep, Progress, Selection
 from ca.store.stores import Stores
 
 CHUNK = 1000
 """Certificates that share a record of the journal and their commits; issuing waits for as long as they take."""
 
 _NO_NUMBER = 0  # of an order that is not written down
+_NAMES = 10_000  # certificates that a record names
+
+_FROM = {
+    OrderStep.APPROVE: (OrderState.MADE,),
+    OrderStep.PAUSE: (OrderState.RUNNING,),
+    OrderStep.RESUME: (OrderState.PAUSED,),
+    OrderStep.CANCEL: (OrderState.MADE, OrderState.RUNNING, OrderState.PAUSED),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +123,29 @@ def propose(
 
 
 def make(stores: Stores, proposal: Proposal) -> OrderRecord:
-    """Write an order down; another operator of the centre has to approve it."""
-    with stores.nation.writing() as connection:
-        return orders.add(connection, proposal.order, proposal.named)
+    """Write an order down; another operator of the centre has to approve it.
+
+    Raises:
+        HomeRefused, StorageFailed: As for ``advance``.
+    """
+    with stores.recording() as recording:
+        order = replace(proposal.order, number=orders.next_number(recording.nation))
+        # Before the order: a death in between leaves names that no order has, and never an order without its names.
+        for start in range(0, len(proposal.named), _NAMES):
+            named = tuple(map(str, proposal.named[start : start + _NAMES]))
+            recording.note(MassNamesEntry(order.number, named))
+        recording.note(
+            MassOrderEntry(
+                order.number,
+                str(order.selection),
+                order.reason.word,
+                order.priority,
+                order.officer,
+                order.made_at,
+                order.found,
+            )
+        )
+    return order
 
 
 def approve(stores: Stores, number: int, officer_id: str, *, at: datetime) -> tuple[OrderRecord, Survey]:
@@ -132,38 +161,25 @@ def approve(stores: Stores, number: int, officer_id: str, *, at: datetime) -> tu
         seen = orders.find(connection, number)
     if seen.officer == officer.id:
         raise NotPermitted(seen.cause, f"officer {officer.id} made it; another one has to approve it")
-    _require(seen, OrderState.MADE)
+    _require(seen, OrderStep.APPROVE)
     order = replace(seen, approved_at=at)
     counted = _count(order, _selected(stores, order), at)
-    with stores.nation.writing() as connection:
-        now = orders.find(connection, number)
-        _require(now, OrderState.MADE)
-        order = replace(order, state=OrderState.RUNNING, second_officer=officer.id, found=counted.found)
-        orders.keep(connection, order)
-    return order, counted
+    return _take(stores, number, OrderStep.APPROVE, officer_id, at, counted.found), counted
 
 
-def pause(stores: Stores, number: int, officer_id: str) -> OrderRecord:
+def pause(stores: Stores, number: int, officer_id: str, *, at: datetime) -> OrderRecord:
     """Stop carrying an order out behind the chunk at hand; Conflict if it is not running."""
-    return _take(stores, number, officer_id, OrderState.PAUSED, OrderState.RUNNING)
+    return _take(stores, number, OrderStep.PAUSE, officer_id, at)
 
 
-def resume(stores: Stores, number: int, officer_id: str) -> OrderRecord:
+def resume(stores: Stores, number: int, officer_id: str, *, at: datetime) -> OrderRecord:
     """Go on with an order; Conflict if it is not paused."""
-    return _take(stores, number, officer_id, OrderState.RUNNING, OrderState.PAUSED)
+    return _take(stores, number, OrderStep.RESUME, officer_id, at)
 
 
-def cancel(stores: Stores, number: int, officer_id: str) -> OrderRecord:
+def cancel(stores: Stores, number: int, officer_id: str, *, at: datetime) -> OrderRecord:
     """Give an order up before its first chunk; Conflict if it has begun: nothing that it did can be undone."""
-    return _take(
-        stores,
-        number,
-        officer_id,
-        OrderState.CANCELLED,
-        OrderState.MADE,
-        OrderState.RUNNING,
-        OrderState.PAUSED,
-    )
+    return _take(stores, number, OrderStep.CANCEL, officer_id, at)
 
 
 def advance(stores: Stores, *, at: datetime, chunk: int = CHUNK) -> OrderRecord | None:
@@ -193,17 +209,13 @@ def advance(stores: Stores, *, at: datetime, chunk: int = CHUNK) -> OrderRecord 
             for verdict, life in verdicts
             if verdict is _Verdict.MEANT
         )
-        if ended:
-            recording.note(RevocationEntry(order.cause, _rule(order), at, ended))
-        now = replace(
-            order,
-            progress=_further(order.progress, Counter(verdict for verdict, _ in verdicts)),
-            state=OrderState.RUNNING if len(page) == chunk else OrderState.DONE,
+        further = _further(order.progress, Counter(verdict for verdict, _ in verdicts))
+        place = page[-1][0] if page else further.place
+        progress = entries.Progress(
+            further.done, further.ended, further.expired, place, finished=len(page) < chunk
         )
-        if page:
-            now = replace(now, progress=replace(now.progress, place=page[-1][0]))
-        orders.keep(recording.nation, now)
-    return now
+        recording.note(RevocationEntry(order.cause, _rule(order), at, ended, progress))
+        return orders.find(recording.nation, order.number)
 
 
 def _verdict(order: OrderRecord, life: Life, at: datetime) -> _Verdict:
@@ -275,18 +287,24 @@ def _named(stores: Stores, named: NamedCertificates, reason: RevocationReason) -
         yield found
 
 
-def _take(stores: Stores, number: int, officer_id: str, to: OrderState, *states: OrderState) -> OrderRecord:
-    with stores.nation.writing() as connection:
-        officers.operator_of_centre(connection, officer_id)
-        order = orders.find(connection, number)
-        _require(order, *states)
-        if to is OrderState.CANCELLED and order.progress.place is not None:
+def _take(
+    stores: Stores,
+    number: int,
+    step: OrderStep,
+    officer_id: str,
+    at: datetime,
+    found: int | None = None,
+) -> OrderRecord:
+    with stores.recording() as recording:
+        officer = officers.operator_of_centre(recording.nation, officer_id)
+        order = orders.find(recording.nation, number)
+        _require(order, step)
+        if step is OrderStep.CANCEL and order.progress.place is not None:
             raise Conflict(order.cause, "has begun; what has ended cannot be undone", remedy="Pause it")
-        order = replace(order, state=to)
-        orders.keep(connection, order)
-    return order
+        recording.note(MassStepEntry(number, step, officer.id, at, found))
+        return orders.find(recording.nation, number)
 
 
-def _require(order: OrderRecord, *states: OrderState) -> None:
-    if order.state not in states:
-        raise Conflict(order.cause, f"is {order.state}, not {' or '.join(states)}")
+def _require(order: OrderRecord, step: OrderStep) -> None:
+    if order.state not in _FROM[step]:
+        raise Conflict(order.cause, f"is {order.state}, not {' or '.join(_FROM[step])}")
