@@ -1,4 +1,4 @@
-"""Is a certificate of the path revoked? Its issuer's list is found, checked and asked (RFC 5280 6.3).
+"""Is a certificate of the path revoked? Its issuer's list is found, and asked with its delta list (RFC 5280 6.3).
 
 A verifier that cannot know does not guess: no list, or one that does not fit, is CANNOT_TELL and never valid.
 The anchor is not asked about: its trust is a decision, taken back by taking the anchor away.
@@ -6,45 +6,54 @@ The anchor is not asked about: its trust is a decision, taken back by taking the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
+from bridge.relying.deltas import Freshened, Reading
+from bridge.relying.index import IndexedList
+from bridge.relying.lists import Question
 from bridge.relying.path import CandidatePath
+from bridge.relying.points import Point
 from bridge.relying.rejection import PathRejected, Reason
 from bridge.relying.signatures import Signatures
 from bridge.relying.snapshot import Snapshot
+from bridge.relying.status import ask
 from ca.errors import BadInput, KeyRefused
-from ca.model import GenerationId, Revocation, RevocationReason
+from ca.model import GenerationId, Revocation
 from ca.profiles import extensions as ext
 from ca.profiles.services import OCSP_SIGNING
 from ca.rules.revocation import status_of
 from ca.wire.facts import CertificateFacts
-from ca.wire.list_facts import DELTA_INDICATOR, INVALIDITY_DATE, REASON_CODE, ListFacts
 
-_PROCESSED = frozenset({ext.AuthorityKey.oid, ext.ListNumber.oid, ext.IssuingPoint.oid})
-_PROCESSED_IN_ENTRIES = frozenset({REASON_CODE, INVALIDITY_DATE})
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True, slots=True)
-class ListUsed:
-    """A list that was asked: whose, where it lies, which one, and from when."""
+class DeltaUsed:
+    """A delta list that was added to a complete list: where it lies, which one, and from when."""
 
-    generation: GenerationId
     place: str
     number: int | None
     this_update: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """One certificate, its issuer in the path, and the point whose list is asked (None: the full list)."""
+class ListUsed:
+    """A list that was asked: whose, where it lies, which one, and from when.
 
-    certificate: CertificateFacts
-    issuer: CertificateFacts
-    point: bytes | None
-    at: datetime
+    Attributes:
+        delta: The delta list that was added to it, if one was.
+        without_delta: Why a delta list that is named was not added; None if none is named, or none is newer.
+    """
+
+    generation: GenerationId
+    place: str
+    number: int | None
+    this_update: datetime
+    delta: DeltaUsed | None = None
+    without_delta: str | None = None
 
 
 def check_revocation(
@@ -94,16 +103,43 @@ def _ask(
     generation = snapshot.generation_of(issuer)
     if generation is None:
         raise BadInput(certificate.place, "its issuer's key is not in the manifest")
-    question = _Question(certificate, issuer, _point(certificate, generation, snapshot), at)
-    found = snapshot.list_at(generation, question.point, at)
+    point = _point(certificate, generation, snapshot)
+    found = snapshot.list_at(generation, point, at)
     if found is None:
         raise BadInput(certificate.place, f"{generation} had no list for it then")
-    _check_list(found, question, signatures)
-    used = ListUsed(generation, found.place, found.number, found.this_update)
-    revocation = found.revocation(certificate.serial)
-    if revocation is not None and revocation.reason is RevocationReason.REMOVE_FROM_CRL:
-        raise BadInput(found.place, "removeFromCRL stands in a complete list", clause="RFC 5280 5.3.1")
-    return revocation, used
+    deltas = partial(_deltas, snapshot, generation, point)
+    answer = ask(Question.of(certificate, (issuer,), at), [found], deltas, signatures)
+    return answer.revocation, _used(generation, answer.lists[0])
+
+
+def _deltas(
+    snapshot: Snapshot,
+    generation: GenerationId,
+    point: bytes | None,
+    _: IndexedList,
+    freshest: tuple[Point, ...],
+) -> Iterator[Reading]:
+    """The delta lists at these URLs that are published beside the list of the point; any URL is looked at once."""
+    for url in dict.fromkeys(url for one in freshest for url in one.urls):
+        path = snapshot.beside(generation, point, url)
+        if path is not None:
+            yield partial(snapshot.list_of, path)
+
+
+def _used(generation: GenerationId, asked: Freshened) -> ListUsed:
+    complete, without = asked.complete.facts, asked.without
+    delta = None
+    if asked.delta is not None:
+        added = asked.delta.facts
+        delta = DeltaUsed(added.place, added.number, added.this_update)
+    return ListUsed(
+        generation,
+        complete.place,
+        complete.number,
+        complete.this_update,
+        delta,
+        None if without is None else str(without),
+    )
 
 
 def _point(certificate: CertificateFacts, generation: GenerationId, snapshot: Snapshot) -> bytes | None:
@@ -114,107 +150,6 @@ def _point(certificate: CertificateFacts, generation: GenerationId, snapshot: Sn
         if snapshot.publishes(generation, point):
             return point
     raise BadInput(certificate.place, f"{generation} publishes no list for its distribution point")
-
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """One requirement on a list (RFC 5280 6.3.3 unless said otherwise)."""
-
-    clause: str
-    problem: str
-    broken_by: Callable[[ListFacts, _Question], bool]
-
-
-_RULES = (
-    _Rule("RFC 5280 5.1.2.1", "it is not of version 2", lambda found, _: found.version != 2),
-    _Rule(
-        "RFC 5280 5.1.1.2",
-        "it names two signature algorithms",
-        lambda found, _: found.signed.outer != found.signed.inner,
-    ),
-    _Rule(
-        "RFC 5280 5.2",
-        "it has one extension twice",
-        lambda found, _: len({extension.oid for extension in found.extensions}) < len(found.extensions),
-    ),
-    _Rule(
-        "RFC 5280 5.2.4",
-        "it is a delta list",
-        lambda found, _: any(extension.oid == DELTA_INDICATOR for extension in found.extensions),
-    ),
-    _Rule(
-        "RFC 5280 5.2",
-        "it has a critical extension that is not known here",
-        lambda found, _: any(
-            extension.critical and extension.oid not in _PROCESSED for extension in found.extensions
-        ),
-    ),
-    _Rule(
-        "RFC 5280 6.3.3 (b)(1)",
-        "it is another issuer's",
-        lambda found, asked: found.issuer != asked.certificate.issuer,
-    ),
-    _Rule(
-        "RFC 5280 5.2.1",
-        "it is of another key of its issuer",
-        lambda found, asked: (
-            found.authority_key is not None
-            and found.authority_key.key_identifier not in (None, asked.issuer.subject_key)
-        ),
-    ),
-    _Rule(
-        "RFC 5280 6.3.3 (b)(2)(i)",
-        "it is the list of another distribution point",
-        # A list that names no point speaks for all that its key has issued.
-        lambda found, asked: (
-            found.issuing_point is not None
-            and found.issuing_point.names is not None
-            and asked.point not in found.issuing_point.names
-        ),
-    ),
-    _Rule(
-        "RFC 5280 6.3.3 (b)(2)",
-        "it is for other kinds of certificates",
-        lambda found, asked: (
-            found.issuing_point is not None
-            and found.issuing_point.holds
-            not in (ext.Holds.ALL, ext.Holds.CA if asked.certificate.is_ca else ext.Holds.USER)
-        ),
-    ),
-    _Rule(
-        "RFC 5280 5.2.5",
-        "it leaves reasons out, or speaks for other issuers",
-        lambda found, _: found.issuing_point is not None and found.issuing_point.partial,
-    ),
-    _Rule("RFC 5280 5.1.2.4", "it is of a later time", lambda found, asked: found.this_update > asked.at),
-    _Rule("RFC 5280 5.1.2.5", "it names no next update", lambda found, _: found.next_update is None),
-    _Rule(
-        "RFC 5280 6.3.3 (a)",
-        "it is out of date",
-        lambda found, asked: found.next_update is not None and found.next_update < asked.at,
-    ),
-    _Rule(
-        "RFC 5280 6.3.3 (f)",
-        "its issuer's key may not sign lists",
-        lambda _, asked: (
-            asked.issuer.key_usage is not None and ext.KeyUse.CRL_SIGN not in asked.issuer.key_usage
-        ),
-    ),
-)
-
-
-def _check_list(found: ListFacts, asked: _Question, signatures: Signatures) -> None:
-    """Raise BadInput or KeyRefused unless the list speaks for the certificate, at the moment, and is signed."""
-    for rule in _RULES:
-        if rule.broken_by(found, asked):
-            raise BadInput(found.place, rule.problem, clause=rule.clause)
-    signed = found.signed
-    signatures.check(signed.algorithm, asked.issuer.public_key, signed.tbs, signed.signature)
-    # RFC 5280 5.3: a list with an entry extension that is critical and unknown speaks for no certificate at all.
-    if found.critical_in_entries() - _PROCESSED_IN_ENTRIES:
-        raise BadInput(
-            found.place, "an entry has a critical extension that is not known here", clause="RFC 5280 5.3"
-        )
 
 
 def _require_good(

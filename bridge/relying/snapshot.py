@@ -17,10 +17,11 @@ import msgspec
 
 from bridge.manifest import MANIFEST, ListEntry, Manifest
 from bridge.relying.fetch import FolderSource, Source
+from bridge.relying.index import IndexedList
 from ca.errors import BadInput
 from ca.model import GenerationId
 from ca.wire.facts import CERTIFICATE_LIMIT, CertificateFacts, NameFacts, read_certificate, read_name
-from ca.wire.list_facts import LIST_LIMIT, ListFacts, read_list
+from ca.wire.list_facts import LIST_LIMIT, read_list
 
 MANIFEST_LIMIT = 32 * 1024 * 1024
 """Octets. Some 3,900 lists take 2 MB; ten nations in one manifest still fit."""
@@ -85,28 +86,45 @@ class Snapshot:
         """Whether the manifest has a list for this point."""
         return (str(generation), point) in self._lists
 
-    def list_at(self, generation: GenerationId, point: bytes | None, at: datetime) -> ListFacts | None:
+    def list_at(self, generation: GenerationId, point: bytes | None, at: datetime) -> IndexedList | None:
         """The list of this point (None: the full list) that was the newest at the moment, or None."""
         entry = self._lists.get((str(generation), point))
         if entry is None:
             return None
         newest = self._read_list(entry.url)
-        return newest if newest.this_update <= at else self._earlier_list(entry.url, at)
+        return newest if newest.facts.this_update <= at else self._earlier_list(entry.url, at)
 
-    def _earlier_list(self, url: str, at: datetime) -> ListFacts | None:
+    def beside(self, generation: GenerationId, point: bytes | None, url: str) -> str | None:
+        """The path of what this URL names, if that lies beside the list of this point; else None.
+
+        Under which host and folder a world is published, or mirrored, is not the source's business: only the end of
+        the URL counts. What is read there is judged by its contents.
+        """
+        entry = self._lists.get((str(generation), point))
+        if entry is None:
+            return None
+        folder, slash, _ = entry.url.rpartition("/")
+        path = folder + slash + url.rpartition("/")[2]
+        return path if url.endswith(f"/{path}") else None
+
+    def list_of(self, path: str) -> IndexedList:
+        """The list at this path; BadInput if it is missing or unreadable."""
+        return self._read_list(path)
+
+    def _earlier_list(self, url: str, at: datetime) -> IndexedList | None:
         """The last of all numbered lists whose thisUpdate is not later; numbers and times rise together."""
         stem = url.removesuffix(".crl")
         numbers = self._source.numbers(url)
         place = bisect_right(
-            numbers, at, key=lambda number: self._read_list(f"{stem}/{number}.crl").this_update
+            numbers, at, key=lambda number: self._read_list(f"{stem}/{number}.crl").facts.this_update
         )
         return self._read_list(f"{stem}/{numbers[place - 1]}.crl") if place else None
 
     def _certificate(self, path: str) -> CertificateFacts:
         return read_certificate(self._source.read(path, CERTIFICATE_LIMIT), path)
 
-    def _list(self, path: str) -> ListFacts:
-        return read_list(self._source.read(path, LIST_LIMIT), path)
+    def _list(self, path: str) -> IndexedList:
+        return IndexedList(read_list(self._source.read(path, LIST_LIMIT), path))
 
 
 def _generations(manifest: Manifest) -> Mapping[tuple[NameFacts, bytes], GenerationId]:

@@ -1,0 +1,60 @@
+"""What all lists at hand say of a certificate together (RFC 5280 6.3.3).
+
+A list that may not speak says nothing. What no list tells of is unknown, and so an error: never "not revoked".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bridge.relying.deltas import Finder, Freshened, freshen
+from bridge.relying.index import IndexedList
+from bridge.relying.lists import Question, require_speaker
+from bridge.relying.points import ALL_REASONS
+from bridge.relying.signatures import Signatures
+from ca.errors import BadInput, KeyRefused
+from ca.model import Revocation
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was found, and in which lists. The revocation is what is listed; its date may still lie ahead."""
+
+    revocation: Revocation | None
+    lists: tuple[Freshened, ...]
+
+
+def ask(asked: Question, lists: Iterable[IndexedList], find: Finder, signatures: Signatures) -> Answer:
+    """Ask the lists at hand, until they have told of all reasons.
+
+    Args:
+        asked: The certificate.
+        lists: Complete lists that may speak for it, the likeliest first.
+        find: Where their delta lists are had from.
+        signatures: Checks them.
+
+    Raises:
+        BadInput, KeyRefused: It cannot be told, and this is why the first list did not speak.
+        BudgetSpent: Too many signatures were checked.
+    """
+    used: list[Freshened] = []
+    told: frozenset[str] = frozenset()
+    silent: BadInput | KeyRefused | None = None
+    for found in lists:
+        try:
+            speaker = require_speaker(found, asked, signatures)
+            freshened = freshen(speaker, asked, find, signatures)
+            revocation = freshened.revocation(asked.certificate.serial)
+        except (BadInput, KeyRefused) as error:
+            silent = silent or error
+            continue
+        used.append(freshened)
+        told |= speaker.reasons
+        if revocation is not None or told == ALL_REASONS:
+            return Answer(revocation, tuple(used))
+    place = asked.certificate.place
+    clause = "RFC 5280 6.3.3 (l)"
+    raise silent or BadInput(
+        place, "the lists leave reasons out" if used else "there was no list for it then", clause=clause
+    )
