@@ -130,6 +130,7 @@ class CertificateKind(StrEnum):
     REPOSITORY = "repository"
     TIME_STAMP = "time-stamp"
     VALIDATION_SERVICE = "validation-service"
+    NATIONAL_RESPONDER = "national-responder"
     SIGNATURE = "signature"
     USER_AUTHENTICATION = "user-authentication"
     OFFICIAL_POST = "official-post"
@@ -152,8 +153,11 @@ SERVICE_KINDS = frozenset(
         CertificateKind.REPOSITORY,
         CertificateKind.TIME_STAMP,
         CertificateKind.VALIDATION_SERVICE,
+        CertificateKind.NATIONAL_RESPONDER,
     }
 )
+RESPONDER_KINDS = frozenset({CertificateKind.OCSP_RESPONDER, CertificateKind.NATIONAL_RESPONDER})
+"""Whose keys sign status answers: one delegated by each key of an authority, and one that relying parties trust directly."""
 
 
 Scope = NewType("Scope", str)

@@ -7,8 +7,9 @@ import time
 from flask import Flask, Response, g, jsonify, request
 
 from ca.clock import system_clock
-from ca.store import clients
+from ca.store import clients, heartbeats
 from front import problems
+from front.asking import Asking, doors
 from front.assembly import World
 from front.logs import log
 from front.public import public
@@ -19,12 +20,15 @@ from front.worker import HEALTH_JOB
 _MAXIMUM_BODY = 4 * 1024 * 1024
 
 
-def create_app(world: World) -> Flask:
-    """The application over a world."""
+def create_app(world: World, asking: Asking | None = None) -> Flask:
+    """The application over a world; without ``asking`` nothing is counted."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = _MAXIMUM_BODY
     problems.register(app)
-    app.register_blueprint(public(world.home.repository))
+    practices = world.plan.practices.values()
+    lists = doors(practices, world.stores.nation)[1] if asking is None else asking.lists
+    tally = None if asking is None else asking.tally
+    app.register_blueprint(public(world.home.repository, lists, tally, world.clock))
     app.register_blueprint(api(world))
     app.register_blueprint(feeds(world))
 
@@ -35,11 +39,17 @@ def create_app(world: World) -> Flask:
 
     @app.get("/ready")
     def ready() -> Response:
-        """That the store can be read and a worker's last round went well: what was revoked will be published."""
+        """That the store can be read and a worker's last round went well: what was revoked will be published.
+
+        It says too how long ago, in seconds, the primary was last alive as far as the database knows.
+        """
         with world.stores.nation.reading() as connection:
             until = clients.lease_end(connection, HEALTH_JOB)
-        working = until is not None and until > system_clock()
-        response = jsonify(status="ok" if working else "no worker", worker=working)
+            beat = heartbeats.last(connection)
+        now = system_clock()
+        working = until is not None and until > now
+        age = None if beat is None else round((now - beat.beaten).total_seconds(), 3)
+        response = jsonify(status="ok" if working else "no worker", worker=working, watermark_age=age)
         response.status_code = 200 if working else 503
         return response
 

@@ -5,7 +5,8 @@ A URL never holds a password: PostgreSQL's own files (``~/.pgpass``, ``PGPASSFIL
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import inspect
@@ -15,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from ca.errors import BadInput, Conflict, HomeRefused
 from ca.journal.archive import Archive
 from ca.journal.journal import Journal
-from ca.model import authority_id
+from ca.model import AuthorityId, authority_id
 from ca.store import marks
 from ca.store.engine import Store, sqlite_url
 from ca.store.schema import migrate
@@ -62,6 +63,76 @@ def database_url(text: str, place: str) -> str:
             place, "says more than a path", remedy="Write sqlite:////path/to/file.db, with nothing after it"
         )
     return url.set(drivername=driver).render_as_string()
+
+
+def own_databases(texts: Sequence[str], place: str) -> dict[str, str]:
+    """Options ``ID=URL``, an authority each, as a home keeps them; BadInput if one is none, or is given twice."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, _, url = text.partition("=")
+        authority = authority_id(name, place)
+        if authority in found:
+            raise BadInput(f"{place} {authority}", "is given twice")
+        found[authority] = database_url(url, f"{place} {authority}")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """The databases of a world as those see them who only read: the primary's own, or copies of them.
+
+    Attributes:
+        nation: The nation's, and every authority's that has none of its own.
+        own: The databases of the authorities that have one.
+    """
+
+    nation: Store
+    own: Mapping[AuthorityId, Store]
+
+    def of(self, authority: AuthorityId) -> Store:
+        """Where this authority's certificates and revocations lie."""
+        return self.own.get(authority, self.nation)
+
+    def each(self) -> tuple[Store, ...]:
+        """Every database once, the nation's first."""
+        return tuple(dict.fromkeys((self.nation, *self.own.values())))
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        for store in self.each():
+            store.close()
+
+
+def open_copies(home: Home, description: Description) -> Copies:
+    """The databases of a home of responders, opened to be read and no more.
+
+    Raises:
+        HomeRefused, HomeTooNew: A database is missing, belongs to another home, or has another version's schema.
+        StorageFailed: A database's server cannot be reached.
+    """
+    _require_files(home, description)
+    copies = Copies(*_opened(home, description, Store.open_to_read))
+    try:
+        for store in copies.each():
+            store.require_schema()
+            _require_own(store, _mark(copies, store, description))
+    except BaseException:
+        copies.close()
+        raise
+    return copies
+
+
+def urls(home: Home, description: Description) -> tuple[str, dict[str, str]]:
+    """Where the nation's database lies and where those of authorities do, wherever it is said from."""
+    nation, *own = (_absolute(text) for text in _urls(home, description))
+    return nation, dict(zip(description.databases, own, strict=True))
+
+
+def _absolute(text: str) -> str:
+    url = make_url(text)
+    if url.drivername != "sqlite" or url.database is None:
+        return text
+    return sqlite_url(Path(url.database).resolve())
 
 
 def require_empty(home: Home, description: Description) -> None:
@@ -164,10 +235,18 @@ def _require_files(home: Home, description: Description) -> None:
 
 
 def _stores(home: Home, description: Description, archive_key: ArchiveKey) -> Stores:
-    nation, *urls = _urls(home, description)
-    opened = {url: Store.open(url) for url in dict.fromkeys((nation, *urls))}
-    own = {authority_id(name): opened[url] for name, url in zip(description.databases, urls, strict=True)}
-    return Stores(opened[nation], journal_of(home, description, archive_key), own)
+    nation, own = _opened(home, description, Store.open)
+    return Stores(nation, journal_of(home, description, archive_key), own)
+
+
+def _opened(
+    home: Home, description: Description, opening: Callable[[str], Store]
+) -> tuple[Store, dict[AuthorityId, Store]]:
+    """The nation's database, and those of authorities; each URL is opened once."""
+    nation, *others = _urls(home, description)
+    opened = {url: opening(url) for url in dict.fromkeys((nation, *others))}
+    own = {authority_id(name): opened[url] for name, url in zip(description.databases, others, strict=True)}
+    return opened[nation], own
 
 
 def _no_archive() -> bytes:
@@ -204,7 +283,7 @@ def _require_driver(url: URL) -> None:
         ) from None
 
 
-def _mark(stores: Stores, store: Store, description: Description) -> str | None:
+def _mark(stores: Stores | Copies, store: Store, description: Description) -> str | None:
     """What this database says of itself: the home that it is of, and whose it is there.
 
     So databases that were mixed up are found out, and so are two URLs that name one database.

@@ -78,6 +78,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         databases: The URLs of the databases of authorities that have one of their own.
         journal_mirror: The folder, best on another disk, in which journal and archive are kept a second time.
         inbox: The directory of feed files that the worker watches, if it does.
+        role: ``ocsp`` in a home that has responders and nothing else.
     """
 
     format: Literal[1] = FORMAT
@@ -93,6 +94,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     databases: dict[str, str] = msgspec.field(default_factory=dict)
     journal_mirror: str | None = None
     inbox: str | None = None
+    role: Literal["ocsp"] | None = None
 
     def __post_init__(self) -> None:
         if Marking(self.marking) is Marking.PRODUCTION and (self.seed is not None or self.clock is not None):
@@ -182,6 +184,12 @@ class Home:
     def require_complete(self) -> Description:
         """What this home is, if its world is complete; else HomeHalfMade, or HomeRefused without its store."""
         description = self.describe()
+        if description.role is not None:
+            raise HomeRefused(
+                f"home {self.folder}",
+                "has responders, and nothing else",
+                remedy="`kakehashi serve --role ocsp` serves it; all else is done in the home that it is from",
+            )
         if description.state != "complete":
             raise HomeHalfMade(
                 f"home {self.folder}",
@@ -191,6 +199,23 @@ class Home:
         if description.database is None and not self.store.is_file():
             # SQLite would make an empty one.
             raise HomeRefused(str(self.store), "is missing", remedy="Restore it from the backup")
+        return description
+
+    def require_responders(self) -> Description:
+        """What this home is, if it has responders and nothing else; else HomeRefused, or HomeHalfMade."""
+        description = self.describe()
+        if description.role is None:
+            raise HomeRefused(
+                f"home {self.folder}",
+                "is a whole home, with the keys of its CAs",
+                remedy="`kakehashi responder export DIR` makes one of responders alone",
+            )
+        if description.state != "complete":
+            raise HomeHalfMade(
+                f"home {self.folder}",
+                "is half made: its making was interrupted",
+                remedy="Run the same `kakehashi responder export` again to complete it",
+            )
         return description
 
     def write(self, description: Description) -> None:
@@ -282,7 +307,17 @@ def _toml(description: Description) -> str:
         f"format = {description.format}",
         *(
             f"{name} = {_text(getattr(description, name))}"
-            for name in ("state", "marking", "edition", "url", "id", "database", "journal_mirror", "inbox")
+            for name in (
+                "state",
+                "marking",
+                "edition",
+                "url",
+                "id",
+                "database",
+                "journal_mirror",
+                "inbox",
+                "role",
+            )
             if getattr(description, name) is not None
         ),
     ]

@@ -31,12 +31,23 @@ def passphrase(
         return found
     if named := os.environ.get(FILE_VARIABLE):
         return _first_line(Path(named))
+    return _asked(
+        prompt,
+        confirm=confirm,
+        remedy=f"Set {FILE_VARIABLE} or {VARIABLE}, give --passphrase-file, or run at a terminal",
+    )
+
+
+def another_passphrase(file: Path | None, option: str, *, prompt: str) -> str:
+    """The passphrase of another home than the one at work: from its own file, or a prompt; never the environment's."""
+    if file is not None:
+        return _first_line(file)
+    return _asked(prompt, confirm=True, remedy=f"Give {option}, or run at a terminal")
+
+
+def _asked(prompt: str, *, confirm: bool, remedy: str) -> str:
     if not sys.stdin.isatty():
-        raise PassphraseRefused(
-            "passphrase",
-            "there is none",
-            remedy=f"Set {FILE_VARIABLE} or {VARIABLE}, give --passphrase-file, or run at a terminal",
-        )
+        raise PassphraseRefused("passphrase", "there is none", remedy=remedy)
     answer: str = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
     return answer
 

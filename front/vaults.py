@@ -48,11 +48,30 @@ def open_vault(home: Home, description: Description, source: SecretSource) -> Ke
     return SealedVault.open(home.keys, source())
 
 
+def open_responders_vault(home: Home, description: Description, source: SecretSource) -> KeyVault:
+    """The vault of a home of responders alone. It knows nothing of the residents' codes: nobody asks it for their key.
+
+    Raises:
+        PassphraseRefused, KeyRefused, TokenFailed: As the vaults' own ``open`` does.
+    """
+    if description.token is None:
+        return SealedVault.open(home.keys, source())
+    if description.id is None:
+        raise _no_id(home)
+    try:
+        from ca.keys.session import Token, TokenAddress  # noqa: PLC0415 - only with the extra hsm
+        from ca.keys.token import TokenVault  # noqa: PLC0415 - likewise
+    except ImportError:
+        raise _no_extra() from None
+    token = Token.open(TokenAddress(description.token.module, description.token.label), source())
+    return TokenVault(token, description.id, code_key=b"")
+
+
 def _token_vault(
     home: Home, description: Description, token: TokenSetting, pin: str, *, make: bool
 ) -> KeyVault:
     if description.id is None:
-        raise HomeRefused(f"home {home.folder}", "has no id by which a token knows its keys")
+        raise _no_id(home)
     try:
         from ca.keys.session import TokenAddress  # noqa: PLC0415 - only with the extra hsm
         from ca.keys.token import TokenVault  # noqa: PLC0415 - likewise
@@ -70,6 +89,10 @@ def _try_token(token: TokenSetting, pin: str) -> None:
     except ImportError:
         raise _no_extra() from None
     Token.open(TokenAddress(token.module, token.label), pin).close()
+
+
+def _no_id(home: Home) -> HomeRefused:
+    return HomeRefused(f"home {home.folder}", "has no id by which a token knows its keys")
 
 
 def _no_extra() -> TokenFailed:

@@ -1,8 +1,9 @@
 """The worker: timed and queued jobs, every second, each with its own chance.
 
 Carry out what the journal has and the store has not; publish the lists that newer revocations call for; every minute
-those that their age calls for; with lists, and every hour, the journal's head. Carry out orders of many certificates. Apply the feed files of the home's inbox, if it has one. Publishing is done under a lease
-row, so that two workers never do it at once.
+those that their age calls for; with lists, and every hour, the journal's head. Carry out orders of many certificates.
+Apply the feed files of the home's inbox, if it has one. Every hour renew the responders' certificates that end soon.
+Publishing is done under a lease row, so that two workers never do it at once.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from logging import CRITICAL, ERROR
 from pathlib import Path
 from types import FrameType
 
-from bridge.repository.contents import publish_lists
+from bridge.repository.contents import publish_certificates, publish_lists
 from bridge.repository.heads import publish_head
 from ca.clock import system_clock
 from ca.errors import KakehashiError, ListBlocked
+from ca.issuing.renewal import renew_responders
 from ca.revoking.lists.publication import publish_changes
 from ca.store import clients, orders
 from ca.store.orders import OrderState
@@ -32,6 +34,7 @@ from front.logs import LOGGER, log
 from front.ordering import ORDERS_JOB, TURN, chunks
 
 LISTS_JOB = "lists"
+RESPONDERS_JOB = "responders"
 HEALTH_JOB = "health"
 """Held by a worker whose last round went well; who looks for readiness asks for its lease."""
 
@@ -39,6 +42,8 @@ _LEASE = timedelta(seconds=15)
 _PAUSE = 1.0
 # How often the journal's head is published where no list is; with lists it is published at once.
 _HEADS = timedelta(hours=1)
+# How often responders' certificates are looked at: they are renewed days before they end.
+_RENEWALS = timedelta(hours=1)
 # How often every generation is asked for lists that have grown old; lists that events touch do not wait for it.
 _ROUND = timedelta(seconds=60)
 
@@ -58,6 +63,7 @@ class Worker:
         self._next_round = system_clock()
         self._alarms: dict[tuple[str, str], datetime] = {}  # what was said of which list, until when
         self._next_head = system_clock()
+        self._next_renewal = system_clock()
 
     def run(self, *, parent: int | None = None) -> None:
         """Work until a signal, or until the process ``parent``, which started this one, is gone."""
@@ -83,6 +89,7 @@ class Worker:
                 self._publish_changes,
                 self._publish_due,
                 self._publish_head,
+                self._renew_responders,
             )
         ]
         if all(done):
@@ -187,6 +194,22 @@ class Worker:
         world = self._world
         publish_head(world.issuers, world.plan, world.repository, at=world.clock())
         self._next_head = system_clock() + _HEADS
+
+    def _renew_responders(self) -> None:
+        """New certificates for the responders whose newest one ends soon, placed where the last ones were."""
+        if system_clock() < self._next_renewal or self._hold(RESPONDERS_JOB) is None:
+            return
+        world = self._world
+        # Should it fail, it is tried again with the next round of lists.
+        self._next_renewal = system_clock() + _ROUND
+        try:
+            renewed = renew_responders(world.issuers, chance=world.chance, at=world.clock())
+            if renewed:
+                log("responders renewed", certificates=[str(one.id) for one in renewed])
+        finally:
+            # Also what a worker that died has renewed and not placed.
+            publish_certificates(world.stores, world.repository)
+        self._next_renewal = system_clock() + _RENEWALS
 
     def _hold(self, job: str, lasting: timedelta | None = None) -> datetime | None:
         """Take a job, or keep it for a lease's time more: until when. None if another worker has it."""

@@ -21,7 +21,7 @@ from ocsp.messages import ARCHIVE_CUTOFF, BASIC_RESPONSE, QUERY_LIMIT, IssuerHas
 RESPONSE_LIMIT = 256 * 1024
 """Octets of a response: some 150 for each query, and the responder's certificate."""
 
-_SHA1 = "1.3.14.3.2.26"  # what every responder knows an issuer by (RFC 6960 4.1.1)
+_SHA256 = "2.16.840.1.101.3.4.2.1"  # what new clients name issuers by (RFC 9919 3.1.1)
 _CLOCKS = timedelta(minutes=5)
 
 
@@ -43,9 +43,9 @@ def ask_about(issuer: CertificateFacts, serials: Sequence[Serial], place: str) -
 
 
 def _certificate_id(issuer: CertificateFacts, serial: Serial) -> bytes:
-    name_hash, key_hash = IssuerHashes.of(issuer.subject.der, issuer.public_key).by_algorithm[_SHA1]
+    name_hash, key_hash = IssuerHashes.of(issuer.subject.der, issuer.public_key).by_algorithm[_SHA256]
     return der.sequence(
-        der.sequence(der.oid(_SHA1), der.NULL),
+        der.sequence(der.oid(_SHA256), der.NULL),
         der.octet_string(name_hash),
         der.octet_string(key_hash),
         der.integer(serial.value),

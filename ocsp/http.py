@@ -87,12 +87,15 @@ def _decode(encoded: str) -> bytes:
     """A request in the path, as base64 (RFC 6960 A.1), with the slips that clients and proxies make.
 
     The server has undone the URL's escapes once. Besides, we take: escapes of escapes, the alphabet made for URLs,
-    "+" that became a space, line breaks, missing padding, and a slash too many before the request, which cannot be
-    the request's own: every OCSPRequest begins with "M".
+    "+" that became a space, line breaks, missing padding, and a slash too many before the request or behind it, which
+    cannot be the request's own: every OCSPRequest begins with "M", and base64 never has a character over four.
     """
     if len(encoded) > 3 * _TEXT_LIMIT:
         raise HttpRefused(HTTPStatus.REQUEST_URI_TOO_LONG)
-    text = unquote(encoded).lstrip("/").strip().translate(_SLIPS).rstrip("=")
+    text = unquote(encoded).lstrip("/").strip().translate(_SLIPS)
+    if len(text) % 4 == 1:
+        text = text.removesuffix("/")
+    text = text.rstrip("=")
     if len(text) > _TEXT_LIMIT:
         raise HttpRefused(HTTPStatus.REQUEST_URI_TOO_LONG)
     try:

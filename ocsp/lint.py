@@ -3,7 +3,7 @@
 # ruff: noqa: D103 - a rule is documented by its sentence
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from ca.profiles.extensions import KeyUse, OcspNoCheck
 from ca.profiles.services import OCSP_SIGNING
 from ca.rules.revocation import status_of
 from ca.store.status import StatusRecord
+from ca.suites import SUITES, Suite
 from ca.wire.facts import CertificateFacts, NameFacts, read_certificate, read_name
 from ocsp.messages import AnswerDraft, IssuerHashes, StatusRequest
 
@@ -26,26 +27,60 @@ class ResponderFacts:
     """For whom a responder speaks, and by which certificate.
 
     Attributes:
-        issuer: The name of the authority.
-        issuer_key: The identifier of the generation's key.
+        issuer: The name of the authority that issued the responder's certificate.
+        issuer_key: The identifier of the generation's key that did.
         hashes: How queries name the two.
         certificate: The responder's own.
+        suites: What its key can sign under: its own suite, then others.
+        direct: Relying parties trust the certificate directly, and so for every issuer (RFC 6960 2.2); otherwise the
+            issuer's key has delegated it, and for itself alone.
     """
 
     issuer: NameFacts
     issuer_key: bytes
     hashes: IssuerHashes
     certificate: CertificateFacts
+    suites: tuple[Suite, ...]
+    direct: bool = False
 
     @classmethod
-    def of(cls, name: bytes, public_key: bytes, certificate: bytes, place: str) -> ResponderFacts:
-        """The facts of an encoded name, a SubjectPublicKeyInfo and a certificate, or BadInput."""
+    def of(
+        cls,
+        name: bytes,
+        public_key: bytes,
+        certificate: bytes,
+        suite: Suite,
+        place: str,
+        *,
+        direct: bool = False,
+    ) -> ResponderFacts:
+        """The facts of an encoded name, a SubjectPublicKeyInfo, a certificate and a suite, or BadInput."""
+        others = (
+            one
+            for one in SUITES.values()
+            if one != suite and (one.family, one.key_bits) == (suite.family, suite.key_bits)
+        )
         return cls(
             issuer=read_name(name, f"{place}: issuer"),
             issuer_key=key_identifier(public_key),
             hashes=IssuerHashes.of(name, public_key),
             certificate=read_certificate(certificate, place),
+            suites=(suite, *others),
+            direct=direct,
         )
+
+    def suite_for(self, preferred: Sequence[str], at: datetime) -> Suite:
+        """The client's choice among what the key may sign under now, or its own suite (RFC 6960 4.4.7.2.1).
+
+        Args:
+            preferred: Dotted identifiers of signature algorithms, best first. What we never use stays ignored.
+            at: The moment of signing.
+        """
+        for algorithm in preferred:
+            for suite in self.suites:
+                if suite.algorithm == algorithm and at <= suite.sign_until:
+                    return suite
+        return self.suites[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +89,14 @@ class AnswerCandidate:
 
     Attributes:
         records: What the store knows of each query, in the order of the request.
+        issuers: Whose records they are, in the same order.
     """
 
     draft: AnswerDraft
     request: StatusRequest
     responder: ResponderFacts
     records: tuple[StatusRecord, ...]
+    issuers: tuple[IssuerHashes, ...]
 
     def moments(self) -> Iterator[tuple[str, datetime]]:
         """Every moment in the answer besides revocations, with the word for where it stands."""
@@ -80,6 +117,15 @@ def answer_suite_known(candidate: AnswerCandidate) -> Iterator[str]:
 @_ANSWERS.rule("NIST SP 800-131A 3", "the suite may sign at producedAt")
 def answer_suite_may_sign(candidate: AnswerCandidate) -> Iterator[str]:
     yield from parts.retired_suite(candidate.draft.suite, candidate.draft.produced_at)
+
+
+@_ANSWERS.rule("RFC 6960 4.4.7.2.1", "no suite that the client prefers could have been taken instead")
+def answer_suite_preferred(candidate: AnswerCandidate) -> Iterator[str]:
+    own, at = candidate.responder.suites, parts.instant(candidate.draft.produced_at)
+    usable = {suite.algorithm for suite in own if at <= suite.sign_until}
+    best = next((one for one in candidate.request.preferred if one in usable), own[0].algorithm)
+    if candidate.draft.suite.algorithm != best:
+        yield "the suite is neither the first that the client prefers nor the responder's own"
 
 
 @_ANSWERS.rule("RFC 6960 4.2.1", "moments are in UTC, to the second")
@@ -161,8 +207,22 @@ def answer_each_query(candidate: AnswerCandidate) -> Iterator[str]:
 
 @_ANSWERS.rule("RFC 6960 2.3, unauthorized", "nothing is said of another issuer's certificates")
 def answer_own_issuer(candidate: AnswerCandidate) -> Iterator[str]:
-    if not all(candidate.responder.hashes.match(answer.query) for answer in candidate.draft.answers):
-        yield "an answer is about another issuer's certificate"
+    if len(candidate.issuers) != len(candidate.draft.answers):
+        yield "there is not one issuer for each answer"
+        return
+    for answer, issuer in zip(candidate.draft.answers, candidate.issuers, strict=True):
+        if not issuer.match(answer.query):
+            yield "an answer is about another issuer's certificate"
+
+
+@_ANSWERS.rule(
+    "RFC 6960 2.2, Trusted Responder",
+    "only a responder that relying parties trust directly speaks for others than the issuer of its certificate",
+)
+def answer_for_others(candidate: AnswerCandidate) -> Iterator[str]:
+    own = candidate.responder.hashes
+    if not candidate.responder.direct and any(issuer != own for issuer in candidate.issuers):
+        yield "a delegated responder speaks for another issuer than its own"
 
 
 @_ANSWERS.rule(
@@ -172,8 +232,10 @@ def answer_by_record(candidate: AnswerCandidate) -> Iterator[str]:
     if len(candidate.records) != len(candidate.draft.answers):
         yield "there is not one record for each answer"
         return
+    # As of producedAt: thisUpdate says up to when everything is known, and a record may be newer.
+    at = parts.instant(candidate.draft.produced_at)
     for answer, record in zip(candidate.draft.answers, candidate.records, strict=True):
-        said = status_of(record.issued_at, record.revocation, parts.instant(answer.this_update))
+        said = status_of(record.issued_at, record.revocation, record.judged_at(at))
         if answer.status != said:
             yield f"{answer.status.status} is said where the records say {said.status}"
 
@@ -182,13 +244,27 @@ def answer_by_record(candidate: AnswerCandidate) -> Iterator[str]:
     "RFC 6960 4.4.4", "an archive cutoff stands with what has expired, with nothing else, and lies before"
 )
 def answer_archive_cutoff(candidate: AnswerCandidate) -> Iterator[str]:
+    at = parts.instant(candidate.draft.produced_at)
     for answer, record in zip(candidate.draft.answers, candidate.records, strict=False):
-        if (answer.archive_cutoff is not None) != record.has_expired(parts.instant(answer.this_update)):
+        if (answer.archive_cutoff is not None) != record.has_expired(at):
             yield "an archive cutoff does not tell whether the certificate has expired"
         if answer.archive_cutoff is not None and parts.instant(answer.archive_cutoff) > parts.instant(
             answer.this_update
         ):
             yield "the archive cutoff lies after thisUpdate"
+
+
+@_ANSWERS.rule(
+    "RFC 6960 4.4.5", "an invalidity date is in UTC to the second, and does not lie after the revocation"
+)
+def answer_invalidity(candidate: AnswerCandidate) -> Iterator[str]:
+    for answer in candidate.draft.answers:
+        revocation = answer.status.revocation
+        if revocation is None or revocation.invalid_since is None:
+            continue
+        yield from parts.wrong_moment("invalidityDate", revocation.invalid_since)
+        if parts.instant(revocation.invalid_since) > parts.instant(revocation.revoked_at):
+            yield "invalidityDate lies after revocationTime"
 
 
 @_ANSWERS.rule("RFC 9654 2.1", "the nonce is the request's; without one in the request there is none")

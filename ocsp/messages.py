@@ -6,7 +6,7 @@ Queries are echoed octet for octet, since clients compare what they get back wit
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -40,12 +40,17 @@ BASIC_RESPONSE = der.oid("1.3.6.1.5.5.7.48.1.1")
 _EXTENSION_LIMIT = 16
 """Extensions at one place; RFC 6960 4.4 knows three of a request and one of a query."""
 
+_PREFERENCE_LIMIT = 32
+"""Signature algorithms that a client may prefer: more than there are in use."""
+
 _PLACE = "OCSP request"
 _NONCE = "1.3.6.1.5.5.7.48.1.2"
 # An answer is always a BasicOCSPResponse, which every client takes (RFC 6960 4.4.3).
 _ACCEPTABLE_RESPONSES = "1.3.6.1.5.5.7.48.1.4"
-_OF_REQUESTS = frozenset({_NONCE, _ACCEPTABLE_RESPONSES})
+_PREFERRED = "1.3.6.1.5.5.7.48.1.8"
+_OF_REQUESTS = frozenset({_NONCE, _ACCEPTABLE_RESPONSES, _PREFERRED})
 _OF_QUERIES: frozenset[str] = frozenset()
+_INVALIDITY_DATE = "2.5.29.24"
 _FIELDS = (0xA0, 0xA1, 0x30, 0xA2)  # version, requestorName, requestList, requestExtensions
 
 
@@ -79,10 +84,16 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class StatusRequest:
-    """What a client asks. Its name and signature, which are optional, were not looked at."""
+    """What a client asks. Its name and signature, which are optional, were not looked at.
+
+    Attributes:
+        preferred: The signature algorithms that it would have the answer signed with, best first, by their dotted
+            object identifiers (RFC 6960 4.4.7); whatever they are.
+    """
 
     queries: tuple[Query, ...]
     nonce: bytes | None
+    preferred: tuple[str, ...] = ()
 
 
 # CertIDs name an issuer and protect nothing, so SHA-1 is as good as another (RFC 6960 4.1.1 and B.1 use it).
@@ -117,7 +128,8 @@ def read_request(octets: bytes) -> StatusRequest:
     """Read an OCSPRequest (RFC 6960 4.1.1), or raise BadInput.
 
     Refused are: what is not DER or too long, another version, no query or too many, a nonce that is none (RFC 9654
-    2.1 wants that), an extension that stands twice, and a critical one that is not understood (RFC 6960 4.4).
+    2.1 wants that), preferences that are none, an extension that stands twice, and a critical one that is not
+    understood (RFC 6960 4.4).
     """
     walk.require_size(octets, _PLACE, REQUEST_LIMIT)
     with walk.reading(_PLACE, "the request"):
@@ -139,9 +151,10 @@ def read_request(octets: bytes) -> StatusRequest:
         nonce = None
         if _NONCE in extensions:
             nonce = walk.only(extensions[_NONCE], 0x04).contents(extensions[_NONCE])
+        preferred = _read_preferred(extensions[_PREFERRED]) if _PREFERRED in extensions else ()
     if nonce is not None and not 0 < len(nonce) <= NONCE_LIMIT:
         raise BadInput(_PLACE, f"its nonce does not have 1 to {NONCE_LIMIT} octets", clause="RFC 9654 2.1")
-    return StatusRequest(queries, nonce)
+    return StatusRequest(queries, nonce, preferred)
 
 
 def _few(octets: bytes, outside: walk.Element, most: int) -> list[walk.Element]:
@@ -173,6 +186,18 @@ def _read_query(octets: bytes, element: walk.Element) -> Query:
         key_hash=key_hash.contents(octets),
         serial=walk.integer(serial.whole(octets)),
     )
+
+
+def _read_preferred(octets: bytes) -> tuple[str, ...]:
+    """The algorithms of PreferredSignatureAlgorithms. The key that a client would like besides is the certificate's."""
+    found = []
+    for preference in _few(octets, walk.only(octets, 0x30), _PREFERENCE_LIMIT):
+        walk.expect(0x30, preference)
+        signature, *key = _few(octets, preference, 2)
+        walk.expect(0x30, signature, *key)
+        algorithm, *_ = _few(octets, signature, 2)
+        found.append(walk.oid(algorithm.whole(octets)))
+    return tuple(found)
 
 
 def _read_extensions(octets: bytes, explicit: walk.Element, understood: frozenset[str]) -> dict[str, bytes]:
@@ -254,17 +279,25 @@ def error_response(status: ErrorStatus) -> bytes:
 
 
 def _single_response(answer: SingleAnswer) -> bytes:
-    extensions = b""
-    if answer.archive_cutoff is not None:
-        value = der.octet_string(der.generalized_time(answer.archive_cutoff))
-        extensions = der.context(1, der.sequence(der.sequence(der.oid(ARCHIVE_CUTOFF), value)))
+    revocation = answer.status.revocation
+    extensions = (
+        *_moment(ARCHIVE_CUTOFF, answer.archive_cutoff),
+        # RFC 6960 4.4.5: what a list's entry would say besides.
+        *_moment(_INVALIDITY_DATE, None if revocation is None else revocation.invalid_since),
+    )
     return der.sequence(
         answer.query.encoded,
         _cert_status(answer.status),
         der.generalized_time(answer.this_update),
         der.context(0, der.generalized_time(answer.next_update)),
-        extensions,
+        der.context(1, der.sequence(*extensions)) if extensions else b"",
     )
+
+
+def _moment(oid: str, moment: datetime | None) -> Iterator[bytes]:
+    """An extension that is a moment, if there is one."""
+    if moment is not None:
+        yield der.sequence(der.oid(oid), der.octet_string(der.generalized_time(moment)))
 
 
 def _cert_status(status: Status) -> bytes:

@@ -1,28 +1,45 @@
 """OCSP over HTTP: a bare WSGI callable, without a framework.
 
 An OCSP error is a good HTTP answer (200); what HTTP itself refuses (path, method, type, size) is an HTTP error.
+
+A request goes as far as it has to: a GET whose path was answered before gets that answer and nothing is read of it; what
+asks the same in another way gets it too, once it is read; all else goes to the responder.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from ca.clock import Clock
 from ca.errors import BadInput, HomeBusy, KakehashiError, NotFound, StorageFailed, TokenFailed
+from ca.keys.signer import Signer
+from ca.model import Serial
+from ca.rules.revocation import CertificateStatus
+from ca.suites import Suite
+from ocsp.admission import NotAdmitted
+from ocsp.caching import NO_STORE, Second, has_it
 from ocsp.freshness import Stale
 from ocsp.http import HttpRefused, Question, read_question, responder_named
+from ocsp.making import usual_requests
 from ocsp.messages import ErrorStatus, error_response
+from ocsp.metrics import Observer, Outcome
+from ocsp.ready import CONTENT_TYPE, CertificateKey, Header, Ready, ReadyAnswers, said
 from ocsp.responder import Answer, NotAuthoritative, NotInService, Responder
 
-_RESPONSE = "application/ocsp-response"
+LOOK_AGAIN = timedelta(minutes=5)
+"""How long a responder is used before it is opened anew, in case that its certificate was renewed."""
 
 _STATUSES: Mapping[type[KakehashiError], ErrorStatus] = MappingProxyType(
     {
         BadInput: ErrorStatus.MALFORMED_REQUEST,
+        NotAdmitted: ErrorStatus.UNAUTHORIZED,
         NotAuthoritative: ErrorStatus.UNAUTHORIZED,
         NotInService: ErrorStatus.TRY_LATER,
         Stale: ErrorStatus.TRY_LATER,
@@ -33,77 +50,249 @@ _STATUSES: Mapping[type[KakehashiError], ErrorStatus] = MappingProxyType(
 )
 """What an error is to the client; any other is an internal one (RFC 6960 2.3)."""
 
+_OUTCOMES: Mapping[ErrorStatus, Outcome] = MappingProxyType(
+    {
+        ErrorStatus.MALFORMED_REQUEST: Outcome.MALFORMED_REQUEST,
+        ErrorStatus.INTERNAL_ERROR: Outcome.INTERNAL_ERROR,
+        ErrorStatus.TRY_LATER: Outcome.TRY_LATER,
+        ErrorStatus.UNAUTHORIZED: Outcome.UNAUTHORIZED,
+    }
+)
+assert _OUTCOMES.keys() == set(ErrorStatus), "each error needs a row"
+
+_OK, _NOT_MODIFIED = "200 OK", "304 Not Modified"
 _OUR_FAULT = frozenset({ErrorStatus.INTERNAL_ERROR, ErrorStatus.TRY_LATER})
 _NOT_ANSWERED = "ocsp-not-answered"
+_TOLD_AGAIN = 1.0  # seconds
 
 _log = logging.getLogger("kakehashi.ocsp")
+
+
+class Door(Protocol):
+    """Who may ask (``ocsp.admission.Admission``)."""
+
+    def open_for(self, responder: str) -> bool:
+        """Anybody may ask this one, and nobody is looked at."""
+
+    def admit(self, environ: Mapping[str, Any], question: Question, at: datetime) -> str | None:
+        """The verifier that asks, None if anybody may; raises NotAdmitted."""
+
+
+class _OpenDoor:
+    def open_for(self, responder: str) -> bool:  # noqa: ARG002
+        return True
+
+    def admit(self, environ: Mapping[str, Any], question: Question, at: datetime) -> str | None:  # noqa: ARG002
+        return None
+
+
+class _Reply(NamedTuple):
+    """What goes back over HTTP, and what is counted of it."""
+
+    line: str
+    headers: list[Header]
+    body: bytes
+    outcome: str
+    ready: bool = False
+    verifier: str | None = None
+
+
+class _Opened(NamedTuple):
+    responder: Responder
+    at: datetime
 
 
 class OcspApplication:
     """The WSGI callable (PEP 3333) for all responders of a home. Safe to use from several threads.
 
     Args:
-        lookup: Opens the responder of a generation's text, such as ``jpki-13.g1``; raises BadInput or NotFound if
-            there is none. Called when a responder is first asked, and again once it is out of service.
+        lookup: Opens the responder of a generation's text, such as ``jpki-13.g1``, with its newest certificate; raises
+            BadInput or NotFound if there is none.
         clock: What tells the moment of asking.
+        ready: Where answers are kept; whoever gives one has to drop from it what ends. By default none are kept.
+        admission: Who may ask; by default anybody.
+        observer: Is told of every request, and of the signer's time.
+        fresh: Whether ready answers may be given out now. The responders have their own way to know.
+        answer_cache: How long others may keep an answer that came by GET (HTTP's max-age).
     """
 
-    def __init__(self, lookup: Callable[[str], Responder], clock: Clock) -> None:
+    def __init__(
+        self,
+        lookup: Callable[[str], Responder],
+        clock: Clock,
+        *,
+        ready: ReadyAnswers | None = None,
+        admission: Door | None = None,
+        observer: Observer | None = None,
+        fresh: Callable[[], bool] = lambda: True,
+        answer_cache: timedelta = timedelta(0),
+    ) -> None:
         self._lookup = lookup
         self._clock = clock
-        self._open: dict[str, Responder] = {}
+        self._ready = ReadyAnswers(0) if ready is None else ready
+        self._admission = admission or _OpenDoor()
+        self._observer = observer or Observer()
+        self._fresh = fresh
+        self._answer_cache = answer_cache
+        self._second = Second.of(clock(), answer_cache)
+        self._open: dict[str, _Opened] = {}
+        self._told: dict[type[BaseException], float] = {}
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one HTTP request; nothing is raised."""
-        status, kind = HTTPStatus.OK, _RESPONSE
-        more: tuple[tuple[str, str], ...] = ()
+        began = time.perf_counter()
         try:
-            body = self._respond(environ)
+            reply = self._reply(environ)
         except HttpRefused as refused:
-            status, kind, more = refused.status, "text/plain; charset=utf-8", refused.headers
-            body = f"{status.phrase}\n".encode()
-        headers = [
-            ("Content-Type", kind),
-            ("Content-Length", str(len(body))),
-            # What an operator lets caches keep is set apart from nextUpdate, and is nothing so far.
-            ("Cache-Control", "no-store"),
-            *more,
-        ]
-        start_response(f"{status.value} {status.phrase}", headers)
-        return [body]
+            reply = _http_refusal(refused)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the server goes on
+            reply = self._refusal(responder_named(environ), error)
+        start_response(reply.line, reply.headers)
+        self._observer.observed(reply.outcome, time.perf_counter() - began, reply.ready, reply.verifier)
+        return [reply.body]
 
-    def _respond(self, environ: Mapping[str, Any]) -> bytes:
-        name = responder_named(environ)
+    def make(self, certificate: CertificateKey) -> None:
+        """Make ready what is usually asked about a certificate; where nobody can answer now, it is made when asked."""
+        generation, serial = certificate
+        name, at = str(generation), self._clock()
         try:
-            self._responder(name)
-            return self._answer(read_question(environ)).octets
-        except HttpRefused:
-            raise
-        except KakehashiError as error:
-            statuses = (status for kind, status in _STATUSES.items() if isinstance(error, kind))
-            status = next(statuses, ErrorStatus.INTERNAL_ERROR)
-            if status in _OUR_FAULT:
-                _log.error(_NOT_ANSWERED, extra={"facts": {"responder": name, "error": str(error)}})
-            return error_response(status)
-        except Exception:  # noqa: BLE001 - whatever it is, the client gets an answer and the server goes on
-            _log.error(_NOT_ANSWERED, exc_info=True, extra={"facts": {"responder": name}})
-            return error_response(ErrorStatus.INTERNAL_ERROR)
+            for request in usual_requests(self._responder(name, at).home.hashes, serial):
+                turn, fresh = self._ready.turn, self._fresh()
+                answer, signer = self._answer(name, request, at)
+                if fresh and _lasts(answer):
+                    self._ready.put([(name, request)], Ready.of(answer, signer), turn)
+        except (NotInService, Stale, HttpRefused):
+            return
 
-    def _answer(self, question: Question) -> Answer:
+    def _reply(self, environ: Mapping[str, Any]) -> _Reply:
         at = self._clock()
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        # Under its path lies only what anybody may ask.
+        if environ.get("REQUEST_METHOD") == "GET" and self._fresh():
+            ready = self._ready.get(path)
+            if ready is not None and ready.since <= at < ready.until:
+                return self._cacheable(environ, ready, at, hit=True)
+        name = responder_named(environ)
+        self._responder(name, at)
+        question = read_question(environ)
+        verifier = self._admission.admit(environ, question, at)
+        return self._asked(environ, question, path, at, verifier)
+
+    def _asked(
+        self, environ: Mapping[str, Any], question: Question, path: str, at: datetime, verifier: str | None
+    ) -> _Reply:
+        """The reply to whom may ask: with an answer that is ready or made now."""
+        key = (question.responder, question.octets)
+        # Others may keep an answer, and give it to anybody, only where anybody may ask.
+        shared = question.may_be_kept and self._admission.open_for(question.responder)
+        keys: list[Hashable] = [path, key] if shared else [key]
+        turn, fresh = self._ready.turn, self._fresh()
+        ready = self._ready.get(key) if fresh else None
+        hit = ready is not None and ready.since <= at < ready.until
+        if ready is None or not hit:
+            answer, signer = self._answer(question.responder, question.octets, at)
+            if not _lasts(answer):
+                return _alone(answer.octets, said(answer), hit=False, verifier=verifier)
+            ready = Ready.of(answer, signer)
+            if fresh:
+                self._ready.put(keys, ready, turn)
+        elif shared:
+            self._ready.put([path], ready, turn)
+        if shared:
+            return self._cacheable(environ, ready, at, hit=hit)
+        return _alone(ready.octets, ready.says, hit=hit, verifier=verifier)
+
+    def _cacheable(self, environ: Mapping[str, Any], ready: Ready, at: datetime, *, hit: bool) -> _Reply:
+        second = self._second
+        if not second.begin <= at < second.end:
+            second = self._second = Second.of(at, self._answer_cache)
+        if has_it(environ, ready):
+            headers = [*ready.headers[2:], *second.tail(ready)]
+            return _Reply(_NOT_MODIFIED, headers, b"", Outcome.NOT_MODIFIED, hit)
+        return _Reply(_OK, [*ready.headers, *second.tail(ready)], ready.octets, ready.says, hit)
+
+    def _answer(self, name: str, request: bytes, at: datetime) -> tuple[Answer, CertificateKey]:
+        """A new answer, and whose signature it bears."""
+        responder = self._responder(name, at)
         try:
-            return self._responder(question.responder).answer(question.octets, at)
+            answer = responder.answer(request, at)
         except NotInService:
             # It may have a new certificate since it was opened.
-            self._open.pop(question.responder, None)
-            return self._responder(question.responder).answer(question.octets, at)
+            responder = self._reopened(name, at)
+            answer = responder.answer(request, at)
+        return answer, (responder.generation, Serial(responder.facts.certificate.serial))
 
-    def _responder(self, name: str) -> Responder:
-        responder = self._open.get(name)
-        if responder is None:
-            try:
-                responder = self._lookup(name)
-            except (BadInput, NotFound):
-                raise HttpRefused(HTTPStatus.NOT_FOUND) from None
-            self._open[name] = responder
+    def _responder(self, name: str, at: datetime) -> Responder:
+        opened = self._open.get(name)
+        if opened is not None and opened.at <= at < opened.at + LOOK_AGAIN:
+            return opened.responder
+        return self._reopened(name, at)
+
+    def _reopened(self, name: str, at: datetime) -> Responder:
+        try:
+            responder = self._lookup(name)
+        except (BadInput, NotFound):
+            raise HttpRefused(HTTPStatus.NOT_FOUND) from None
+        responder = replace(responder, signer=_Timed(responder.signer, self._observer))
+        self._open[name] = _Opened(responder, at)
         return responder
+
+    def _refusal(self, name: str, error: Exception) -> _Reply:
+        status = next(
+            (status for kind, status in _STATUSES.items() if isinstance(error, kind)),
+            ErrorStatus.INTERNAL_ERROR,
+        )
+        if status in _OUR_FAULT and self._to_be_told(type(error)):
+            if isinstance(error, KakehashiError):
+                _log.error(_NOT_ANSWERED, extra={"facts": {"responder": name, "error": str(error)}})
+            else:
+                _log.error(_NOT_ANSWERED, exc_info=error, extra={"facts": {"responder": name}})
+        return _alone(error_response(status), _OUTCOMES[status], hit=False, verifier=None)
+
+    def _to_be_told(self, kind: type[BaseException]) -> bool:
+        """Whether an error of this kind goes to the log: thousands may come in a second, and the first says it all."""
+        moment = time.monotonic()
+        if moment < self._told.get(kind, float("-inf")) + _TOLD_AGAIN:
+            return False
+        self._told[kind] = moment
+        return True
+
+
+class _Timed:
+    """A signer whose time is observed."""
+
+    def __init__(self, signer: Signer, observer: Observer) -> None:
+        self._signer, self._observer = signer, observer
+        self.public_key = signer.public_key
+
+    def sign(self, message: bytes, suite: Suite) -> bytes:
+        began = time.perf_counter()
+        signature = self._signer.sign(message, suite)
+        self._observer.signed(time.perf_counter() - began)
+        return signature
+
+    def sign_digest(self, digest: bytes, suite: Suite) -> bytes:
+        return self._signer.sign_digest(digest, suite)
+
+
+def _lasts(answer: Answer) -> bool:
+    """Whether it may be given to the next who asks: what is unknown today may be issued in a moment."""
+    return not answer.for_one and all(status is not CertificateStatus.UNKNOWN for status in answer.statuses)
+
+
+def _alone(body: bytes, outcome: str, *, hit: bool, verifier: str | None) -> _Reply:
+    """A reply that nobody keeps."""
+    headers = [CONTENT_TYPE, ("Content-Length", str(len(body))), NO_STORE]
+    return _Reply(_OK, headers, body, outcome, hit, verifier)
+
+
+def _http_refusal(refused: HttpRefused) -> _Reply:
+    status = refused.status
+    body = f"{status.phrase}\n".encode()
+    headers = [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+        NO_STORE,
+        *refused.headers,
+    ]
+    return _Reply(f"{status.value} {status.phrase}", headers, body, Outcome.REFUSED)

@@ -36,15 +36,18 @@ COMPONENTS = {
     "openssl": Component("openssl", "openssl"),
     "curl": Component("curl", "curl"),
     "certtool": Component("certtool", "gnutls-bin"),
+    "ocsptool": Component("ocsptool", "gnutls-bin"),
     "java": Component("java", "openjdk-17-jdk-headless"),
     "javac": Component("javac", "openjdk-17-jdk-headless"),
     "keytool": Component("keytool", "openjdk-17-jdk-headless"),
+    "nginx": Component("usr/sbin/nginx", "nginx-light"),
     "postgresql": Component("usr/lib/postgresql/*/bin/initdb", "postgresql"),
     "softhsm2-util": Component("softhsm2-util", "softhsm2"),
     "softhsm2": Component("usr/lib/*/softhsm/libsofthsm2.so", "softhsm2"),
     "go": Component("go", "golang-go"),
+    "wrk": Component("wrk", "wrk"),
 }
-"""By the name that tests use. Go is for the benchmark only."""
+"""By the name that tests use. Go and wrk are for the benchmark only."""
 
 
 @cache

@@ -384,6 +384,10 @@ class Running:
         self._process = _PROCESSES.Process(target=function, args=args)
         self._process.start()
 
+    def runs(self) -> bool:
+        """Whether it has not come to its end, be it its own or a sudden one."""
+        return self._process.is_alive()
+
     def kill(self) -> None:
         """SIGKILL: nothing of the process runs any more."""
         self._process.kill()

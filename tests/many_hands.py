@@ -1,6 +1,7 @@
-"""Everybody who works in a home at once, each a function for a process of its own that never ends by itself.
+"""Everybody who works in a home at once, each a function for a process of its own that never ends but by SIGKILL.
 
-What each is told is written down at once (``told``), as the receiver of an answer would: what stands there was promised.
+About every other one carries this death in itself (tests/sudden_death.py). What each is told is written down at once
+(``told``), as the receiver of an answer would: what stands there was promised.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from tests.engine_world import append, csr_for, lines, preload
 from tests.feed_files import feed_file
 from tests.served_world import START, edition, staff
 from tests.small_edition import HANAKO, TOKYO
+from tests.sudden_death import mortal
 from tests.test_mass_orders import invented
 
 TOTTORI = "312011"
@@ -63,7 +65,7 @@ preload(__name__)
 def lively_home(folder: Path) -> Path:
     """A fresh home with officers, some residents, and certificates for orders to end, of which some expire soon.
 
-    Beside it lie its databases as they are then (``as-it-was``), its mirror and its inbox.
+    Beside it lie its mirror and its inbox.
     """
     text = edition() + '\n[lists]\ndelta = true\n\n[lapses]\nfound_lifts = ["user-authentication"]\n'
     (folder / "edition.toml").write_text(text, encoding="utf-8")
@@ -94,9 +96,6 @@ def lively_home(folder: Path) -> Path:
                     days=days,
                     seed=days,
                 )
-    (folder / "as-it-was").mkdir()
-    for name in FILES:
-        (folder / "as-it-was" / name).write_bytes((home / name).read_bytes())
     return home
 
 
@@ -153,9 +152,12 @@ class Desk:
 @contextmanager
 def sitting(home: Path, role: str, seed: int) -> Iterator[Desk]:
     """Sit down in a home; what should not happen is written down."""
+    dice = random.Random(seed)
     try:
+        if dice.random() < 0.5:
+            mortal(dice, told_path(home, "deaths"))
         with open_world(home, str) as world:
-            yield Desk(world, role, random.Random(seed))
+            yield Desk(world, role, dice)
     except BaseException:
         append(told_path(home, "failures"), f"{role}: {traceback.format_exc()}".encode())
         raise
@@ -365,12 +367,12 @@ def carry_out(desk: Desk) -> None:
     done = mass.advance(stores, at=desk.at(), chunk=4)
     if done is not None and done.state is OrderState.RUNNING and desk.dice.random() < 0.2:
         with suppress(Conflict):  # the worker has come to its end
-            mass.pause(stores, done.number, "endo")
-            mass.resume(stores, done.number, "ito")
+            mass.pause(stores, done.number, "endo", at=desk.at())
+            mass.resume(stores, done.number, "ito", at=desk.at())
     with stores.nation.reading() as connection:
         paused = orders.in_state(connection, OrderState.PAUSED)
     for one in paused:  # its officer died
-        mass.resume(stores, one.number, "ito")
+        mass.resume(stores, one.number, "ito", at=desk.at())
     desk.tell(carried_out=None if done is None else done.number)
 
 
@@ -380,8 +382,9 @@ def decide(desk: Desk) -> None:
         cases = quarantine.cases(connection)
     if cases:
         case, decision = desk.dice.choice(cases).number, desk.dice.choice(list(CaseDecision))
-        resolve(world.stores, world.plan.lapses, case, decision, "endo", at=desk.at())
-        desk.tell(case=case, decision=decision)
+        with suppress(Conflict):  # who decided it died before the databases knew
+            resolve(world.stores, world.plan.lapses, case, decision, "endo", at=desk.at())
+            desk.tell(case=case, decision=decision)
 
 
 # The worker

@@ -22,11 +22,15 @@ from typing import Any
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
+import msgspec
 from asn1crypto import algos, ocsp, x509
 from sqlalchemy import update
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from bridge.crossing.edition import edition_text, municipalities_path, read_edition
+from bridge.crossing.plan import Plan, make_plan
 from bridge.crossing.world import WorldMaker
+from bridge.manifest import Marking
 from bridge.repository.contents import publish_certificates
 from bridge.repository.folder import Repository
 from bridge.repository.layout import cross_path, self_signed_path
@@ -47,15 +51,17 @@ from ca.model import (
     RevocationReason,
     Serial,
 )
+from ca.names import Municipalities
 from ca.revoking.deciding.by_hand import revoke
 from ca.store import officers
 from ca.store.engine import Store, sqlite_url
 from ca.store.schema import migrate
 from ca.store.stores import Stores
 from ca.store.tables import certificates
+from ocsp.national import NATIONAL, open_national
 from ocsp.responder import Responder, open_responder
 from ocsp.wsgi import OcspApplication
-from tests.engine_world import OFFICERS, SEED, EngineWorld, journal_of, plan_for
+from tests.engine_world import OFFICERS, SEED, URL, EngineWorld, journal_of, plan_for
 
 CODES = ("31",)
 BEGIN = system_clock().replace(microsecond=0) - timedelta(days=1)
@@ -80,10 +86,14 @@ class OcspWorld(EngineWorld):
     def responder(self, generation: GenerationId = PREFECTURE, lifetime: timedelta = LIFETIME) -> Responder:
         return open_responder(self.issuers, generation, lifetime)
 
+    def national(self) -> Responder:
+        return open_national(self.issuers, self.plan.anchor, self.stores.each())
+
     def application(self, clock: Any = None) -> OcspApplication:
-        return OcspApplication(
-            lambda text: self.responder(GenerationId.parse(text)), clock or (lambda: self.now)
-        )
+        def lookup(text: str) -> Responder:
+            return self.national() if text == NATIONAL else self.responder(GenerationId.parse(text))
+
+        return OcspApplication(lookup, clock or (lambda: self.now))
 
     @cached_property
     def issuer_certificate(self) -> x509.Certificate:
@@ -102,8 +112,9 @@ class OcspWorld(EngineWorld):
         certificate: CertificateId,
         reason: RevocationReason = RevocationReason.KEY_COMPROMISE,
         at: datetime | None = None,
+        **more: Any,
     ) -> None:
-        revoke(self.stores, certificate, reason, "operator", at=at or self.now)
+        revoke(self.stores, certificate, reason, "operator", at=at or self.now, **more)
 
     def change(self, certificate: CertificateId, **values: Any) -> None:
         """Alter a certificate's row, as no code of the product does."""
@@ -141,10 +152,10 @@ class OcspWorld(EngineWorld):
 
 
 @contextmanager
-def ocsp_world(folder: Path) -> Iterator[OcspWorld]:
-    """A fresh world in this folder."""
-    shutil.copytree(_template(), folder, dirs_exist_ok=True)
-    plan = plan_for(CODES)
+def ocsp_world(folder: Path, *, national: bool = False) -> Iterator[OcspWorld]:
+    """A fresh world in this folder, with a responder for all the nation if that is wanted."""
+    shutil.copytree(_template(national=national), folder, dirs_exist_ok=True)
+    plan = _plan(national=national)
     store = Store.open(sqlite_url(folder / "store.db"))
     vault = TestVault.open(folder / "keys")
     issuers = Issuers(Stores(store, journal_of(folder)), vault, plan.practices)
@@ -162,16 +173,32 @@ def ocsp_world(folder: Path) -> Iterator[OcspWorld]:
         store.close()
 
 
+def _plan(*, national: bool) -> Plan:
+    if not national:
+        return plan_for(CODES)
+    place, octets = edition_text("japan-2014")
+    edition = read_edition(octets, place)
+    edition = msgspec.structs.replace(
+        edition,
+        prefectures=msgspec.structs.replace(edition.prefectures, codes=CODES, nation=False),
+        status=msgspec.structs.replace(edition.status, national_responder=True),
+    )
+    return make_plan(
+        edition, Marking.TEST, URL, Municipalities.read(municipalities_path(edition, place)), place
+    )
+
+
 @cache
-def _template() -> Path:
+def _template(*, national: bool) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="kakehashi-ocsp-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     store = Store.open(sqlite_url(folder / "store.db"))
     migrate(store)
     vault = TestVault.make(folder / "keys", SEED)
     stores = Stores(store, journal_of(folder))
-    WorldMaker(plan_for(CODES), stores, vault, SeededChance(SEED), BEGIN, lambda _: None).make()
-    there = {office.id for office in plan_for(CODES).offices}
+    plan = _plan(national=national)
+    WorldMaker(plan, stores, vault, SeededChance(SEED), BEGIN, lambda _: None).make()
+    there = {office.id for office in plan.offices}
     with store.writing() as connection:
         for name, office, role in OFFICERS:
             if office in there:

@@ -21,7 +21,7 @@ from front.applicants import ResidentParticulars, resident_of
 from front.assembly import open_world
 from front.demo.openssl import OpensslJudge, from_folder, run, write_certificate
 from front.demo.people import invented_code
-from front.server import dispatch
+from front.server import serving
 from tests import commands, ocsp_world, served_world
 from tests.engine_world import csr_for
 from tests.small_edition import HANAKO, LISTS, OFFICERS, replaced, small_edition
@@ -132,7 +132,7 @@ def test_a_world_lives_under_every_suite_in_either_custody(suite, custody, hsm, 
             return ours(world, item.encoded), theirs.words
 
         def status(number):
-            with ocsp_world.served(dispatch(world)) as url:
+            with serving(world) as application, ocsp_world.served(application) as url:
                 return judge.ocsp(files[number], TOKYO, f"{url.rpartition('/')[0]}/{TOKYO}")
 
         for item in issued:
@@ -267,7 +267,7 @@ def test_lists_and_status_wait_for_the_token(token_home, hsm, tmp_path):
         )
         file = write_certificate(tmp_path / "holder.pem", issued[0].encoded)
         before = commands.tree(token_home / "repository")
-        with ocsp_world.served(dispatch(world)) as root:
+        with serving(world) as application, ocsp_world.served(application) as root:
             url = f"{root.rpartition('/')[0]}/{TOKYO}"
             assert judge.ocsp(file, TOKYO, url) == "good"
             with hsm.away():

@@ -168,7 +168,13 @@ REFUSED = [
     ("self_signed_years = 10", "self_signed_years = 8000", "periods.self_signed_years:", "<= 100"),
     ("self_signed_years = 10", "self_signed_years = 9", "periods.repository_days:", "the 3286 days"),
     ("cross_years = 10", "cross_years = -1", "periods.cross_years:", ">= 1"),
-    ("responder_days = 365", "responder_days = 3653", "periods.responder_days:", "more than the 3651 days"),
+    ("responder_days = 30", "responder_days = 3653", "periods.responder_days:", "more than the 3651 days"),
+    (
+        "responder_days = 30",
+        "responder_days = 7",
+        "status.responder_overlap_days:",
+        "not less than the 7 days",
+    ),
     ("repository_days = 3650", "repository_days = 99999999999", "periods.repository_days:", "<="),
     ("next_update_hours = 48", "next_update_hours = 0", "periods.next_update_hours:", ">= 1"),
     # Offices

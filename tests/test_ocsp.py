@@ -42,10 +42,11 @@ from ca.model import (
 )
 from ca.store import authorities, certificates, status
 from ca.store.certificates import CertificateState
+from ca.suites import SHA256_RSA2048, SHA384_P384
 from ca.wire import der
 from front.logs import LOGGER
 from ocsp.messages import NONCE_LIMIT, QUERY_LIMIT, REQUEST_LIMIT, read_request
-from ocsp.responder import NotAuthoritative, NotInService
+from ocsp.responder import NotAuthoritative, NotInService, open_responder
 from ocsp.wsgi import OcspApplication
 from tests import rings
 from tests.components import require
@@ -75,6 +76,7 @@ from tests.ocsp_world import (
 
 GOOD, REVOKED, UNKNOWN = judge.OCSPCertStatus.GOOD, judge.OCSPCertStatus.REVOKED, judge.OCSPCertStatus.UNKNOWN
 NEVER_ISSUED = 0x0123456789ABCDEF
+PREFERRED = "1.3.6.1.5.5.7.48.1.8"
 
 
 @pytest.fixture
@@ -311,6 +313,87 @@ class TestWhatAnAnswerSays:
         assert one.revocation_time_utc == world.now - timedelta(minutes=5)
         assert one.revocation_reason is said
 
+    def test_a_revocation_counts_though_the_clock_that_wrote_it_runs_ahead(self, world):
+        """An answer that says good would be kept, since what is dropped at a revocation has been dropped."""
+        certificate = world.issue()
+        world.revoke(certificate, at=world.now + timedelta(seconds=2))
+        (one,) = answers(world.responder().answer(world.request(certificate.serial), world.now).octets)
+        assert one.certificate_status is REVOKED
+
+    @pytest.mark.parametrize("algorithm", [SHA1, SHA256])
+    def test_an_invalidity_date_stands_with_a_revocation_that_has_one(self, world, algorithm):
+        """As it does with the list's entry (RFC 6960 4.4.5)."""
+        certificates = [world.issue() for _ in range(3)]
+        since = world.now - timedelta(hours=1)
+        world.revoke(certificates[0], at=world.now, invalid_since=since)
+        world.revoke(certificates[1], at=world.now)
+        request = world.request(*(one.serial for one in certificates), algorithm=algorithm)
+        body = world.responder().answer(request, world.now).octets
+        said = [
+            [
+                (one["extn_id"].dotted, one["critical"].native, one["extn_value"].parsed.native)
+                for one in extensions
+            ]
+            for each in ocsp.OCSPResponse.load(body).response_data["responses"]
+            for extensions in [each["single_extensions"]]
+        ]
+        assert said == [[("2.5.29.24", False, since)], [], []]
+
+    def test_beside_an_archive_cutoff(self, world):
+        certificate = world.issue()
+        world.revoke(certificate, at=world.now, invalid_since=world.now - timedelta(hours=1))
+        world.change(certificate, not_after=world.now - timedelta(seconds=1))
+        body = world.responder().answer(world.request(certificate.serial), world.now).octets
+        (single,) = ocsp.OCSPResponse.load(body).response_data["responses"]
+        assert [one["extn_id"].native for one in single["single_extensions"]] == [
+            "archive_cutoff",
+            "invalidity_date",
+        ]
+        assert single.archive_cutoff_value.native < world.now
+        assert single.invalidity_date_value.native == world.now - timedelta(hours=1)
+
+    @pytest.mark.parametrize(
+        "preferred",
+        [
+            [],
+            ["sha256_rsa"],
+            ["sha384_ecdsa", "sha256_rsa"],
+            ["sha1_rsa", "md5_rsa", "sha512_rsa"],
+            ["rsassa_pss"],
+        ],
+        ids=lambda preferred: ", ".join(preferred) or "none",
+    )
+    def test_what_a_client_prefers_and_we_never_use_is_left_aside(self, shared, preferred):
+        wanted = [
+            {"sig_identifier": {"algorithm": one}, "cert_identifier": {"algorithm": "rsa"}}
+            for one in preferred
+        ]
+        extension = {"extn_id": PREFERRED, "critical": True, "extn_value": wanted}
+        body = (
+            shared.responder()
+            .answer(shared.request(shared.good.serial, extensions=[extension]), shared.now)
+            .octets
+        )
+        assert (
+            judge.load_der_ocsp_response(body).signature_algorithm_oid.dotted_string
+            == SHA256_RSA2048.algorithm
+        )
+
+    def test_a_key_that_can_more_signs_as_the_client_prefers(self, shared):
+        """No key of ours has two suites today. What is chosen is what signs, and what the answer names."""
+        responder = shared.responder()
+        able = replace(responder, facts=replace(responder.facts, suites=(SHA384_P384, SHA256_RSA2048)))
+        wanted = [{"sig_identifier": {"algorithm": "sha256_rsa"}}]
+        extension = {"extn_id": PREFERRED, "critical": False, "extn_value": wanted}
+        request = shared.request(shared.good.serial, extensions=[extension])
+        body = able.answer(request, shared.now).octets
+        assert (
+            judge.load_der_ocsp_response(body).signature_algorithm_oid.dotted_string
+            == SHA256_RSA2048.algorithm
+        )
+        with pytest.raises(KeyRefused):
+            able.answer(shared.request(shared.good.serial), shared.now)
+
     def test_an_answer_does_not_outlive_the_responders_certificate(self, world):
         world.renew_responder(world.now, days=1)
         responder = world.responder(lifetime=timedelta(days=3))
@@ -390,6 +473,30 @@ class TestStatus:
         assert answers(post(application, request).body)[0].certificate_status is GOOD
         world.revoke(certificate)
         assert answers(post(application, request).body)[0].certificate_status is REVOKED
+
+    @pytest.mark.parametrize("what", ["revoked", "issued", "expired"])
+    def test_what_is_newer_than_the_watermark_counts_already(self, world, what):
+        """A copy may show a change before the heartbeat that says that it shows everything up to then."""
+        certificate, serial = world.issue(), NEVER_ISSUED
+        if what == "revoked":
+            serial = certificate.serial
+            world.revoke(certificate, at=world.now)
+        elif what == "issued":
+            issued = world.issued(kinds=(CertificateKind.SIGNATURE,), at=world.now)
+            serial = issued[CertificateKind.SIGNATURE].id.serial
+        else:
+            serial = certificate.serial
+            world.change(certificate, not_after=world.now - timedelta(seconds=1))
+
+        class Behind:
+            def watermark(self):
+                return world.now - timedelta(seconds=2)
+
+        responder = open_responder(world.issuers, PREFECTURE, LIFETIME, Behind())
+        answer = responder.answer(world.request(serial), world.now)
+        (one,) = answers(answer.octets)
+        assert one.certificate_status is (REVOKED if what == "revoked" else GOOD)
+        assert one.this_update_utc == answer.this_update == world.now - timedelta(seconds=2)
 
     @pytest.mark.parametrize("ended", [False, True])
     def test_an_expired_certificate_is_answered_by_its_record(self, world, ended):
@@ -617,6 +724,16 @@ REQUEST_SLIPS = {
         "\r\n".join(text[i : i + 64] for i in range(0, len(text), 64)) + "\n", safe=""
     ),
     "a slash too many": lambda text: "/" + quote(text, safe=""),
+    "three slashes too many": lambda text: "///" + text,
+    "a slash behind": lambda text: quote(text, safe="") + "/",
+    "a slash behind, nothing escaped": lambda text: text + "/",
+    "escapes in small letters": lambda text: quote(text, safe="").replace("%2F", "%2f").replace("%3D", "%3d"),
+    "every letter escaped": lambda text: "".join(f"%{ord(letter):02X}" for letter in text),
+    "padding alone escaped": lambda text: text.replace("=", "%3D"),
+    "a space behind": lambda text: text + "%20",
+    "a query behind": lambda text: quote(text, safe="") + "?1700000000",
+    "a query's end behind": lambda text: quote(text, safe="") + "?",
+    "alphabet for URLs, without padding": lambda text: text.rstrip("=").replace("+", "-").replace("/", "_"),
 }
 
 
@@ -832,6 +949,12 @@ MALFORMED_REQUESTS = {
     "a long nonce": with_extension(der.octet_string(bytes(NONCE_LIMIT + 1))),
     "a very long nonce": with_extension(der.octet_string(bytes(60_000))),
     "a nonce that is no octet string": with_extension(der.integer(5)),
+    "preferences that are none": with_extension(der.integer(5), oid=PREFERRED),
+    "a preference that is none": with_extension(der.sequence(der.NULL), oid=PREFERRED),
+    "a preference without an algorithm": with_extension(der.sequence(der.sequence(der.sequence())), oid=PREFERRED),
+    "too many preferences": with_extension(
+        der.sequence(*[der.sequence(der.sequence(der.oid("2.999")))] * 33), oid=PREFERRED
+    ),
     "a nonce without its tag": with_extension(b"\x01\x02\x03\x04\x05\x06\x07\x08"),
     "a critical extension": with_extension(b"x", der.BOOLEAN_TRUE, UNKNOWN_OID),
     "a critical extension of a query": tbs(

@@ -1,9 +1,10 @@
 """Sudden death of whoever tells, ends, issues and publishes, all at once in one world, again and again.
 
 A register tells of events (by command and through the inbox), officers revoke, order, pause and decide cases, windows
-have certificates issued, workers publish lists with deltas and the journal's heads. SIGKILL takes one of them, or all.
-Whenever nobody is left, the journal, the databases, the lists and whatever anybody was told have to agree. One
-authority has a database of its own; journal and archive have a mirror.
+have certificates issued, workers publish lists with deltas and the journal's heads. SIGKILL takes one of them, or all:
+at a moment that is drawn, or that the process itself has come to (tests/sudden_death.py). Whenever nobody is left, the
+journal, the databases, the lists and whatever anybody was told have to agree. One authority has a database of its own;
+journal and archive have a mirror.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import random
 import time
 from pathlib import Path
+from signal import SIGKILL
 from typing import Self
 
 import pytest
@@ -21,9 +23,12 @@ from tests.many_hands import ROLES, failures, lively_home, told
 from tests.read_lists import Eyes
 from tests.whole_world import Wholeness
 
+ROUNDS = max(3, rings.KILLS // 20)
+"""How often, in the midst of it, older databases are put back."""
+
 
 class Hands:
-    """Everybody who works in a home, each in a process of its own, to be killed."""
+    """Everybody who works in a home, each in a process of its own, to be killed, or to die as it carries in itself."""
 
     def __init__(self, home: Path, seed: int) -> None:
         self.home, self.dice = home, random.Random(seed)
@@ -43,46 +48,55 @@ class Hands:
     def kill(self, *roles: str) -> None:
         for role in roles:
             self.running.pop(role).kill()
-            self.deaths += 1
 
-    def wait_for_work(self, role: str, eyes: Eyes) -> None:
-        """Until this one has got something done since now, and some moment longer."""
+    def wait_for_work(self, role: str, eyes: Eyes) -> list[str]:
+        """Until this one has got something done since now, and some moment longer; or until somebody dies: who did."""
         before, deadline = told(self.home, role), time.monotonic() + 60
         while told(self.home, role) == before:
+            if died := [one for one, process in self.running.items() if not process.runs()]:
+                assert {self.running.pop(one).wait() for one in died} == {-SIGKILL}, failures(self.home)
+                return died
             assert failures(self.home) == []
             assert time.monotonic() < deadline, f"nothing comes of the {role}'s work"
             eyes.look()
             time.sleep(0.02)
         time.sleep(self.dice.uniform(0.0, 0.3))
+        return []
 
     def deal_out(self, deaths: int, whole: Wholeness, eyes: Eyes) -> None:
-        """Kill one of them or all, so many times; look through everything whenever nobody is left, and at the end."""
+        """Have somebody die, so many times; now and then all others too, and then all is looked through. None is left."""
         self.start(*ROLES)
         while self.deaths < deaths:
             role = self.dice.choice([*ROLES, "worker"])
-            self.wait_for_work(role, eyes)
-            if self.dice.random() < 0.3:
-                self.kill(*ROLES)
-                whole.require(eyes)
-                self.start(*ROLES)
-            else:
+            died = self.wait_for_work(role, eyes)
+            if not died:
                 self.kill(role)
-                self.start(role)
-        for role in ROLES:
-            self.wait_for_work(role, eyes)
-        self.kill(*ROLES)
-        whole.require(eyes)
+                died = [role]
+            self.deaths += len(died)
+            if self.dice.random() < 0.3:
+                self.deaths += len(self.running)
+                self.kill(*list(self.running))
+                whole.require(eyes)
+            self.start(*(ROLES.keys() - self.running.keys()))
+        self.kill(*list(self.running))
 
 
 @pytest.mark.deeper
 def test_death_at_any_moment_while_everybody_works(tmp_path: Path) -> None:
-    """And in the midst of it the databases of the beginning are put back, and the main copy of the journal is lost."""
+    """And in the midst of it older databases are put back just when the main copy of the journal is lost."""
     home = lively_home(tmp_path)
-    whole, eyes = Wholeness(home, tmp_path / "as-it-was"), Eyes(home)
+    whole, eyes = Wholeness(home), Eyes(home)
     with Hands(home, seed=8) as hands:
-        hands.deal_out(rings.KILLS // 2, whole, eyes)
-        whole.put_back()
-        whole.require(eyes)
-        hands.deal_out(rings.KILLS, whole, eyes)
+        for number in range(1, ROUNDS + 1):
+            hands.deal_out(rings.KILLS * number // ROUNDS, whole, eyes)
+            whole.put_back()
+            whole.require(eyes)
+            whole.keep()
+        hands.start(*ROLES)
+        for role in ROLES:
+            while hands.wait_for_work(role, eyes):
+                hands.start(*(ROLES.keys() - hands.running.keys()))
+        hands.kill(*ROLES)
+    whole.require(eyes)
     whole.require_word_kept()
     whole.require_any_copy_catches_up()

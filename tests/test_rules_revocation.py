@@ -194,6 +194,7 @@ PERMITTED = {
     "repository": SERVICE,
     "time-stamp": SERVICE,
     "validation-service": SERVICE,
+    "national-responder": SERVICE,
     "self-signed": set(),
 }
 

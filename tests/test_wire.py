@@ -520,6 +520,7 @@ TEXTS = {
     CertificateKind.VALIDATION_SERVICE: (
         "Extended Key Usage: critical\n                1.3.6.1.5.5.7.3.15\n",
     ),
+    CertificateKind.NATIONAL_RESPONDER: ("OCSP Signing", "OCSP No Check"),
     CertificateKind.LG_POST: (
         "OU = City of Examples, CN = The lg-post",
         "Digital Signature, Non Repudiation",

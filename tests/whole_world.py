@@ -1,18 +1,18 @@
 """Whether a home is whole: journal, databases, lists, and what anybody was told tell the same story.
 
-Lists are read by cryptography and OpenSSL, the journal's story is told anew here, by hand.
+Lists are read by cryptography and OpenSSL, the journal's story is told anew (tests/journal_story.py).
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+import struct
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -22,33 +22,23 @@ from bridge.relying.fetch import FolderSource
 from bridge.repository.contents import publish_lists
 from bridge.repository.heads import publish_head
 from ca.issuing import cycle
-from ca.journal.entries import (
-    EffectEntry,
-    Entry,
-    EventEntry,
-    IntentEntry,
-    IssuedEntry,
-    QuarantineEntry,
-    ResolutionEntry,
-    RevocationEntry,
-)
 from ca.journal.inspection import inspect
-from ca.journal.journal import Record, records
+from ca.journal.journal import records
 from ca.model import AuthorityId, CertificateId, GenerationId, RevocationReason, Serial
 from ca.revoking.assurance.receipt_checks import Verdict, check_journal
 from ca.revoking.assurance.receipts import read_receipt
 from ca.revoking.lists.publication import publish_changes
 from ca.rules.revocation import CertificateStatus, status_of
-from ca.store import blocked, status
+from ca.store import blocked, register, status
 from ca.store import tables as table
 from ca.store.engine import Store, sqlite_url
 from ca.store.stores import Stores
 from front.assembly import World, open_world
 from front.keeping_word import Published
 from front.receipts import find_records
+from tests.journal_story import Fate, Story
 from tests.many_hands import FILES, failures, tellings
 from tests.read_lists import (
-    HOLD,
     LIFTED,
     Eyes,
     ReadList,
@@ -72,97 +62,10 @@ FOLLOWED = (
 )
 """What the journal tells of, and nothing else does."""
 OWN = AuthorityId("jpki-31")
+_SLOT = struct.Struct(">32sQQI12x")
+"""What an archive says of a body: the salt of its key, the file that it lies in, where, and its length."""
 Place = tuple[str, str]
 """A generation and a scope."""
-
-
-# The journal's story, told by hand
-
-
-@dataclass
-class Fate:
-    """How the journal leaves a certificate."""
-
-    reason: RevocationReason | None = None
-    revoked_at: datetime | None = None
-    index: int = 0
-    cause: str = ""
-    lifts: int = 0
-
-
-@dataclass
-class Story:
-    """What the journal comes to; each record is heard once, and has to follow from those before."""
-
-    seen: int = 0
-    events: dict[str, EventEntry] = field(default_factory=dict)
-    waiting: set[str] = field(default_factory=set)
-    cases: dict[int, str] = field(default_factory=dict)
-    resolved: dict[int, str] = field(default_factory=dict)
-    intended: set[str] = field(default_factory=set)
-    issued: set[str] = field(default_factory=set)
-    answered: set[tuple[str, str]] = field(default_factory=set)
-    fates: dict[str, Fate] = field(default_factory=dict)
-    by_order: dict[str, int] = field(default_factory=dict)
-
-    def hear(self, record: Record) -> None:
-        """Follow a record, which may not repeat any before it."""
-        assert record.index == self.seen + 1
-        self.seen = record.index
-        entry, cause = record.entry, ""
-        match entry:
-            case EventEntry():
-                assert entry.event not in self.events, "acknowledged twice"
-                self.events[entry.event] = entry
-                if entry.outcome == "waiting":
-                    self.waiting.add(entry.event)
-                cause = f"event {entry.event}"
-            case EffectEntry():
-                self.waiting.remove(entry.event)
-                cause = f"event {entry.event}"
-            case QuarantineEntry():
-                assert entry.case == len(self.cases) + 1
-                self.cases[entry.case] = entry.event
-            case ResolutionEntry():
-                assert entry.case in self.cases.keys() - self.resolved.keys()
-                self.resolved[entry.case] = entry.decision
-                cause = f"quarantine {entry.case}"
-            case RevocationEntry():
-                cause = entry.cause
-            case _:
-                self._issue(entry)
-        for one in getattr(entry, "orders", ()):
-            reason = RevocationReason.recorded(one.reason)
-            self._end(one.certificate, reason, one.revoked_at, record.index, cause)
-
-    def _issue(self, entry: Entry) -> None:
-        if isinstance(entry, IntentEntry):
-            for part in entry.certificates:
-                assert part.certificate not in self.intended, "a serial was spent twice"
-                self.intended.add(part.certificate)
-                if part.application is not None:
-                    assert (part.application, part.kind) not in self.answered, "a case was answered twice"
-                    self.answered.add((part.application, part.kind))
-        elif isinstance(entry, IssuedEntry):
-            for one in entry.certificates:
-                assert one.certificate in self.intended - self.issued
-                self.issued.add(one.certificate)
-
-    def _end(self, certificate: str, reason: RevocationReason, at: datetime, index: int, cause: str) -> None:
-        fate = self.fates.setdefault(certificate, Fate())
-        if reason is LIFTED:
-            assert fate.reason is HOLD, "only a hold is lifted"
-            fate.lifts += 1
-        else:
-            assert rank(reason) > rank(fate.reason), f"{certificate} goes from {fate.reason} to {reason}"
-            if rank(fate.reason) == 0:
-                fate.revoked_at = at
-        fate.reason, fate.index, fate.cause = reason, index, cause
-        if cause.startswith("order "):
-            self.by_order[cause] = self.by_order.get(cause, 0) + 1
-
-
-# All of it
 
 
 class Wholeness:
@@ -170,14 +73,21 @@ class Wholeness:
 
     Args:
         home: The home.
-        baseline: The databases as they were at the beginning. They follow the journal by themselves.
+
+    Attributes:
+        kept: The databases as they were at the beginning, and whenever they were kept since.
+        shadow: Those of the beginning, following the journal by themselves.
+        lost: Whether the archive is one that was lost, and comes back with the next body.
     """
 
-    def __init__(self, home: Path, baseline: Path) -> None:
-        self.home, self.baseline = home, baseline
+    def __init__(self, home: Path) -> None:
+        self.home, self.mirror = home, home.parent / "mirror"
         self.shadow = home.parent / "shadow"
-        copy_files(baseline, self.shadow)
+        self.kept: list[Path] = []
+        self.keep()
+        copy_files(self.kept[0], self.shadow)
         self.story = Story()
+        self.lost = False
         self.lists: dict[Place, int] = {}
         self.told: dict[str, int] = {}
         self.at = datetime.max.replace(tzinfo=UTC)
@@ -186,11 +96,15 @@ class Wholeness:
         """Everything agrees, after what a new process does first."""
         assert failures(self.home) == []
         eyes.look()
-        folders = [self.home / "journal", self.home.parent / "mirror" / "journal"]
+        folders = [self.home / "journal", self.mirror / "journal"]
+        followed = self._followed()
         for folder in folders:
             if folder.exists():
-                inspect(folder, eyes.look_at_kept_heads())
+                head = inspect(folder, eyes.look_at_kept_heads()).head
+                assert followed <= head.count, "a database has what was not acknowledged"
         with open_world(self.home, str) as world:
+            with world.stores.recording() as recording:
+                recording.of(OWN)  # whoever comes first may write, whatever was left undone
             cycle.recover(world.issuers_unrecovered, world.clock())
             self.at = world.clock()
             world.events.settle(self.at)
@@ -200,12 +114,30 @@ class Wholeness:
             assert {inspect(folder, heads).head for folder in folders} == {world.stores.journal.head()}
             for record in records(world.home.journal, self.story.seen):
                 self.story.hear(record)
+            self._require_mirror()
             self._require_promises(world)
             self._require_store(world)
             self._require_lists(world)
             with closing(databases(self.shadow, world)) as shadow:
                 shadow.catch_up()
                 require_same(world.stores, shadow)
+
+    def _followed(self) -> int:
+        """How far some database has followed the journal, as a death left it."""
+        found = []
+        for name in FILES:
+            with closing(Store.open(sqlite_url(self.home / name))) as store, store.reading() as connection:
+                found.append(register.applied(connection))
+        return max(found)
+
+    def _require_mirror(self) -> None:
+        """Journal and archive lie twice, octet for octet."""
+        assert journal_files(self.home / "journal") == journal_files(self.mirror / "journal")
+        archives = [at / "archive" for at in (self.home, self.mirror)]
+        if not (self.lost and held(archives[0]) < self.story.bodies):
+            main, mirror = (archive_files(one, self.story.bodies) for one in archives)
+            assert main == mirror
+            self.lost = False
 
     # What was told
 
@@ -218,7 +150,9 @@ class Wholeness:
     def _answers_in_the_inbox(self) -> list[dict[str, Any]]:
         inbox = self.home.parent / "inbox"
         assert not list(inbox.glob("refused/*")), "every file is right"
-        return [json.loads(path.read_bytes()) for path in inbox.glob("done/*.answer.json")]
+        answers = {path.name: json.loads(path.read_bytes()) for path in inbox.glob("done/*.answer.json")}
+        assert all(f"{path.name}.answer.json" in answers for path in inbox.glob("done/*.jsonl"))
+        return list(answers.values())
 
     def _require_promises(self, world: World) -> None:
         """Whatever anybody was told stands in the journal and in the databases."""
@@ -232,9 +166,11 @@ class Wholeness:
                     assert entry.outcome == outcome["outcome"]
                     ended = [order.certificate for order in entry.orders]
                     assert ended == [order["certificate"] for order in outcome["orders"]]
-        for one in self._new("officers"):
+        officers = self._new("officers")
+        recorded = find_records(world.home.journal, [one["index"] for one in officers if "revoked" in one])
+        for one in officers:
             if "revoked" in one:
-                (head, record) = find_records(world.home.journal, [one["index"]])[one["index"]]
+                (head, record) = recorded[one["index"]]
                 assert head.digest == one["digest"]
                 (order,) = record.entry.orders
                 assert (order.certificate, order.reason) == (one["revoked"], one["reason"])
@@ -261,10 +197,13 @@ class Wholeness:
             certificate: Fate(RevocationReason(row.reason), row.revoked_at, row.journal_index, row.cause)
             for certificate, row in rows.items()
         }
-        assert found == {
+        told = {
             certificate: Fate(fate.reason, fate.revoked_at, fate.index, fate.cause)
             for certificate, fate in story.fates.items()
         }
+        apart = [(one, found.get(one), told.get(one)) for one in {**found, **told}]
+        unlike = [(one, kept, heard) for one, kept, heard in apart if kept != heard]
+        assert unlike == [], unlike
         events = {row.event: row for row in all_rows(world.stores.nation, table.register_events)}
         assert events.keys() == story.events.keys()
         assert {name for name, row in events.items() if row.state == "waiting"} == story.waiting
@@ -334,8 +273,9 @@ class Wholeness:
                 continue
             if not lifted:
                 moment, now, _ = after.entries[serial]
-                assert moment == revoked_at, f"{certificate}: its date changed"
                 assert now is reason or rank(now) > rank(reason), f"{certificate}: its reason changed"
+                kept = moment == revoked_at if now is reason else moment <= revoked_at
+                assert kept, f"{certificate}: its date changed"
 
     def _require_delta(self, folder: Path, scope: str, rows: dict[int, Any]) -> None:
         """A complete list and its delta list of one moment say the same."""
@@ -353,11 +293,19 @@ class Wholeness:
         gone = come_to.keys() - complete.entries.keys()
         assert all(rows[serial].not_after < complete.this_update for serial in gone)
 
+    # Restored copies
+
+    def keep(self) -> None:
+        """Lay the databases aside as they are; nobody has them open."""
+        self.kept.append(self.home.parent / f"as-it-was-{len(self.kept)}")
+        copy_files(self.home, self.kept[-1])
+
     def put_back(self) -> None:
-        """Nobody works; the databases become what they were at the beginning, journal and archive are the mirror's."""
-        copy_files(self.baseline, self.home)
+        """Nobody works; the databases become what they were when last kept, journal and archive are the mirror's."""
+        copy_files(self.kept[-1], self.home)
         for name in ("journal", "archive"):
             shutil.rmtree(self.home / name)
+        self.lost = True
 
     # Once, at the end
 
@@ -371,23 +319,25 @@ class Wholeness:
         given = [one["receipt"] for one in told if "receipt" in one]
         with open_world(self.home, str) as world:
             published = Published.read(FolderSource(world.home.repository), None, world.clock())
-            for fields in given:
-                receipt = read_receipt(json.dumps(fields).encode(), "receipt")
-                found = find_records(world.home.journal, (part.index for part in receipt.said.records))
+            receipts = [read_receipt(json.dumps(fields).encode(), "receipt") for fields in given]
+            indices = {part.index for receipt in receipts for part in receipt.said.records}
+            found = find_records(world.home.journal, indices)
+            for receipt in receipts:
                 lines = [*check_journal(receipt.said, found)]
                 assert {line.verdict for line in lines} == {Verdict.CONFIRMED}
                 for line in published.check(receipt):
                     assert line.verdict is not Verdict.REFUTED, line
 
     def require_any_copy_catches_up(self) -> None:
-        """Whichever of the databases is put back to what it was at the beginning gets back what it lost."""
+        """Whichever of the databases is put back to what it was once gets back what it lost."""
+        choices = (FILES, *((name,) for name in FILES))
         with open_world(self.home, str) as world:
-            for names in (FILES, *((name,) for name in FILES)):
-                copy = self.home.parent / f"put-back-{'-'.join(names)}"
+            for kept, names in product((self.kept[0], self.kept[-1]), choices):
+                copy = self.home.parent / f"put-back-{kept.name}-{'-'.join(names)}"
                 for store in world.stores.each():
                     store.close()  # which folds the logs beside the files into them
                 copy_files(self.home, copy)
-                copy_files(self.baseline, copy, names)
+                copy_files(kept, copy, names)
                 with closing(databases(copy, world)) as stores:
                     stores.catch_up()
                     require_same(world.stores, stores)
@@ -406,9 +356,30 @@ def copy_files(source: Path, target: Path, names: Iterable[str] = FILES) -> None
     """Lay databases beside each other in a folder, in the place of those that are there."""
     target.mkdir(exist_ok=True)
     for name in names:
+        assert not (source / f"{name}-wal").exists(), "its log is folded into it"
         for left in target.glob(f"{name}-*"):
             left.unlink()
         (target / name).write_bytes((source / name).read_bytes())
+
+
+def journal_files(folder: Path) -> dict[str, bytes]:
+    """A journal's records as they lie on the disk; neither its lock nor what a death left torn is one."""
+    return {path.name: path.read_bytes() for path in folder.glob("*.jsonl")}
+
+
+def held(archive: Path) -> int:
+    """How many bodies an archive knows of."""
+    slots = archive / "slots"
+    return slots.stat().st_size // _SLOT.size - 1 if slots.exists() else -1
+
+
+def archive_files(folder: Path, bodies: int) -> dict[str, bytes]:
+    """An archive up to this body. What a death left behind it, in one copy perhaps, the next body is written over."""
+    slots = (folder / "slots").read_bytes()[: _SLOT.size * (bodies + 1)]
+    _, segment, offset, length = _SLOT.unpack(slots[-_SLOT.size :])
+    (texts,) = folder.glob("*.bodies")
+    assert (int(texts.stem), len(slots)) == (segment, _SLOT.size * (bodies + 1))
+    return {"slots": slots, texts.name: texts.read_bytes()[: offset + length]}
 
 
 def databases(folder: Path, world: World) -> Stores:

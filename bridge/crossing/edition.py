@@ -92,6 +92,7 @@ class AuthorityTable(_Table, frozen=True):
     service_policies: tuple[str, ...]
     services: tuple[Literal["time-stamp", "validation-service"], ...] = ()
     holders: tuple[str, ...] = ()
+    status_access: Literal["open", "known"] | None = None
 
 
 class PrefectureTable(_Table, frozen=True):
@@ -105,6 +106,7 @@ class PrefectureTable(_Table, frozen=True):
     japanese_name: Steps
     service_policies: tuple[str, ...]
     holders: tuple[str, ...]
+    status_access: Literal["open", "known"] | None = None
 
 
 class CrossTable(_Table, frozen=True):

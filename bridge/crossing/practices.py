@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -56,7 +56,12 @@ _KEYS: Mapping[str, SubjectKeyRule] = {"rsa-2048": RSA2048_KEYS, "p-256": P256_K
 _URI = re.compile(r"[!-~]{1,200}")
 
 
-def _status(table: StatusTable) -> StatusPractice:
+def _status(table: StatusTable, responder_days: int) -> StatusPractice:
+    if table.responder_overlap_days >= responder_days:
+        raise EditionRefused(
+            "status.responder_overlap_days",
+            f"is not less than the {responder_days} days of periods.responder_days: a certificate would be renewed at once",
+        )
     return StatusPractice(
         answer_cache=timedelta(seconds=table.answer_cache_seconds),
         staleness=timedelta(seconds=table.staleness_seconds),
@@ -153,13 +158,19 @@ class PracticePlanner:
                 answer=timedelta(seconds=edition.periods.answer_seconds),
             ),
             url=self.url,
-            offered=tuple(map(CertificateKind, offered)),
+            offered=(*map(CertificateKind, offered), *self._national(name)),
             lapses=self.lapses,
             lists=ListPractice(
                 delta=edition.lists.delta, full_pause=timedelta(seconds=edition.lists.full_pause_seconds)
             ),
-            status=_status(edition.status),
+            status=_status(edition.status, edition.periods.responder_days),
+            access=None if table.status_access is None else Access(table.status_access),
         )
+
+    def _national(self, name: str) -> Iterator[CertificateKind]:
+        """The anchor's is the certificate of the responder that answers for every authority, if there is to be one."""
+        if self.edition.status.national_responder and name == self.edition.anchor:
+            yield CertificateKind.NATIONAL_RESPONDER
 
     def _organisation(self, organisation: str, where: str) -> dict[str, str]:
         """What ``{organisation}`` and ``{organisation_japanese}`` stand for under this marking."""

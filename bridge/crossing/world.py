@@ -19,7 +19,7 @@ from ca.issuing.cycle import Intended, Prepared
 from ca.issuing.founding import found, service
 from ca.issuing.issuer import Issuer, Issuers
 from ca.keys.vault import KeyId, KeyVault
-from ca.model import AuthorityId, CertificateKind, GenerationId
+from ca.model import RESPONDER_KINDS, AuthorityId, CertificateKind, GenerationId
 from ca.profiles.practice import Practice
 from ca.store import authorities, lists, officers
 from ca.store.stores import Stores
@@ -141,12 +141,11 @@ class WorldMaker:
                 continue
             key = KeyId(f"{issuer.id}.{name}")
             periods = issuer.practice.periods
-            responder = kind is CertificateKind.OCSP_RESPONDER
             prepared = service(
                 issuer,
                 kind,
                 public_key=self.vault.create(key, issuer.record.suite).public_key,
-                days=periods.responder_days if responder else periods.repository_days,
+                days=periods.responder_days if kind in RESPONDER_KINDS else periods.repository_days,
                 purpose="1",
                 chance=self.chance,
                 at=self.at,

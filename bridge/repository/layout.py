@@ -6,6 +6,7 @@
     journal/head.json  head.p7s                      how far the journal reaches; signed
     journal/heads/<count>.json  <count>.p7s          the first head of each hour, for ever
     g/<generation>/self.cer  ocsp.cer  repository.cer  time-stamp.cer  validation-service.cer
+    g/<anchor's generation>/national-ocsp.cer        of the responder for all the nation, if the edition has one
     g/<generation>/cross/<subject generation>.cer    this generation's word for another's key
     g/<generation>/pairs/<other generation>.ccp      CertificatePair: both directions, as this CA holds it
     g/<generation>/crl/<scope>.crl                   the newest list of the scope
@@ -28,6 +29,7 @@ _SERVICE_FILES = {
     CertificateKind.REPOSITORY: "repository.cer",
     CertificateKind.TIME_STAMP: "time-stamp.cer",
     CertificateKind.VALIDATION_SERVICE: "validation-service.cer",
+    CertificateKind.NATIONAL_RESPONDER: "national-ocsp.cer",
 }
 assert _SERVICE_FILES.keys() == SERVICE_KINDS, "each kind of service needs a row"
 

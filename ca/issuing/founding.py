@@ -14,7 +14,13 @@ from ca.profiles.authorities import LINK, SELF_SIGNED
 from ca.profiles.drafting import CertificateProfile, Subject
 from ca.profiles.extensions import DistributionPoint, SubjectDirectoryName, SubjectKey
 from ca.profiles.practice import Practice
-from ca.profiles.services import OCSP_RESPONDER, REPOSITORY, TIME_STAMP, VALIDATION_SERVICE
+from ca.profiles.services import (
+    NATIONAL_RESPONDER,
+    OCSP_RESPONDER,
+    REPOSITORY,
+    TIME_STAMP,
+    VALIDATION_SERVICE,
+)
 from ca.rules.validity import days_period, years_period
 from ca.store.authorities import GenerationRecord
 
@@ -23,6 +29,7 @@ _SERVICES = {
     CertificateKind.REPOSITORY: (REPOSITORY, "Repository"),
     CertificateKind.TIME_STAMP: (TIME_STAMP, "Time Stamp"),
     CertificateKind.VALIDATION_SERVICE: (VALIDATION_SERVICE, "Validation Service"),
+    CertificateKind.NATIONAL_RESPONDER: (NATIONAL_RESPONDER, "National OCSP Responder"),
 }
 assert _SERVICES.keys() == SERVICE_KINDS, "each kind of service needs a row"
 
@@ -92,10 +99,14 @@ def service(
     chance: Chance,
     at: datetime,
 ) -> Prepared:
-    """A service's certificate for so many days, prepared. ``purpose`` tells it from the service's others."""
+    """A service's certificate for so many days, prepared: at most to the end of its authority's own.
+
+    ``purpose`` tells it from the service's others.
+    """
     profile: CertificateProfile
     profile, common_name = _SERVICES[kind]
     period = days_period(at, days)
+    period = Period(period.not_before, min(period.not_after, issuer.record.period.not_after))
     draft = profile.draft(
         serial=new_serial(chance, f"{issuer.id} {kind} {purpose}"),
         suite=issuer.record.suite,

@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
 from ca.chance import SeededChance
 from ca.errors import BadInput, KeyRefused
 from ca.keys import files, pool
+from ca.keys.folders import KEY_SUFFIX, SEED, WRAPPING, refuse_orphans, refuse_real_world, refuse_test_world
 from ca.keys.sealing import KEY_OCTETS, Envelope, Scrypt, WrappingKey, require_strength
 from ca.keys.signer import CURVES, PrivateKey, Signer, SoftwareSigner, key_identifier
 from ca.suites import KeyFamily, Suite
@@ -38,9 +39,6 @@ KeyId = NewType("KeyId", str)
 """The name of a key in its vault, such as ``jpki-13.g1`` or ``jpki-13.g1.ocsp``; safe as a file name."""
 
 _KEY_ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,79}")
-_KEY_SUFFIX = ".key.json"
-_WRAPPING = "wrapping.json"
-_SEED = "seed.json"
 _WRAPPING_WORDS = "the wrapping of a sealed key folder"
 _CODE_KEY = "residents' code key"
 
@@ -106,6 +104,15 @@ class _FolderVault(ABC):
         """Let go of what was opened; see KeyVault."""
         self._signers.clear()
 
+    def hand_over(self, key: KeyId, to: SealedVault) -> None:
+        """Give another vault this key too; it is wrapped there under that one's own passphrase.
+
+        Raises:
+            KeyRefused: The key is missing or damaged here, or another one has its name there.
+            StorageFailed: The disk refused.
+        """
+        to.take(key, self._open_key(key, self._path(key)))
+
     def _signer(self, key: KeyId) -> SoftwareSigner:
         signer = self._signers.get(key)
         if signer is None:
@@ -115,7 +122,7 @@ class _FolderVault(ABC):
         return signer
 
     def _path(self, key: KeyId) -> Path:
-        return self._folder / (key_id(key) + _KEY_SUFFIX)
+        return self._folder / (key_id(key) + KEY_SUFFIX)
 
     @abstractmethod
     def _make_key(self, key: KeyId, path: Path, suite: Suite) -> None:
@@ -158,14 +165,14 @@ class SealedVault(_FolderVault):
             KeyRefused: The folder holds public test keys, or keys whose wrapping is lost.
             StorageFailed: The disk refused.
         """
-        _refuse_test_world(folder)
-        path = folder / _WRAPPING
+        refuse_test_world(folder)
+        path = folder / WRAPPING
         if os.path.lexists(path):
             vault = cls.open(folder, passphrase)
             files.prepare(folder)
             return vault
         require_strength(passphrase)
-        _refuse_orphans(folder, path)
+        refuse_orphans(folder, path)
         files.prepare(folder)
         scrypt = Scrypt.fresh()
         wrapping = WrappingKey.derive(passphrase, scrypt)
@@ -187,8 +194,8 @@ class SealedVault(_FolderVault):
             PassphraseRefused: Not this vault's passphrase.
             KeyRefused: No vault, a damaged one, one of a newer version, or a folder of public test keys.
         """
-        _refuse_test_world(folder)
-        path = folder / _WRAPPING
+        refuse_test_world(folder)
+        path = folder / WRAPPING
         record = files.read(path, _WrappingFile, _WRAPPING_WORDS)
         wrapping = WrappingKey.derive(passphrase, record.scrypt)
         wrapping.require(record.check, path)
@@ -198,12 +205,21 @@ class SealedVault(_FolderVault):
         """The 32 octets under which residents' codes are kept as HMAC-SHA-256; made with the vault."""
         return self._code_key
 
+    def take(self, key: KeyId, private: PrivateKey) -> None:
+        """Keep a key that comes from elsewhere, unless it is here; KeyRefused if another one has its name."""
+        self._seal(key, self._path(key), private)
+        if self._signer(key).public_key != SoftwareSigner(key, private).public_key:
+            raise KeyRefused(str(self._path(key)), "is another key of the same name")
+
     def _make_key(self, key: KeyId, path: Path, suite: Suite) -> None:
         private: PrivateKey
         if suite.family is KeyFamily.RSA:
             private = rsa.generate_private_key(pool.EXPONENT, suite.key_bits)
         else:
             private = ec.generate_private_key(CURVES[suite.key_bits])
+        self._seal(key, path, private)
+
+    def _seal(self, key: KeyId, path: Path, private: PrivateKey) -> None:
         pkcs8 = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         envelope = self._wrapping.seal(pkcs8, f"private key {key}")
         files.place(path, _SealedKeyFile(key=key, private_key=envelope))
@@ -261,10 +277,10 @@ class TestVault(_FolderVault):
         """
         if not 0 <= seed < 1 << 63:
             raise BadInput("seed", f"{seed} is not in 0 to 2**63 - 1")
-        _refuse_real_world(folder)
-        path = folder / _SEED
+        refuse_real_world(folder)
+        path = folder / SEED
         if not os.path.lexists(path):
-            _refuse_orphans(folder, path)
+            refuse_orphans(folder, path)
             files.prepare(folder)
             files.place(path, _SeedFile(seed=seed))
         if _read_seed(folder) != seed:
@@ -275,7 +291,7 @@ class TestVault(_FolderVault):
     @classmethod
     def open(cls, folder: Path) -> TestVault:
         """Open a folder of test keys; KeyRefused if there is none, or the keys are sealed."""
-        _refuse_real_world(folder)
+        refuse_real_world(folder)
         return cls(folder, _read_seed(folder))
 
     def code_key(self) -> bytes:
@@ -289,7 +305,7 @@ class TestVault(_FolderVault):
                 return
             named = {
                 files.read(file, _TestKeyFile, "a file that names a public test key").public_test_key
-                for file in self._folder.glob(f"*{_KEY_SUFFIX}")
+                for file in self._folder.glob(f"*{KEY_SUFFIX}")
             }
             for index in pool.order(self._chance):
                 if index not in named:
@@ -316,31 +332,4 @@ def _identifier(private: rsa.RSAPrivateKey) -> str:
 
 
 def _read_seed(folder: Path) -> int:
-    return files.read(folder / _SEED, _SeedFile, "the seed of a folder of public test keys").seed
-
-
-def _refuse_test_world(folder: Path) -> None:
-    if os.path.lexists(folder / _SEED):
-        raise KeyRefused(
-            str(folder),
-            "holds public test keys; it cannot be opened as sealed",
-            remedy="Keep a real world's keys in a folder of their own",
-        )
-
-
-def _refuse_real_world(folder: Path) -> None:
-    if os.path.lexists(folder / _WRAPPING):
-        raise KeyRefused(
-            str(folder),
-            "holds sealed keys; it cannot be used for public test keys",
-            remedy="Take another folder",
-        )
-
-
-def _refuse_orphans(folder: Path, head: Path) -> None:
-    if any(folder.glob(f"*{_KEY_SUFFIX}")):
-        raise KeyRefused(
-            str(head),
-            "is missing, and the keys beside it cannot be opened without it",
-            remedy="Restore it from the backup of the keys",
-        )
+    return files.read(folder / SEED, _SeedFile, "the seed of a folder of public test keys").seed

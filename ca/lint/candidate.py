@@ -35,6 +35,7 @@ PROFILES: Mapping[CertificateKind, CertificateProfile] = MappingProxyType(
             services.REPOSITORY,
             services.TIME_STAMP,
             services.VALIDATION_SERVICE,
+            services.NATIONAL_RESPONDER,
             residents.SIGNATURE,
             residents.USER_AUTHENTICATION,
             government.OFFICIAL_POST,

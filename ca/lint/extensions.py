@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from ca.lint import parts
 from ca.lint.candidate import CONSTANTS, Candidate, CertificateRules
-from ca.model import CA_KINDS, HOLDER_KINDS, CertificateKind
+from ca.model import CA_KINDS, HOLDER_KINDS, RESPONDER_KINDS, CertificateKind
 from ca.profiles.drafting import PlacedExtension
 from ca.profiles.extensions import (
     NAMES,
@@ -45,6 +45,7 @@ _USES: Mapping[CertificateKind, frozenset[KeyUse]] = MappingProxyType(
         CertificateKind.REPOSITORY: _CHALLENGE_USES,
         CertificateKind.TIME_STAMP: _SIGNER_USES,
         CertificateKind.VALIDATION_SERVICE: _CHALLENGE_USES,
+        CertificateKind.NATIONAL_RESPONDER: _CHALLENGE_USES,
         CertificateKind.SIGNATURE: _SIGNER_USES,
         # A key that answers a server's challenge must never bind its holder to a document.
         CertificateKind.USER_AUTHENTICATION: _CHALLENGE_USES,
@@ -196,7 +197,7 @@ def purposes_once(candidate: Candidate) -> Iterator[str]:
 @BOOK.rule(
     "RFC 6960 4.2.2.2",
     "a responder's key is for OCSP responses, and for nothing else",
-    kinds={CertificateKind.OCSP_RESPONDER},
+    kinds=RESPONDER_KINDS,
     reads={ExtendedKeyUsage},
 )
 def responder_purpose(candidate: Candidate) -> Iterator[str]:
@@ -208,7 +209,7 @@ def responder_purpose(candidate: Candidate) -> Iterator[str]:
 @BOOK.rule("RFC 6960 4.2.2.2, delegation", "no other key is for OCSP responses", reads={ExtendedKeyUsage})
 def responder_purpose_only(candidate: Candidate) -> Iterator[str]:
     usage = candidate.extension(ExtendedKeyUsage)
-    if candidate.kind is not CertificateKind.OCSP_RESPONDER and usage and OCSP_SIGNING in usage.purposes:
+    if candidate.kind not in RESPONDER_KINDS and usage and OCSP_SIGNING in usage.purposes:
         yield f"a {candidate.kind} certificate's key may sign OCSP responses"
 
 
@@ -251,5 +252,5 @@ def validation_purpose(candidate: Candidate) -> Iterator[str]:
 )
 def responder_no_check(candidate: Candidate) -> Iterator[str]:
     there = candidate.extension(OcspNoCheck) is not None
-    if there != (candidate.kind is CertificateKind.OCSP_RESPONDER):
+    if there != (candidate.kind in RESPONDER_KINDS):
         yield f"ocspNoCheck is {'there' if there else 'missing'}"

@@ -135,6 +135,7 @@ class Practice:
         offered: The services that it has besides an OCSP responder, by the kind of their certificates.
         holders: The kinds that it issues to holders.
         url: The base of every URL that its certificates carry, without a slash at its end.
+        access: Who may ask its responder, where that is not what the nation's status says.
         lapses: What the register's events do to its certificates, where that is open; the same in all the nation.
     """
 
@@ -152,6 +153,7 @@ class Practice:
     lapses: LapseRules = field(default_factory=LapseRules)
     lists: ListPractice = ListPractice()
     status: StatusPractice = StatusPractice()
+    access: Access | None = None
 
     def holder(self, kind: CertificateKind) -> HolderPractice:
         """How this authority issues this kind, or NotFound naming the kinds that it does issue."""

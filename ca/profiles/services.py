@@ -35,6 +35,13 @@ OCSP_RESPONDER = CertificateProfile(
 )
 """A delegated responder (RFC 6960 4.2.2.2): whoever asks it need not ask about it."""
 
+NATIONAL_RESPONDER = CertificateProfile(CertificateKind.NATIONAL_RESPONDER, OCSP_RESPONDER.slots)
+"""The responder that answers for every authority of a nation, and that relying parties trust directly (RFC 6960 2.2).
+
+The anchor certifies its key as that of a responder, so that tools show what it is for; that is no authority's delegation
+but the anchor's own.
+"""
+
 REPOSITORY = CertificateProfile(
     CertificateKind.REPOSITORY,
     (

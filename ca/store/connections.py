@@ -31,7 +31,7 @@ class Connections(Protocol):
         ...
 
 
-class Databases(Protocol):
+class Whereabouts(Protocol):
     """Which database is whose."""
 
     def of(self, authority: AuthorityId) -> Store:
@@ -41,6 +41,10 @@ class Databases(Protocol):
     def each(self) -> tuple[Store, ...]:
         """Every database once, the nation's first."""
         ...
+
+
+class Databases(Whereabouts, Protocol):
+    """The same for those who write in several."""
 
     def apart(self) -> dict[AuthorityId, Store]:
         """Every database but the nation's once, under the first of the authorities that have it."""

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from ca.errors import HomeBusy, HomeRefused, HomeTooNew, KakehashiError, StorageFailed
@@ -48,6 +49,42 @@ def _sqlite_engine(url: str, busy_timeout_ms: int) -> Engine:
     return engine
 
 
+def _sqlite_reader(url: str, busy_timeout_ms: int) -> Engine:
+    """A file that is never written to, not even to bring it to another journal mode."""
+    # By a URI of SQLite's own, or it would not know of modes; quoted, since a path may hold what means something there.
+    file = f"file:{quote(str(make_url(url).database))}?mode=ro"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(file, uri=True, isolation_level=None, check_same_thread=False)
+
+    engine = create_engine(url, hide_parameters=True, creator=connect)
+
+    @event.listens_for(engine, "connect")
+    def _settings(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms}")
+        connection.execute("PRAGMA query_only = ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN DEFERRED")
+
+    return engine
+
+
+def _postgresql_reader(url: str, busy_timeout_ms: int) -> Engine:
+    """A server that may be a copy: what is asked there writes nothing, and does not wait for ever."""
+    engine = create_engine(url, hide_parameters=True, isolation_level="READ COMMITTED")
+
+    @event.listens_for(engine, "connect")
+    def _settings(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = on")
+            cursor.execute(f"SET statement_timeout = {busy_timeout_ms}")
+        connection.commit()
+
+    return engine
+
+
 def _postgresql_engine(url: str, busy_timeout_ms: int) -> Engine:
     # A writer sees what the last one kept: it waits for the lock in one statement and looks in the next.
     engine = create_engine(url, hide_parameters=True, isolation_level="READ COMMITTED")
@@ -73,6 +110,13 @@ class Store:
         if url.startswith("sqlite:"):
             return cls(_sqlite_engine(url, busy_timeout_ms))
         return cls(_postgresql_engine(url, busy_timeout_ms))
+
+    @classmethod
+    def open_to_read(cls, url: str, *, busy_timeout_ms: int = 10_000) -> Store:
+        """The same for reading alone: a SQLite file is opened so, and PostgreSQL's sessions are set so."""
+        if url.startswith("sqlite:"):
+            return cls(_sqlite_reader(url, busy_timeout_ms))
+        return cls(_postgresql_reader(url, busy_timeout_ms))
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -181,7 +225,7 @@ class _Trouble(Enum):
 
 
 _BUSY_STATES = frozenset({"55P03", "40P01", "40001"})  # lock_not_available, deadlock and serialization
-_FORBIDDEN_STATE = "42501"  # insufficient_privilege
+_FORBIDDEN_STATES = frozenset({"42501", "25006"})  # insufficient_privilege, read_only_sql_transaction
 
 
 def _trouble(error: DatabaseError) -> _Trouble:
@@ -190,7 +234,7 @@ def _trouble(error: DatabaseError) -> _Trouble:
     state = getattr(error.orig, "sqlstate", None)  # PostgreSQL, appendix A
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} or state in _BUSY_STATES:
         return _Trouble.BUSY
-    if isinstance(error, OperationalError) or state == _FORBIDDEN_STATE:
+    if isinstance(error, OperationalError) or state in _FORBIDDEN_STATES:
         return _Trouble.STORAGE
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return _Trouble.STORAGE

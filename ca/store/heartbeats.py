@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -13,6 +13,9 @@ from ca.store import revocations as ends
 from ca.store.tables import heartbeats, revocations
 
 _PLACE = 1
+# Who has read the clock and then waits for a lock does not wait longer: a heartbeat this much later is of a clock that
+# was put back since, and not of somebody who was quicker.
+_LONGEST_WAIT = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,12 @@ class Heartbeat:
 
 
 def beat(connection: Connection, moment: datetime, beaten: datetime) -> None:
-    """Write a heartbeat, unless a later one was written."""
+    """Write a heartbeat, unless a later one was written, by whoever read the clock later and waited less."""
     values = {"moment": moment, "beaten": beaten}
     found = connection.execute(select(heartbeats.c.beaten)).scalar_one_or_none()
     if found is None:
         connection.execute(insert(heartbeats).values(place=_PLACE, **values))
-    elif found < beaten:
+    elif not beaten <= found <= beaten + _LONGEST_WAIT:
         connection.execute(update(heartbeats).values(**values))
 
 

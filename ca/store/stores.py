@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import Connection
 
-from ca.errors import HomeRefused, StorageFailed
+from ca.errors import HomeRefused, KakehashiError, StorageFailed
 from ca.journal.journal import Journal
 from ca.model import AuthorityId, CertificateId
-from ca.store import authorities, certificates, following
+from ca.store import authorities, certificates, following, heartbeats
 from ca.store.authorities import GenerationRecord
 from ca.store.certificates import CertificateRecord
 from ca.store.connections import Begin, Reading, Writing
@@ -117,6 +118,32 @@ class Stores:
                     writing.of(authority)
                     first = min(first, forgotten)
             return carry_out_missing(writing, turn, self.nation.place, first)
+
+    def beat(self, moment: datetime, beaten: datetime) -> None:
+        """Write a heartbeat in every database: what was acknowledged before it stands there. Costs a commit in each.
+
+        Args:
+            moment: The world's time, read before this is called: what waits for the journal is no part of it.
+            beaten: The machine's time then.
+
+        Raises:
+            HomeRefused: The journal is damaged, or ends before what the databases have; or an authority's database is
+                an older copy, which has to catch up first.
+            StorageFailed, HomeBusy: A database refused; the others have the heartbeat, unless it was the nation's.
+        """
+        with self.journal.turn() as turn, self.writing() as writing:
+            carry_out_missing(writing, turn, self.nation.place)
+            heartbeats.beat(writing.nation, moment, beaten)
+        # The turn may end before these: what an authority's database has followed once, it keeps, or is an older copy.
+        failures: list[KakehashiError] = []
+        for store in self.apart().values():
+            try:
+                with self.nation.reading() as nation, self._no_copy(nation)(store) as own:
+                    heartbeats.beat(own, moment, beaten)
+            except KakehashiError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def _no_copy(self, nation: Connection) -> Begin:
         """A way to begin transactions in databases that have forgotten nothing: it would be forgotten for good."""

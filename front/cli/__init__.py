@@ -17,7 +17,9 @@ from front.cli.officers import officer
 from front.cli.order import order
 from front.cli.quarantine import quarantine
 from front.cli.receipts import receipt
+from front.cli.responders import responder
 from front.cli.serving import serve, work
+from front.cli.verifiers import verifier
 from front.cli.verifying import verify
 from front.cli.watching import watch
 
@@ -49,9 +51,11 @@ for command in (
     list_,
     journal,
     archive,
+    verifier,
     verify,
     watch,
     receipt,
+    responder,
     serve,
     work,
 ):

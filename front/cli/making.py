@@ -14,13 +14,13 @@ from bridge.crossing.edition import edition_text, read_edition
 from ca.chance import SeededChance, SystemChance
 from ca.clock import system_clock
 from ca.errors import BadInput
-from ca.model import GenerationId, authority_id
+from ca.model import GenerationId
 from ca.profiles.practice import AuthorityRole
 from ca.store import authorities, lists
 from ca.store.engine import SCHEMA
 from front.assembly import World, open_world
 from front.cli.common import Settings, command_options
-from front.databases import database_url, upgrade_stores
+from front.databases import database_url, own_databases, upgrade_stores
 from front.home import ClockSetting, Description, Home, TokenSetting
 from front.making import make_home
 from front.mirrors import mirror_of
@@ -89,7 +89,7 @@ def init(  # noqa: PLR0913, PLR0917 - an option an argument
         _description(settings, edition, url.rstrip("/"), production, test_keys, seed),
         token=_token(token, token_label, test_keys),
         database=None if database is None else database_url(database, "--database"),
-        databases=_own_databases(databases),
+        databases=own_databases(databases, "--authority-database"),
         inbox=inbox,
         journal_mirror=None if journal_mirror is None else mirror_of(Home(settings.home), journal_mirror),
     )
@@ -198,18 +198,6 @@ def _home_id(seed: int | None) -> str:
     """What tells a new home from others; a repeatable world's is repeatable too."""
     chance = SystemChance() if seed is None else SeededChance(seed)
     return chance.octets("home id", 16).hex()
-
-
-def _own_databases(texts: tuple[str, ...]) -> dict[str, str]:
-    place = "--authority-database"
-    found: dict[str, str] = {}
-    for text in texts:
-        name, _, url = text.partition("=")
-        authority = authority_id(name, place)
-        if authority in found:
-            raise BadInput(f"{place} {authority}", "is given twice")
-        found[authority] = database_url(url, f"{place} {authority}")
-    return found
 
 
 def _summary(world: World) -> list[dict[str, object]]:

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 import click
@@ -18,14 +19,27 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from ca.errors import BadInput
+from front.asking import tell_processes
 from front.cli.common import Settings, command_options
+from front.heart import beating
 from front.home import SERVED_HOME_VARIABLE
 from front.logs import configure, log
+from front.metrics import metrics_folder
 from front.passphrase import VARIABLE
+from front.responding import open_responders
 from front.worker import Worker
 
-_THREADS = 8
-_WAITING = 64
+
+class _Role(StrEnum):
+    """What a server is for."""
+
+    FULL = "full"
+    OCSP = "ocsp"
+
+
+# A client that is slow to send its body holds a thread for so long. They are made when they are needed.
+_THREADS = 128
+_WAITING = 512
 _STOP_SECONDS = 30
 _AGAIN_SECONDS = 1.0
 
@@ -44,11 +58,33 @@ _SERVER_LOG = {
 )
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
 @click.option("--no-work", is_flag=True, help="Do not start the worker that publishes lists.")
+@click.option(
+    "--role", type=click.Choice([role.value for role in _Role]), default=_Role.FULL.value, show_default=True,
+    help="`ocsp` serves a home of `kakehashi responder export`: status, and nothing else.",
+)  # fmt: skip
+@click.option(
+    "--proxy", "proxies", multiple=True, metavar="ADDRESS",
+    help="A TLS front, which may pass client certificates on; may be given more than once.",
+)  # fmt: skip
+@click.option(
+    "--metrics-reader", "readers", multiple=True, metavar="ADDRESS",
+    help="Who may read /metrics, besides this machine; may be given more than once.",
+)  # fmt: skip
 @command_options
-def serve(settings: Settings, host: str, port: int | None, workers: int, no_work: bool) -> None:  # noqa: FBT001 - click calls by keyword
+def serve(
+    settings: Settings,
+    host: str,
+    port: int | None,
+    workers: int,
+    no_work: bool,  # noqa: FBT001 - click calls by keyword
+    role: str,
+    proxies: tuple[str, ...],
+    readers: tuple[str, ...],
+) -> None:
     """Serve a world over HTTP: what is public, status by OCSP, and the machine interface.
 
-    The worker (`kakehashi work`) runs beside it unless --no-work is given.
+    The worker (`kakehashi work`) runs beside it unless --no-work is given. With --role ocsp there is status alone, and
+    nobody who writes anything.
 
     \b
     Example:
@@ -58,14 +94,9 @@ def serve(settings: Settings, host: str, port: int | None, workers: int, no_work
         raise BadInput(
             "--clock", "a world is served at its own time", remedy="`kakehashi init --clock` sets that"
         )
-    with settings.world() as world:
-        # Opened here so that a wrong passphrase is said once, and now; the processes get it by the environment.
-        _ = world.issuers
-        # What was acknowledged before a crash is known before the first question is answered.
-        world.stores.catch_up()
-        url = world.description.url
-        if world.description.seed is None:
-            os.environ[VARIABLE] = world.passphrase()
+    tell_processes(proxies, readers)
+    full = _Role(role) is _Role.FULL
+    url = _try_world(settings) if full else _try_responders(settings)
     port = port or urlsplit(url).port or 8080
     _require_free(host, port)
     folder = str(settings.home.resolve())
@@ -74,9 +105,9 @@ def serve(settings: Settings, host: str, port: int | None, workers: int, no_work
     console = settings.console()
     console.print(f"Serving {settings.home} at http://{host}:{port}/ - stop with Ctrl-C.", markup=False)
     os.register_at_fork(after_in_child=_end_by_signals)
-    with _worker(folder, wanted=not no_work):
+    with metrics_folder(), _worker(folder, wanted=full and not no_work):
         Granian(
-            "front.server:application",
+            "front.server:application" if full else "front.responding:application",
             factory=True,
             address=host,
             port=port,
@@ -92,6 +123,25 @@ def serve(settings: Settings, host: str, port: int | None, workers: int, no_work
         ).serve()
 
 
+def _try_world(settings: Settings) -> str:
+    """Open a world once, so that what is wrong is said once, and now; gives its URL."""
+    with settings.world() as world:
+        _ = world.issuers
+        # What was acknowledged before a crash is known before the first question is answered.
+        world.stores.catch_up()
+        if world.description.seed is None:
+            os.environ[VARIABLE] = world.passphrase()  # for the processes
+        return world.description.url
+
+
+def _try_responders(settings: Settings) -> str:
+    """The same for a home of responders alone."""
+    secret = settings.passphrase()
+    with open_responders(settings.home, lambda: secret) as home:
+        os.environ[VARIABLE] = secret
+        return home.description.url
+
+
 @click.command()
 @click.option("--parent", type=int, metavar="PID", help="Stop when this process, which started it, is gone.")
 @command_options
@@ -104,8 +154,9 @@ def work(settings: Settings, parent: int | None) -> None:
     """
     configure()
     with settings.world() as world:
-        _ = world.issuers  # likewise
-        Worker(world).run(parent=parent)
+        _ = world.issuers  # a wrong passphrase is said at once
+        with beating(world):
+            Worker(world).run(parent=parent)
 
 
 def _end_by_signals() -> None:
