@@ -59,6 +59,9 @@ FOLLOWED = (
     table.register_events,
     table.resident_codes,
     table.quarantine,
+    table.orders,
+    table.order_certificates,
+    table.order_steps,
 )
 """What the journal tells of, and nothing else does."""
 OWN = AuthorityId("jpki-31")
