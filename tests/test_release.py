@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from logging import CRITICAL, Handler, LogRecord
 from pathlib import Path
@@ -14,6 +15,7 @@ from sqlalchemy import delete
 from bridge.repository.layout import list_path
 from ca.errors import Conflict, KakehashiError, ListBlocked, NotFound, NotPermitted
 from ca.model import ARL, FULL, CertificateKind, GenerationId, RevocationReason, Scope, partition_scope
+from ca.profiles.practice import ListPractice
 from ca.revoking.deciding.by_hand import revoke
 from ca.revoking.lists import placing
 from ca.revoking.lists.publication import publish, publish_changes
@@ -187,9 +189,16 @@ def test_what_the_store_forgot_keeps_the_last_list_in_its_place(world: EngineWor
     assert entries(world) == 2
 
 
+def test_how_many_changes_are_usual_the_edition_says(world: EngineWorld) -> None:
+    practice = world.issuers.of(TOTTORI).practice
+    assert placing._usual(practice).of(0) == 10_000
+    patient = replace(practice, lists=ListPractice(usual_changes=5))
+    assert [placing._usual(patient).of(entries) for entries in (0, 50, 1000)] == [5, 5, 100]
+
+
 def test_a_released_jump_passes_once(world: EngineWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     publish_now(world, FULL, PARTITION)
-    monkeypatch.setattr(placing, "USUAL", JumpLimit(1, 0))
+    monkeypatch.setattr(placing, "_usual", lambda _: JumpLimit(1, 0))
     end(world, 3)
     with pytest.raises(ListBlocked, match="3 entries are new"):
         publish_changes(world.issuers, world.repository, at=NOW + MINUTE)
@@ -233,7 +242,7 @@ def told(home: Home, *arguments: str) -> object:
 
 def work(home: Home, monkeypatch: pytest.MonkeyPatch, rounds: int = 1) -> list[tuple[str, str]]:
     """The worker's rounds, where two new entries at once are unusual; gives its alarms, as (place, reason)."""
-    monkeypatch.setattr(placing, "USUAL", JumpLimit(2, 0))
+    monkeypatch.setattr(placing, "_usual", lambda _: JumpLimit(2, 0))
     records: list[LogRecord] = []
 
     class Listening(Handler):

@@ -68,6 +68,7 @@ class ListTable(_Table, frozen=True):
 
     delta: bool = False
     full_pause_seconds: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
+    usual_changes: Annotated[int, msgspec.Meta(ge=1, le=100_000_000)] = 10_000
 
 
 class StatusTable(_Table, frozen=True):

@@ -161,7 +161,9 @@ class PracticePlanner:
             offered=(*map(CertificateKind, offered), *self._national(name)),
             lapses=self.lapses,
             lists=ListPractice(
-                delta=edition.lists.delta, full_pause=timedelta(seconds=edition.lists.full_pause_seconds)
+                delta=edition.lists.delta,
+                full_pause=timedelta(seconds=edition.lists.full_pause_seconds),
+                usual_changes=edition.lists.usual_changes,
             ),
             status=_status(edition.status, edition.periods.responder_days),
             access=None if table.status_access is None else Access(table.status_access),

@@ -20,10 +20,11 @@ from ca.errors import KakehashiError, LintRefused, ListBlocked
 from ca.issuing.issuer import Issuer
 from ca.keys.signer import verify_digest
 from ca.model import Scope, Serial
+from ca.profiles.practice import Practice
 from ca.revoking.lists.drafting import DraftedList, Drafting
 from ca.revoking.lists.gate import USUAL, Before, Expectation, pass_gate
 from ca.revoking.lists.publisher import Publisher, SignedList
-from ca.rules.list_changes import Jump
+from ca.rules.list_changes import Jump, JumpLimit
 from ca.store import blocked, contents, lists
 from ca.store.engine import Store
 from ca.store.lists import ListRecord
@@ -163,10 +164,14 @@ class Placing:
             freshest=draft.freshest,
             base=draft.base,
             # A complete list that goes through the gate with it tells how much has changed.
-            limit=None if draft.base is not None and len(group) > 1 else USUAL,
+            limit=None if draft.base is not None and len(group) > 1 else _usual(self.issuer.practice),
             announced=draft.announced,
             released=released,
         )
+
+
+def _usual(practice: Practice) -> JumpLimit:
+    return replace(USUAL, entries=practice.lists.usual_changes)
 
 
 def _before(record: ListRecord) -> Before:
