@@ -63,7 +63,7 @@ SQLITES_OWN = frozenset(
         "test_a_file_that_is_none_is_refused_with_its_line",
         "test_a_file_has_an_end",
         "test_death_at_each_step_of_a_chunk",
-        "test_an_older_copy_gets_back_what_an_order_ended",
+        "test_an_older_copy_goes_on_where_the_order_was",
     }
 )
 """Tests of those modules that look at SQLite's own ways, and such as need no database."""

@@ -14,10 +14,13 @@ from ca.errors import ArchiveDestroyed, HomeRefused
 from ca.journal.inspection import inspect
 from ca.journal.segments import Head, segments
 from ca.model import CertificateKind
+from ca.profiles.practice import Access
 from front.assembly import home_plan, open_world
 from front.home import Home
 from front.public import public
 from front.worker import Worker
+from ocsp.admission import Admission, Register
+from ocsp.peers import Addresses
 from tests.commands import done, refused, run
 from tests.engine_world import NOW, engine_world
 from tests.http_servers import serving
@@ -119,7 +122,8 @@ class TestHeads:
     def test_they_are_served(self, engines):
         placed(engines, NOW)
         app = Flask(__name__)
-        app.register_blueprint(public(engines.repository.folder))
+        anybody = Admission(Access.OPEN, Register(dict, timedelta(seconds=5)), Addresses.parse([], "none"))
+        app.register_blueprint(public(engines.repository.folder, anybody, None, lambda: NOW))
         client = app.test_client()
         for path in (
             "journal/head.json",
