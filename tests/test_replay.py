@@ -48,13 +48,14 @@ from ca.revoking.deciding.order_file import NamedCertificates
 from ca.revoking.deciding.quarantine import CaseDecision, resolve
 from ca.rules.registration import State
 from ca.rules.residents import LapseRules
-from ca.store import applications, certificates, clients, orders, quarantine, register
+from ca.store import applications, certificates, clients, orders, quarantine, register, verifiers
 from ca.store.certificates import CertificateState
 from ca.store.clients import KeyPurpose
 from ca.store.engine import Store
 from ca.store.orders import By, OrderState, Selection
 from ca.store.schema import migrate
 from ca.store.tables import metadata
+from ca.store.verifiers import Verifier, VerifierId
 from front.demo.people import invented_code
 from tests import engine_world as worlds
 from tests import rings
@@ -115,6 +116,21 @@ class Life:
         }
 
 
+VERIFIER = Verifier(
+    id=VerifierId("e-tax"),
+    organisation="国税電子申告",
+    purpose="申告書の署名検証",
+    contact="e-tax@example.jp",
+    certificate=b"certificate",
+    fingerprint=hashlib.sha256(b"certificate").digest(),
+    valid_from=NOW,
+    valid_until=MUCH_LATER,
+    officer=OfficerId("operator-2"),
+    made_at=NOW,
+    ended_at=None,
+)
+
+
 def prepare(life: Life) -> None:
     """What the journal does not tell of: officers, cases up to their approval, the approval of a batch."""
     world = life.world
@@ -126,6 +142,7 @@ def prepare(life: Life) -> None:
         for name, officer in KEYS.items():
             purpose = KeyPurpose.FEED if officer is None else KeyPurpose.OFFICER
             clients.add_key(connection, digest(name), name=name, purpose=purpose, officer=officer, at=NOW)
+        verifiers.add(connection, VERIFIER)
 
 
 def digest(name: str) -> bytes:
@@ -248,6 +265,11 @@ def end_keys(life: Life) -> None:
             recording.note(KeyEndEntry(name, (key.hex(),), MUCH_LATER))
 
 
+def end_verifier(life: Life) -> None:
+    with life.world.stores.recording() as recording:
+        recording.note(verifiers.ending(recording.nation, "e-tax", MUCH_LATER))
+
+
 def leave_open(life: Life) -> None:
     signer = life.world.issuers.of(TOTTORI).signer
     life.world.interpose(TOTTORI, Broken)
@@ -276,6 +298,7 @@ STEPS: tuple[Callable[[Life], None], ...] = (
     stop_orders,
     go_on,
     end_keys,
+    end_verifier,
     leave_open,
     come_too_late,
 )
@@ -354,7 +377,9 @@ def test_what_one_life_comes_to(life: Life) -> None:
         assert quarantine.cases(connection) == []
         ended = {key.name for key, _ in clients.all_keys(connection) if key.revoked_at is not None}
         stand = {order.number: order.state for order in orders.in_state(connection)}
+        (verifier,) = verifiers.everybody(connection)
     assert ended == {"window", "chiyoda"}
+    assert verifier.ended_at == MUCH_LATER
     assert stand == {1: OrderState.DONE, 2: OrderState.CANCELLED, 3: OrderState.CANCELLED}
     issued = life.world.stores.certificates(life.issued.values())
     assert {record.state for record in issued} == {CertificateState.ISSUED}
@@ -365,7 +390,7 @@ def test_empty_databases_get_all_that_the_journal_has(life: Life) -> None:
     """Without offices, officers, keys and cases, of which it does not tell; so no case is told to be issued either."""
     whole = life.end()
     told = {name for name in whole if name.split()[1] not in {
-        "offices", "officers", "applications", "application_steps", "requests", "batches", "client_keys",
+        "offices", "officers", "applications", "application_steps", "requests", "batches", "client_keys", "verifiers",
         "list_places", "lists"}}  # fmt: skip
     for store in life.world.stores.each():
         put_back(store, {})

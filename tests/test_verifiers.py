@@ -370,7 +370,7 @@ def test_the_registers_own_errors(store):
     with store.reading() as connection, pytest.raises(NotFound):
         verifiers.find(connection, "nobody")
     with store.writing() as connection, pytest.raises(NotFound):
-        verifiers.end(connection, "nobody", NOW)
+        verifiers.ending(connection, "nobody", NOW)
 
 
 # Lists for known verifiers alone

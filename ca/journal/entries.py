@@ -193,6 +193,18 @@ class KeyEndEntry(Part, frozen=True, tag_field="entry", tag="client-key-end"):
     at: datetime
 
 
+class VerifierEndEntry(Part, frozen=True, tag_field="entry", tag="verifier-end"):
+    """A signature verifier is off the register.
+
+    Attributes:
+        fingerprint: SHA-256 of its certificate, in hexadecimal digits: a later verifier of that id has another.
+    """
+
+    verifier: str
+    fingerprint: str
+    at: datetime
+
+
 class GenerationEntry(Part, frozen=True, tag_field="entry", tag="generation"):
     """A new key of an authority.
 
@@ -281,6 +293,7 @@ Entry: TypeAlias = (
     | MassOrderEntry
     | MassStepEntry
     | KeyEndEntry
+    | VerifierEndEntry
     | GenerationEntry
     | IntentEntry
     | IssuedEntry

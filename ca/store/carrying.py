@@ -31,6 +31,7 @@ from ca.journal.entries import (
     QuarantineEntry,
     ResolutionEntry,
     RevocationEntry,
+    VerifierEndEntry,
 )
 from ca.model import (
     ApplicationId,
@@ -57,6 +58,7 @@ from ca.store import (
     orders,
     quarantine,
     register,
+    verifiers,
 )
 from ca.store.authorities import GenerationRecord, ServiceRecord
 from ca.store.batches import BatchAnswer
@@ -105,7 +107,7 @@ def carry_out(writing: Writing, entry: Entry, index: int, body: Body) -> None:
 
 def _decide(
     nation: Connection,
-    entry: QuarantineEntry | MassNamesEntry | MassOrderEntry | MassStepEntry | KeyEndEntry,
+    entry: QuarantineEntry | MassNamesEntry | MassOrderEntry | MassStepEntry | KeyEndEntry | VerifierEndEntry,
     index: int,
 ) -> None:
     """Write down what ends no certificate by itself: it lies in the nation's database alone."""
@@ -120,6 +122,8 @@ def _decide(
             orders.take(nation, entry, index)
         case KeyEndEntry():
             clients.end_keys(nation, entry)
+        case VerifierEndEntry():
+            verifiers.end(nation, entry)
 
 
 def _event(writing: Writing, entry: EventEntry, index: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
+    bindparam,
     func,
     not_,
     or_,
@@ -47,27 +49,40 @@ class Contents:
     since: int | None = None
     ended_before: datetime | None = None
 
-    def where(self) -> ColumnElement[bool]:
-        """The condition for their rows."""
-        generation: ColumnElement[str] = revocations.c.generation
-        if self.since is not None and self.scope == FULL:
-            # Without statistics SQLite would rather pass over all that the key ever revoked than look up the few that
-            # changed; what is no column is in no key.
-            generation = generation + ""
-        conditions = [generation == str(self.generation)]
-        if self.scope != FULL:
-            conditions.append(revocations.c.scope == self.scope)
-        if self.since is None:
-            conditions.append(revocations.c.reason != RevocationReason.REMOVE_FROM_CRL)
-        else:
-            conditions.append(revocations.c.sequence > self.since)
-        if self.ended_before is not None:
-            conditions.append(revocations.c.not_after >= self.ended_before)
-        return and_(*conditions)
+    @property
+    def shape(self) -> tuple[bool, bool, bool]:
+        """What the query looks like, whatever its values: of the full list, of a delta list, of those still valid."""
+        return self.scope == FULL, self.since is not None, self.ended_before is not None
 
-    def select(self, *columns: Any) -> Select[Any]:
-        """A query for them."""
-        return select(*columns).where(self.where())
+    @property
+    def values(self) -> dict[str, object]:
+        """The values of the query."""
+        return {
+            "generation": str(self.generation),
+            "scope": self.scope,
+            "since": self.since,
+            "ended_before": self.ended_before,
+        }
+
+
+@cache
+def _condition(full: bool, delta: bool, ended: bool) -> ColumnElement[bool]:  # noqa: FBT001 - a shape
+    """The condition for the rows of a list's entries."""
+    generation: ColumnElement[str] = revocations.c.generation
+    if full and delta:
+        # Without statistics SQLite would rather pass over all that the key ever revoked than look up the few that
+        # changed; what is no column is in no key.
+        generation = generation + ""
+    conditions = [generation == bindparam("generation")]
+    if not full:
+        conditions.append(revocations.c.scope == bindparam("scope"))
+    if delta:
+        conditions.append(revocations.c.sequence > bindparam("since"))
+    else:
+        conditions.append(revocations.c.reason != RevocationReason.REMOVE_FROM_CRL)
+    if ended:
+        conditions.append(revocations.c.not_after >= bindparam("ended_before"))
+    return and_(*conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,42 +114,58 @@ def summed_up(
         reasons: For which reasons an entry may stand in it.
         said: The sequence up to which the last list said everything.
     """
-    ordered = and_(revocations.c.sequence > said, revocations.c.cause.like("order %"))
-    query = contents.select(
-        func.count(),
-        func.coalesce(func.sum(func.length(revocations.c.entry)), 0),
-        func.max(revocations.c.revoked_at),
-        func.count().filter(ordered),
-        func.count().filter(_unfit(reasons)),
-    ).select_from(revocations)
-    entries, octets, latest, announced, unfit = connection.execute(query).one()
+    query = _summary(*contents.shape, frozenset(reasons))
+    values = contents.values | {"said": said}
+    entries, octets, latest, announced, unfit = connection.execute(query, values).one()
     return Summary(entries, int(octets), latest, announced, unfit)
+
+
+@cache  # a nation's lists are thousands, and making the query costs more than asking it
+def _summary(full: bool, delta: bool, ended: bool, reasons: frozenset[RevocationReason]) -> Select[Any]:  # noqa: FBT001 - a shape
+    ordered = and_(revocations.c.sequence > bindparam("said"), revocations.c.cause.like("order %"))
+    return (
+        select(
+            func.count(),
+            func.coalesce(func.sum(func.length(revocations.c.entry)), 0),
+            func.max(revocations.c.revoked_at),
+            func.count().filter(ordered),
+            func.count().filter(_unfit(reasons)),
+        )
+        .select_from(revocations)
+        .where(_condition(full, delta, ended))
+    )
 
 
 def first_unfit(
     connection: Connection, contents: Contents, reasons: Collection[RevocationReason]
 ) -> Revocation:
     """The first revocation, by serial, of those that a summary found unfit."""
-    query = contents.select(revocations).where(_unfit(reasons)).order_by(revocations.c.serial).limit(1)
-    row = connection.execute(query).one()
+    unfit = select(revocations).where(_condition(*contents.shape), _unfit(reasons))
+    query = unfit.order_by(revocations.c.serial).limit(1)
+    row = connection.execute(query, contents.values).one()
     return Revocation(Serial.of(row.serial), row.revoked_at, RevocationReason(row.reason), row.invalid_since)
 
 
 def blocks(connection: Connection, contents: Contents) -> Iterator[bytes]:
     """The encoded entries by serial, some thousand at a time."""
-    query = contents.select(revocations.c.entry).order_by(revocations.c.serial)
+    query = _entries(*contents.shape)
     if connection.dialect.name == "postgresql":
         # Its driver reads a whole answer at once, unless the cursor is the server's.
-        result = connection.execute(query.execution_options(stream_results=True))
+        result = connection.execute(query.execution_options(stream_results=True), contents.values)
         for rows in result.partitions(_ROWS):
             yield b"".join(chain.from_iterable(rows))
         return
     # Rows that pass through the toolkit cost three times as much.
-    cursor = connection.execute(query).cursor
+    cursor = connection.execute(query, contents.values).cursor
     assert cursor is not None, "a query has one"
     while rows := cursor.fetchmany(_ROWS):
         yield b"".join(chain.from_iterable(rows))
     cursor.close()
+
+
+@cache
+def _entries(full: bool, delta: bool, ended: bool) -> Select[Any]:  # noqa: FBT001 - a shape
+    return select(revocations.c.entry).where(_condition(full, delta, ended)).order_by(revocations.c.serial)
 
 
 def removable(

@@ -11,7 +11,19 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, delete, insert, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+    true,
+    update,
+)
 
 from ca.errors import NotFound
 from ca.model import GenerationId, Scope
@@ -103,22 +115,19 @@ def newest_placed(
         delta: A delta list, and not a complete one.
         upto: Of those whose number is not higher.
     """
-    table = delta_lists if delta else lists
-    query = _newest_first(table, generation, scope).where(table.c.digest.is_not(None))
     if upto is not None:
-        query = query.where(table.c.number <= upto)
-    return _first(connection, generation, query)
+        return _first(connection, _NEWEST_UPTO[delta], generation, scope, upto=upto)
+    return _first(connection, _NEWEST_PLACED[delta], generation, scope)
 
 
 def newest_intended(connection: Connection, generation: GenerationId, scope: Scope) -> ListRecord | None:
     """The complete list of the highest number in this scope, whether it was placed or not."""
-    return _first(connection, generation, _newest_first(lists, generation, scope))
+    return _first(connection, _NEWEST_INTENDED, generation, scope)
 
 
 def oldest_placed(connection: Connection, generation: GenerationId, scope: Scope) -> ListRecord | None:
     """The first complete list of the scope that was placed."""
-    query = _of_scope(lists, generation, scope).where(lists.c.digest.is_not(None))
-    return _first(connection, generation, query.order_by(lists.c.number).limit(1))
+    return _first(connection, _OLDEST_PLACED, generation, scope)
 
 
 def newest(connection: Connection, generation: GenerationId) -> dict[Scope, ListRecord]:
@@ -205,16 +214,30 @@ def complete(connection: Connection, placed: Iterable[ListRecord]) -> None:
         )
 
 
-def _of_scope(table: Table, generation: GenerationId, scope: Scope) -> Select[Any]:
-    return select(table).where(table.c.generation == str(generation), table.c.scope == scope)
+def _of_scope(table: Table, *conditions: ColumnElement[bool]) -> Select[Any]:
+    of_scope = (table.c.generation == bindparam("generation"), table.c.scope == bindparam("scope"))
+    return select(table).where(*of_scope, *conditions).limit(1)
 
 
-def _newest_first(table: Table, generation: GenerationId, scope: Scope) -> Select[Any]:
-    return _of_scope(table, generation, scope).order_by(table.c.number.desc()).limit(1)
+def _newest_of(table: Table, *conditions: ColumnElement[bool]) -> Select[Any]:
+    return _of_scope(table, *conditions).order_by(table.c.number.desc())
 
 
-def _first(connection: Connection, generation: GenerationId, query: Select[Any]) -> ListRecord | None:
-    row = connection.execute(query).one_or_none()
+# Made once: a nation's lists are thousands, and making the query costs more than asking it.
+_TABLES = {False: lists, True: delta_lists}
+_NEWEST_PLACED = {delta: _newest_of(table, table.c.digest.is_not(None)) for delta, table in _TABLES.items()}
+_NEWEST_UPTO = {
+    delta: _newest_of(table, table.c.digest.is_not(None), table.c.number <= bindparam("upto"))
+    for delta, table in _TABLES.items()
+}
+_NEWEST_INTENDED = _newest_of(lists)
+_OLDEST_PLACED = _of_scope(lists, lists.c.digest.is_not(None)).order_by(lists.c.number)
+
+
+def _first(
+    connection: Connection, query: Select[Any], generation: GenerationId, scope: Scope, **values: object
+) -> ListRecord | None:
+    row = connection.execute(query, {"generation": str(generation), "scope": scope, **values}).one_or_none()
     return None if row is None else _record(generation, row)
 
 

@@ -14,6 +14,7 @@ from typing import Any, NewType
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from ca.errors import BadInput, Conflict, NotFound
+from ca.journal.entries import VerifierEndEntry
 from ca.model import OfficerId
 from ca.store.tables import verifier_counts, verifiers
 
@@ -101,12 +102,25 @@ def add(connection: Connection, new: Verifier) -> None:
     )
 
 
-def end(connection: Connection, verifier: str, at: datetime) -> None:
-    """Take a verifier off the register: NotFound, or Conflict if it was taken off before."""
+def ending(connection: Connection, verifier: str, at: datetime) -> VerifierEndEntry:
+    """What the journal is told to take a verifier off the register: NotFound, or Conflict if it was taken off before."""
     found = find(connection, verifier)
     if found.ended_at is not None:
         raise Conflict(f"verifier {found.id}", "was ended before")
-    connection.execute(update(verifiers).where(verifiers.c.verifier == found.id).values(ended_at=at))
+    return VerifierEndEntry(found.id, found.fingerprint.hex(), at)
+
+
+def end(connection: Connection, entry: VerifierEndEntry) -> None:
+    """Take the verifier with this certificate off the register, if it is there and was not taken off before."""
+    connection.execute(
+        update(verifiers)
+        .where(
+            verifiers.c.verifier == entry.verifier,
+            verifiers.c.fingerprint == bytes.fromhex(entry.fingerprint),
+            verifiers.c.ended_at.is_(None),
+        )
+        .values(ended_at=entry.at)
+    )
 
 
 def find(connection: Connection, verifier: str) -> Verifier:

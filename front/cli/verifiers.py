@@ -140,9 +140,9 @@ def end(settings: Settings, name: str) -> None:
     Example:
       kakehashi verifier end e-tax --home world
     """
-    with settings.world() as world, world.stores.nation.writing() as connection:
+    with settings.world() as world, world.stores.recording() as recording:
         at = world.clock()
-        verifiers.end(connection, name, at)
+        recording.note(verifiers.ending(recording.nation, name, at))
     settings.tell({"verifier": name, "ended_at": utc_text(at)})
 
 
