@@ -19,6 +19,7 @@ from rich.markup import escape
 from bridge.manifest import Marking
 from bridge.relying.fetch import SECONDS, FolderSource, HttpSource, Source
 from bridge.relying.rejection import PathRejected, Reason
+from bridge.relying.revocation import DeltaUsed, ListUsed
 from bridge.relying.snapshot import Snapshot
 from bridge.relying.verify import Trust, VerifiedPath
 from bridge.relying.verify import verify as verify_path
@@ -187,14 +188,32 @@ def _say_valid(settings: Settings, path: VerifiedPath, snapshot: Snapshot) -> No
         "path": ids,
         "policies": sorted(path.policies),
     }
-    lists = [(used.place, used.number, utc_text(used.this_update)) for used in path.lists]
     if settings.json:
-        named = [dict(zip(("place", "number", "this_update"), used, strict=True)) for used in lists]
+        named = [_named(used) for used in path.lists]
         _print_json({**fields, "lists": named, "step": None, "place": None, "clause": None, "reason": None})
     else:
-        settings.tell(
-            {**fields, "lists": [f"{place} number {number} of {since}" for place, number, since in lists]}
-        )
+        settings.tell({**fields, "lists": [_said(used) for used in path.lists]})
+
+
+def _named(used: ListUsed) -> dict[str, Any]:
+    """A list that was asked, and the delta list with it, or why one that is named was not added."""
+    fields = _place(used)
+    if used.delta is not None:
+        fields["delta"] = _place(used.delta)
+    if used.without_delta is not None:
+        fields["without_delta"] = used.without_delta
+    return fields
+
+
+def _place(used: ListUsed | DeltaUsed) -> dict[str, Any]:
+    return {"place": used.place, "number": used.number, "this_update": utc_text(used.this_update)}
+
+
+def _said(used: ListUsed) -> str:
+    words = f"{used.place} number {used.number} of {utc_text(used.this_update)}"
+    if used.delta is not None:
+        words += f", with its delta list number {used.delta.number} of {utc_text(used.delta.this_update)}"
+    return words if used.without_delta is None else f"{words}, without its delta list: {used.without_delta}"
 
 
 def _say_no(
