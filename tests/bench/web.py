@@ -19,6 +19,7 @@ from tests.bench.measure import run
 _PATIENCE = 60.0
 
 _NGINX = """
+{user}
 worker_processes 1;
 daemon off;
 pid {folder}/pid;
@@ -79,7 +80,8 @@ def nginx(folder: Path, octets: bytes) -> Iterator[str]:
     (folder / "files").mkdir(parents=True)
     (folder / "files" / "answer").write_bytes(octets)
     port = free_port()
-    (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, port=port))
+    user = "user root;" if os.geteuid() == 0 else ""  # or its worker could not read what is ours alone
+    (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, port=port, user=user))
     url = f"http://127.0.0.1:{port}/answer"
     command = ["nginx", "-c", folder / "nginx.conf", "-p", folder]
     with process(command, folder / "log", partial(_answers, port, "/answer")):
