@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -472,8 +473,13 @@ LEAF = World().holder.der()
 
 @pytest.fixture(scope="module")
 def spare(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
-    """A published folder whose town's list may be overwritten, and that list."""
+    """A published folder whose town's only list may be overwritten, and that list.
+
+    Its numbered copies are gone: an untouched one would rightly speak in place of a newest list that says it is of
+    tomorrow.
+    """
     folder = World().publish(tmp_path_factory.mktemp("spare"))
+    shutil.rmtree(folder / "g/jpki-13.g1/crl/signature-131016")
     return folder, (folder / "g/jpki-13.g1/crl/signature-131016.crl").read_bytes()
 
 
@@ -483,6 +489,16 @@ def test_a_changed_list_never_speaks(data: st.DataObject, spare: tuple[Path, byt
     octets[data.draw(st.integers(0, len(octets) - 1))] ^= data.draw(st.integers(1, 255))
     (folder / "g/jpki-13.g1/crl/signature-131016.crl").write_bytes(octets)
     assert rejected(LEAF, folder).reason is Reason.CANNOT_TELL
+
+
+def test_a_newest_list_of_tomorrow_gives_way_to_the_one_before(tmp_path: Path) -> None:
+    folder = World().publish(tmp_path)
+    newest = folder / "g/jpki-13.g1/crl/signature-131016.crl"
+    kept = newest.read_bytes()
+    newest.write_bytes(kept.replace(b"\x17\x0d14", b"\x17\x0d34", 1))
+    assert newest.read_bytes() != kept
+    verified = verify(LEAF, Snapshot.read(folder), TEST_TRUST, AT)
+    assert [used.place for used in verified.lists][-1].endswith("signature-131016/1.crl")
 
 
 def edit(folder: Path, change: Callable[[dict], object]) -> None:
