@@ -263,7 +263,7 @@ class _Timed:
 
     def __init__(self, signer: Signer, observer: Observer) -> None:
         self._signer, self._observer = signer, observer
-        self.public_key = signer.public_key
+        self.public_key, self.checks = signer.public_key, signer.checks
 
     def sign(self, message: bytes, suite: Suite) -> bytes:
         began = time.perf_counter()

@@ -52,6 +52,11 @@ class Signer(Protocol):
         """The public key as DER SubjectPublicKeyInfo (RFC 5280 4.1.2.7)."""
         ...
 
+    @property
+    def checks(self) -> bool:
+        """Whether it compares each signature with the public key before it gives it out; else ``verify`` is to."""
+        ...
+
     def sign(self, message: bytes, suite: Suite) -> bytes:
         """The raw signature value over the message; KeyRefused if the suite does not fit the key."""
         ...
@@ -79,6 +84,11 @@ class SoftwareSigner:
     def public_key(self) -> bytes:
         """The public key as DER SubjectPublicKeyInfo."""
         return self._public
+
+    @property
+    def checks(self) -> bool:
+        """With RSA: OpenSSL, which computes by the Chinese remainders, raises the result to the public exponent."""
+        return isinstance(self._private, rsa.RSAPrivateKey)
 
     def require(self, suite: Suite) -> None:
         """Raise KeyRefused unless this key is one that the suite signs with."""
@@ -162,6 +172,7 @@ def _require_right(
         ) from None
 
 
+@lru_cache(maxsize=1024)  # authorities and responders name theirs in everything they sign
 def key_identifier(public_key: bytes) -> bytes:
     """The key identifier of RFC 5280 4.2.1.2 method 1: SHA-1 over the value of the subjectPublicKey BIT STRING.
 

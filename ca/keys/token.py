@@ -67,6 +67,11 @@ class TokenSigner:
         """The public key as DER SubjectPublicKeyInfo."""
         return self._public
 
+    @property
+    def checks(self) -> bool:
+        """No: what a token looks at is its own secret."""
+        return False
+
     def require(self, suite: Suite) -> None:
         """Raise KeyRefused unless this key is one that the suite signs with."""
         require_fit(f"key {self._name}", read_public_key(self._public), suite)

@@ -101,6 +101,7 @@ def time(moment: datetime) -> bytes:
     return generalized_time(utc)
 
 
+@lru_cache(maxsize=1024)  # answers given in one second have their times in common
 def generalized_time(moment: datetime) -> bytes:
     """GeneralizedTime in UTC without fractions (RFC 5280 4.1.2.5.2)."""
     utc = moment.astimezone(UTC)
