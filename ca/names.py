@@ -30,9 +30,14 @@ class DirectoryName:
     """A distinguished name: one attribute a step, from the country down. Encoded by ``ca.wire``.
 
     Country is a PrintableString (X.520), every other attribute a UTF8String, as the CAs of this PKI write them.
+
+    Attributes:
+        encoded: The DER of a CA's name that the CA itself writes in another way: as subject it is repeated so
+            (RFC 5280 4.1.2.6).
     """
 
     steps: tuple[tuple[Attribute, str], ...]
+    encoded: bytes | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return ", ".join(f"{attribute}={value}" for attribute, value in self.steps)

@@ -41,12 +41,14 @@ from ca.profiles import local, residents
 from ca.profiles.drafting import CertificateDraft, CertificateProfile, Subject
 from ca.profiles.extensions import (
     AuthorityKey,
+    BasicConstraints,
     CertificateExtension,
     CertificatePolicies,
     DistributionPoint,
     Holds,
     IssuerDirectoryName,
     ListExtension,
+    NameConstraints,
     PolicyMappings,
     StatusService,
     SubjectDirectoryName,
@@ -159,6 +161,8 @@ def values_of(kind: CertificateKind) -> dict[type, CertificateExtension]:
         SubjectKey(key_identifier(subject_of(kind).public_key)),
         CertificatePolicies((POLICY,), PRACTICE_STATEMENT),
         PolicyMappings(((POLICY, MAPPED_POLICY),)),
+        BasicConstraints(ca=True),
+        NameConstraints((name_of(("C", "JP")), ("dns", "example")), (("email", "example"),)),
         SubjectDirectoryName(subject_japanese),
         residents.four_items(RESIDENT),
         IssuerDirectoryName(AUTHORITY_JAPANESE),

@@ -34,6 +34,7 @@ from ca.profiles.extensions import (
     KeyUsage,
     KeyUse,
     ListNumber,
+    NameConstraints,
     OcspNoCheck,
     PolicyConstraints,
     PolicyMappings,
@@ -226,6 +227,7 @@ COUNTEREXAMPLES: Mapping[str, Callable[[], Candidate]] = {
     "constraints_path_length": lambda: misprofiled(
         CROSS, Slot(BasicConstraints, critical=True, fixed=BasicConstraints(ca=True, path_length=-1))
     ),
+    "name_constraints_sense": lambda: candidate(CROSS, NameConstraints()),
     "key_usage_there": lambda: misprofiled(REPOSITORY, without=KeyUsage),
     "key_usage_of_cas_only": lambda: misprofiled(
         REPOSITORY,

@@ -35,6 +35,9 @@ ON_BOTH = frozenset(
         "test_lists",
         "test_publication",
         "test_mass_orders",
+        "test_crossing",
+        "test_crossing_renewal",
+        "test_succession",
     }
 )
 """The modules whose tests run on both databases."""
@@ -54,6 +57,8 @@ SQLITES_OWN = frozenset(
         "test_moments_come_out_as_they_went_in_and_in_their_order",
         "test_no_moment_stays_none",
         "test_the_resident_code_is_kept_only_keyed",
+        "test_a_renewal_that_dies_again_and_again_makes_everything_once",
+        "test_an_interrupted_succession_is_completed",
         "test_a_list_written_into_a_file_is_the_list_made_in_memory",
         "test_an_ec_signatures_length_may_change_the_header",
         "test_what_is_written_must_be_as_long_as_was_said",
@@ -82,6 +87,9 @@ QUICK = frozenset(
         "test_publication.test_publishers_at_once_leave_the_highest_number_newest",
         "test_mass_orders.test_an_order_is_about_what_it_selects",
         "test_mass_orders.test_two_at_once_do_each_chunk_once",
+        "test_crossing.test_two_officers_lead_to_a_cross_certificate",
+        "test_crossing_renewal.test_two_processes_renew_side_by_side",
+        "test_succession.test_a_succession_makes_all_that_a_generation_has",
     }
 )
 """What ``make test`` runs on both; ``make test-long`` runs all the rest on PostgreSQL too."""

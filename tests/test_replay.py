@@ -20,8 +20,13 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from asn1crypto import pem
 from sqlalchemy import Table
 
+from bridge.crossing.desk import CrossingDesk
+from bridge.crossing.handed_in import Handed, certificate_der
+from bridge.crossing.renewal import Renewing
+from bridge.crossing.withdrawal import withdraw
 from bridge.crossing.world import WorldMaker
 from ca.chance import SeededChance, SystemChance
 from ca.errors import ArchiveDestroyed, Conflict, HomeRefused, KeyRefused
@@ -35,6 +40,7 @@ from ca.keys.codes import keyed_code
 from ca.keys.vault import KeyId, TestVault
 from ca.model import (
     RESIDENT_KINDS,
+    AuthorityId,
     CertificateId,
     CertificateKind,
     OfficeId,
@@ -73,6 +79,7 @@ from tests.engine_world import (
     put_back,
 )
 from tests.feed_files import event, feed_file
+from tests.openssl_peer import OpensslPeer, agreement
 from tests.test_cycle import TOTTORI, Broken, around_writes, at_each_commit, prepared, states
 from tests.test_events import read
 
@@ -270,6 +277,34 @@ def end_verifier(life: Life) -> None:
         recording.note(verifiers.ending(recording.nation, "e-tax", MUCH_LATER))
 
 
+def cross_certify(life: Life) -> None:
+    """Both halves with a CA of somebody else, the renewal of every pair, and the end of the one with that CA."""
+    world, at = life.world, MUCH_LATER
+    peer = OpensslPeer(world.folder / "foreign")
+    desk = CrossingDesk(world.issuers, world.plan, world.chance)
+    given = [("root", certificate_der(peer.root.read_bytes(), "root"))]
+    desk.agree(agreement([peer.fingerprint]), "agreement", given, "operator", at=at)
+    (world.folder / "ours.csr").write_bytes(
+        pem.armor("CERTIFICATE REQUEST", desk.request("foreign-2014", at=at))
+    )
+    ours = peer.certify(world.folder / "ours.csr", "for-us")
+    for path, first, second in (
+        (peer.request("theirs"), "operator", "operator-2"),
+        (ours, "operator-2", "operator"),
+    ):
+        handed = Handed.read(path.read_bytes(), path.name)
+        desk.examine("foreign-2014", handed, first, at=at)
+        desk.accept("foreign-2014", handed, second, at=at)
+    renewing = Renewing(world.issuers, world.plan, world.chance)
+    steps = renewing.propose("all", lambda _: True, at)
+    order = renewing.order("all", steps, "operator", "operator-2", at=at)
+    assert not any(one.was_there or one.failure for one in renewing.run(order, at=at))
+    two = ("operator", "operator-2")
+    pair = AuthorityId("gpki-bca"), AuthorityId("foreign")
+    withdraw(world.stores, world.plan, *pair, RevocationReason.SUPERSEDED, two, at=at)
+    desk.end("foreign-2014", "operator", at=at)
+
+
 def leave_open(life: Life) -> None:
     signer = life.world.issuers.of(TOTTORI).signer
     life.world.interpose(TOTTORI, Broken)
@@ -299,6 +334,7 @@ STEPS: tuple[Callable[[Life], None], ...] = (
     go_on,
     end_keys,
     end_verifier,
+    cross_certify,
     leave_open,
     come_too_late,
 )

@@ -35,6 +35,7 @@ from ca.profiles.extensions import (
     KeyUsage,
     KeyUse,
     ListNumber,
+    NameConstraints,
     OcspNoCheck,
     PolicyConstraints,
     PolicyMappings,
@@ -42,6 +43,7 @@ from ca.profiles.extensions import (
     SubjectDirectoryName,
     SubjectKey,
     SubjectOtherNames,
+    Subtree,
 )
 from ca.suites import SHA256_RSA2048
 from ca.wire import der
@@ -319,6 +321,14 @@ def read_value(oid: str, octets: bytes) -> Extension:  # noqa: C901, PLR0911, PL
                 number_or_none(limits["require_explicit_policy"]),
                 number_or_none(limits["inhibit_policy_mapping"]),
             )
+        case "2.5.29.30":
+            subtrees = x509.NameConstraints.load(octets, strict=True)
+            return NameConstraints(
+                *(
+                    tuple(map(subtree_read, subtrees[part] or ()))
+                    for part in ("permitted_subtrees", "excluded_subtrees")
+                )
+            )
         case "2.5.29.17":
             names = x509.GeneralNames.load(octets, strict=True)
             if names[0].name == "directory_name":
@@ -357,6 +367,15 @@ def read_value(oid: str, octets: bytes) -> Extension:  # noqa: C901, PLR0911, PL
         case "2.5.29.28":
             return point_read(crl.IssuingDistributionPoint.load(octets, strict=True))
     raise AssertionError(oid)
+
+
+def subtree_read(subtree: Any) -> Subtree:
+    """Of a minimum that is not written, asn1crypto says the default."""
+    assert (subtree["minimum"].native, subtree["maximum"].native) == (0, None)
+    base = subtree["base"]
+    if base.name == "directory_name":
+        return name_read(base.chosen)
+    return {"dns_name": "dns", "rfc822_name": "email"}[base.name], base.chosen.contents.decode("ascii")
 
 
 def point_read(point: Any) -> IssuingPoint:
@@ -430,6 +449,7 @@ def test_cryptography_reads_every_extension_of_every_kind() -> None:
         (judge.CertificatePolicies, True),
         (judge.UnrecognizedExtension, True),
         (judge.PolicyConstraints, True),
+        (judge.NameConstraints, True),
         (judge.SubjectAlternativeName, False),
         (judge.IssuerAlternativeName, False),
         (judge.CRLDistributionPoints, False),

@@ -62,6 +62,12 @@ FOLLOWED = (
     table.orders,
     table.order_certificates,
     table.order_steps,
+    table.peers,
+    table.agreements,
+    table.examinations,
+    table.received_certificates,
+    table.renewals,
+    table.renewal_halves,
 )
 """What the journal tells of, and nothing else does."""
 OWN = AuthorityId("jpki-31")

@@ -1,5 +1,7 @@
-"""A nation from one file, and the certificates between its authorities.
+"""A nation from one file, and the certificates between its authorities and with those of others.
 
 Read in this order: edition (the file, read strictly); templates, policies, practices, offices, mesh and plan (what it
-comes to under one marking); crosscert (one authority's word for another's key), world (all of it, made).
+comes to under one marking); agreement (with another CA, a file too); crosscert (one authority's word for another's key),
+world (all of the nation, made). Then the life of pairs: handed_in, deviations, examining and desk (what another CA hands in,
+and two officers), pairs (how they stand), renewal, impact, withdrawal, calendar.
 """

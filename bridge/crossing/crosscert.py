@@ -1,48 +1,143 @@
-"""Cross-certificates: one authority's word for another's key, as the plan of the two says."""
+"""Cross-certificates: one authority's word for another's key, as the plan of the two says, or an agreement."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
+from bridge.crossing.agreement import Agreement
 from bridge.crossing.mesh import CrossPlan
 from ca.chance import Chance, new_serial
+from ca.errors import Conflict
 from ca.issuing.cycle import Prepared, prepare
 from ca.issuing.issuer import Issuer
-from ca.model import ARL, Period
+from ca.keys.signer import key_identifier
+from ca.model import ARL, GenerationId, Period, Serial
+from ca.names import DirectoryName
 from ca.profiles.authorities import CROSS
 from ca.profiles.drafting import Subject
 from ca.profiles.extensions import (
+    BasicConstraints,
     CertificateExtension,
+    CertificatePolicies,
     DistributionPoint,
     IssuerDirectoryName,
     PolicyMappings,
     SubjectDirectoryName,
     SubjectKey,
 )
-from ca.rules.validity import years_period
+from ca.rules.validity import day_end, days_period, japanese_day, years_period
 
 
-def certify(issuer: Issuer, subject: Issuer, plan: CrossPlan, *, chance: Chance, at: datetime) -> Prepared:
-    """A cross-certificate for the subject's key, prepared.
+@dataclass(frozen=True, slots=True)
+class PeerKey:
+    """A key of a CA that is not of this home.
 
-    It lasts as long as the issuer's practice says, but no longer than the self-signed certificate of either side: beyond those there is
-    nothing to certify with, or nothing to certify.
+    Attributes:
+        name: As the CA writes it itself.
+        public_key: Encoded SubjectPublicKeyInfo.
+    """
+
+    generation: GenerationId
+    name: DirectoryName
+    public_key: bytes = field(repr=False)
+
+
+def cross_serial(issuer: GenerationId, subject: GenerationId, chance: Chance, purpose: str = "") -> Serial:
+    """The serial of a new cross-certificate; ``purpose`` tells it from others between these two keys."""
+    return new_serial(chance, f"{issuer} cross {subject}{purpose and ' '}{purpose}")
+
+
+def certify(
+    issuer: Issuer,
+    subject: Issuer,
+    plan: CrossPlan,
+    *,
+    chance: Chance,
+    at: datetime,
+    serial: Serial | None = None,
+) -> Prepared:
+    """A cross-certificate for the key of another authority of this home, prepared.
+
+    It lasts as long as the issuer's practice says, but no longer than the self-signed certificate of either side:
+    beyond those there is nothing to certify with, or nothing to certify.
     """
     period = years_period(at, issuer.practice.periods.cross_years)
     ends = (period.not_after, issuer.record.period.not_after, subject.record.period.not_after)
-    mappings: tuple[CertificateExtension, ...] = (PolicyMappings(plan.mappings),) if plan.mappings else ()
+    return _prepare(
+        issuer,
+        Subject(subject.practice.name, subject.record.public_key),
+        Period(period.not_before, min(ends)),
+        plan.policies,
+        [
+            *((PolicyMappings(plan.mappings),) if plan.mappings else ()),
+            SubjectDirectoryName(subject.practice.japanese_name),
+        ],
+        serial=serial or cross_serial(issuer.id, subject.id, chance),
+        at=at,
+    )
+
+
+def certify_peer(
+    issuer: Issuer, peer: PeerKey, agreement: Agreement, *, serial: Serial, at: datetime
+) -> Prepared:
+    """A cross-certificate for another CA's key, prepared as the agreement with it says.
+
+    Raises:
+        Conflict: No whole day is left of the agreement, or of the issuer's own certificate.
+        LintRefused: The certificate would break a rule.
+    """
+    terms = agreement.certify
+    constraints: list[CertificateExtension] = [terms.mappings, BasicConstraints(True, terms.path_length)]
+    if terms.constraints is not None:
+        constraints.append(terms.constraints)
+    return _prepare(
+        issuer,
+        Subject(peer.name, peer.public_key),
+        peer_period(agreement, issuer.record.period.not_after, at),
+        terms.policies,
+        constraints,
+        serial=serial,
+        at=at,
+    )
+
+
+def peer_period(agreement: Agreement, issuer_ends: datetime, at: datetime) -> Period:
+    """How long a certificate by an agreement lasts: whole Japanese days, as the certificates of CAs do here."""
+    longest = days_period(at, agreement.certify.maximum_days)
+    end = min(longest.not_after, issuer_ends, agreement.ends)
+    last = day_end(japanese_day(end))
+    if last > end:
+        last -= timedelta(days=1)
+    if last <= longest.not_before:
+        raise Conflict(
+            f"agreement {agreement.id}", "leaves no whole day to a certificate", remedy="Agree for longer"
+        )
+    return Period(longest.not_before, last)
+
+
+def _prepare(
+    issuer: Issuer,
+    subject: Subject,
+    period: Period,
+    policies: CertificatePolicies,
+    others: Iterable[CertificateExtension],
+    *,
+    serial: Serial,
+    at: datetime,
+) -> Prepared:
     draft = CROSS.draft(
-        serial=new_serial(chance, f"{issuer.id} cross {subject.id}"),
+        serial=serial,
         suite=issuer.record.suite,
         issuer=issuer.practice.name,
-        period=Period(period.not_before, min(ends)),
-        subject=Subject(subject.practice.name, subject.record.public_key),
+        period=period,
+        subject=subject,
         contents=(
             issuer.authority_key(),
-            SubjectKey(subject.key_identifier),
-            plan.policies,
-            *mappings,
-            SubjectDirectoryName(subject.practice.japanese_name),
+            SubjectKey(key_identifier(subject.public_key)),
+            policies,
+            *others,
             IssuerDirectoryName(issuer.practice.japanese_name),
             DistributionPoint(issuer.practice.name),
         ),

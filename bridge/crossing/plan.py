@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -29,6 +29,7 @@ class Plan:
         practices: Every authority, in the order in which they are made.
         trusted_policies: The policies of the anchor's domain that relying parties ask for.
         lapses: What the register's events do to certificates, where that is open.
+        policies: The object identifiers of its policies, by the names that the edition gives them.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Plan:
     municipalities: Municipalities
     trusted_policies: tuple[str, ...]
     lapses: LapseRules
+    policies: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_plan(
@@ -79,6 +81,7 @@ def _plan(edition: Edition, marking: Marking, url: str, municipalities: Municipa
         municipalities=municipalities,
         trusted_policies=practices[anchor].services.policies,
         lapses=lapses,
+        policies={name: getattr(policy, marking) for name, policy in edition.policies.items()},
     )
 
 

@@ -2,5 +2,5 @@
 
 Read in this order: intake (what a certification request must be), issuer (an authority's key, opened when first
 needed), cycle (prepare, lint, intend, sign, complete), authority (the use cases),
-renewal (responders' certificates follow each other).
+renewal (responders' certificates follow each other), succession (an authority's next key).
 """

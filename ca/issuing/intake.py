@@ -35,7 +35,7 @@ def read_csr(data: bytes, rule: SubjectKeyRule, place: str) -> bytes:
         CsrRefused: It is not a PKCS#10 request, its signature does not prove possession of the key, or the rule
             refuses the key.
     """
-    encoded = _bounded_der(data, place)
+    encoded = request_der(data, place)
     try:
         request = x509.load_der_x509_csr(encoded)
     except x509.InvalidVersion as error:
@@ -65,7 +65,8 @@ def read_csr(data: bytes, rule: SubjectKeyRule, place: str) -> bytes:
     return info
 
 
-def _bounded_der(data: bytes, place: str) -> bytes:
+def request_der(data: bytes, place: str) -> bytes:
+    """The octets of a request that was handed in as PEM or DER, or CsrRefused."""
     if len(data) > MAXIMUM_SIZE:
         raise CsrRefused(
             place, f"is {len(data)} octets; a request of at most {MAXIMUM_SIZE} is read", clause="RFC 2986 4"

@@ -2,7 +2,8 @@
 
 Whoever can write there could else have anything signed. The octets have to be what the kind's profile makes, of this
 issuer, for what the record says; they end before the issuer does and name the list in which they would be revoked;
-and whoever is no holder has a key of the vault's. So nobody becomes a CA, or a responder, by way of the database.
+and whoever is no holder has a key of the vault's, or is another nation's CA of which the journal tells that two officers
+accepted just this certificate. So nobody becomes a CA, or a responder, by way of the database.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ca.errors import BadInput, LintRefused, NotFound
 from ca.issuing.issuer import Issuer, Issuers
+from ca.journal.crossing import AcceptanceEntry
+from ca.journal.journal import records
 from ca.keys.signer import key_identifier
 from ca.keys.vault import KeyId
 from ca.lint.candidate import PROFILES
@@ -25,7 +28,7 @@ from ca.profiles.extensions import (
     SubjectDirectoryName,
     SubjectKey,
 )
-from ca.store import authorities, lists
+from ca.store import agreements, authorities, lists
 from ca.store.certificates import CertificateRecord
 from ca.wire import der, walk
 from ca.wire.extensions import encode_extension
@@ -51,8 +54,8 @@ def check_intent(record: CertificateRecord, issuers: Issuers) -> None:
         found = list(_problems(record, issuer, _point(record, issuer, issuers)))
     except BadInput:
         found = ["is not a TBSCertificate in DER"]
-    if not found and record.kind not in HOLDER_KINDS and not _is_ours(record, issuers):
-        found = ["the key is no authority's or service's of this home"]
+    if not found and record.kind not in HOLDER_KINDS and not _is_known(record, issuers):
+        found = ["the key is no authority's or service's of this home, nor that of an accepted request"]
     if found:
         raise LintRefused(
             place,
@@ -183,6 +186,28 @@ def _known(
         if kind is not CertificateKind.CROSS:  # its policies are those of an agreement
             values += [practice.services, SubjectDirectoryName(practice.japanese_name)]
     return {type(value): value for value in values}
+
+
+def _is_known(record: CertificateRecord, issuers: Issuers) -> bool:
+    """Whether the key is ours, or the journal tells that two officers accepted just this for another CA."""
+    return _is_ours(record, issuers) or _was_accepted(record, issuers)
+
+
+def _was_accepted(record: CertificateRecord, issuers: Issuers) -> bool:
+    """Whether the journal tells of the acceptance of these very octets. The database only says where."""
+    if record.kind is not CertificateKind.CROSS:
+        return False
+    with issuers.stores.nation.reading() as connection:
+        examined = agreements.issued_by(connection, record.id)
+    if examined is None or not examined.journal_index:
+        return False
+    told = next(records(issuers.stores.journal.folder, examined.journal_index - 1), None)
+    return (
+        told is not None
+        and isinstance(told.entry, AcceptanceEntry)
+        and told.entry.certificate == str(record.id)
+        and told.entry.tbs == hashlib.sha256(record.encoded).hexdigest()
+    )
 
 
 def _is_ours(record: CertificateRecord, issuers: Issuers) -> bool:

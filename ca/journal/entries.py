@@ -8,11 +8,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypeAlias
 
-import msgspec
-
-
-class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A part of a record."""
+from ca.journal.crossing import (
+    AcceptanceEntry,
+    AgreementEndEntry,
+    AgreementEntry,
+    ExaminationEntry,
+    PeerKeyEntry,
+    ReceivedEndEntry,
+    RenewalEntry,
+)
+from ca.journal.part import Part
 
 
 class OrderEntry(Part, frozen=True):
@@ -294,6 +299,13 @@ Entry: TypeAlias = (
     | MassStepEntry
     | KeyEndEntry
     | VerifierEndEntry
+    | AgreementEntry
+    | AgreementEndEntry
+    | PeerKeyEntry
+    | ExaminationEntry
+    | AcceptanceEntry
+    | ReceivedEndEntry
+    | RenewalEntry
     | GenerationEntry
     | IntentEntry
     | IssuedEntry

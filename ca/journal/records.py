@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from ca.errors import HomeRefused
-from ca.journal.entries import Entry, Part
+from ca.journal.entries import Entry
+from ca.journal.part import Part
 
 
 class Record(Part, frozen=True, kw_only=True):

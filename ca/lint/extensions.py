@@ -20,6 +20,7 @@ from ca.profiles.extensions import (
     IssuerDirectoryName,
     KeyUsage,
     KeyUse,
+    NameConstraints,
     OcspNoCheck,
     PolicyConstraints,
     PolicyMappings,
@@ -57,7 +58,14 @@ _USES: Mapping[CertificateKind, frozenset[KeyUse]] = MappingProxyType(
 )
 assert _USES.keys() == set(CertificateKind), "each kind of certificate needs a row"
 
-_CRITICAL = (BasicConstraints, KeyUsage, CertificatePolicies, PolicyMappings, PolicyConstraints)
+_CRITICAL = (
+    BasicConstraints,
+    KeyUsage,
+    CertificatePolicies,
+    PolicyMappings,
+    PolicyConstraints,
+    NameConstraints,
+)
 _NEVER_CRITICAL = (
     AuthorityKey,
     SubjectKey,
@@ -92,6 +100,21 @@ def constraints_path_length(candidate: Candidate) -> Iterator[str]:
     constraints = candidate.extension(BasicConstraints)
     if constraints is not None and constraints.path_length is not None and constraints.path_length < 0:
         yield "pathLenConstraint is negative"
+
+
+@BOOK.rule(
+    "RFC 5280 4.2.1.10",
+    "name constraints stand in CA certificates alone, and say something",
+    reads={NameConstraints},
+)
+def name_constraints_sense(candidate: Candidate) -> Iterator[str]:
+    constraints = candidate.extension(NameConstraints)
+    if constraints is None:
+        return
+    if candidate.kind not in CA_KINDS:
+        yield f"a {candidate.kind} certificate has nameConstraints"
+    elif not constraints.permitted and not constraints.excluded:
+        yield "nameConstraints names no subtree"
 
 
 @BOOK.rule("RFC 5280 4.2.1.3", "a certificate says what its key is for", reads=CONSTANTS)

@@ -12,6 +12,7 @@ from ca.profiles.extensions import (
     IssuerDirectoryName,
     KeyUsage,
     KeyUse,
+    NameConstraints,
     PolicyConstraints,
     PolicyMappings,
     SubjectDirectoryName,
@@ -61,11 +62,15 @@ CROSS = CertificateProfile(
         Slot(CertificatePolicies, critical=True),
         # RFC 5280 4.2.1.5: conforming CAs SHOULD mark policyMappings critical. Absent within one policy domain.
         Slot(PolicyMappings, critical=True, optional=True),
-        Slot(SubjectDirectoryName),
+        Slot(SubjectDirectoryName, optional=True),  # another nation's CA may have no Japanese name
         Slot(IssuerDirectoryName),
-        Slot(BasicConstraints, critical=True, fixed=BasicConstraints(ca=True)),
+        Slot(BasicConstraints, critical=True, default=BasicConstraints(ca=True)),
+        Slot(NameConstraints, critical=True, optional=True),
         Slot(PolicyConstraints, critical=True, fixed=PolicyConstraints(require_explicit_policy=0)),
         Slot(DistributionPoint),
     ),
 )
-"""One CA's word for another's key. requireExplicitPolicy 0 binds every path that goes through it."""
+"""One CA's word for another's key. requireExplicitPolicy 0 binds every path that goes through it.
+
+Path length and name constraints are an agreement's with a CA of another nation; within one there are none.
+"""

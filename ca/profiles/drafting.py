@@ -33,6 +33,7 @@ class Slot:
     Attributes:
         extension: The type of value that stands here.
         fixed: The value itself where the profile leaves no choice; else it comes with the contents.
+        default: The value that stands here where the contents have none.
         placed: The fixed value as it will stand in every certificate.
     """
 
@@ -40,6 +41,7 @@ class Slot:
     critical: bool = False
     fixed: CertificateExtension | None = None
     optional: bool = False
+    default: CertificateExtension | None = None
     placed: PlacedExtension | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -120,7 +122,7 @@ class CertificateProfile:
             if slot.placed is not None:
                 placed.append(slot.placed)
                 continue
-            value = given.pop(slot.extension, None)
+            value = given.pop(slot.extension, None) or slot.default
             if value is None:
                 assert slot.optional, f"{self.kind} needs {slot.extension.__name__}"
                 continue

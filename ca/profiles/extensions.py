@@ -78,6 +78,19 @@ class PolicyConstraints:
     inhibit_policy_mapping: int | None = None
 
 
+Subtree = DirectoryName | tuple[str, str]
+"""A base of names (RFC 5280 4.2.1.10): a directory name, or ``dns`` or ``email`` and what stands behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NameConstraints:
+    """RFC 5280 4.2.1.10: the subtrees in which names of subjects behind this CA must lie, and must not lie."""
+
+    oid: ClassVar[str] = "2.5.29.30"
+    permitted: tuple[Subtree, ...] = ()
+    excluded: tuple[Subtree, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class SubjectDirectoryName:
     """subjectAltName with one directoryName: the CA's name in Japanese (RFC 5280 4.2.1.6)."""
@@ -203,6 +216,7 @@ CertificateExtension = (
     | CertificatePolicies
     | PolicyMappings
     | PolicyConstraints
+    | NameConstraints
     | SubjectDirectoryName
     | SubjectOtherNames
     | IssuerDirectoryName
@@ -222,6 +236,7 @@ NAMES: Mapping[str, str] = {
     CertificatePolicies.oid: "certificatePolicies",
     PolicyMappings.oid: "policyMappings",
     PolicyConstraints.oid: "policyConstraints",
+    NameConstraints.oid: "nameConstraints",
     SubjectDirectoryName.oid: "subjectAltName",
     IssuerDirectoryName.oid: "issuerAltName",
     DistributionPoint.oid: "cRLDistributionPoints",

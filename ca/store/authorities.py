@@ -7,13 +7,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, insert, select
+from sqlalchemy import Connection, Row, Table, func, insert, select
 
 from ca.errors import NotFound
 from ca.journal.entries import GenerationEntry
 from ca.keys.signer import key_identifier
-from ca.model import AuthorityId, CertificateId, CertificateKind, GenerationId, Period, Serial
-from ca.store.tables import certificates, cross_certificates, generations, service_certificates
+from ca.model import (
+    ARL,
+    AuthorityId,
+    CertificateId,
+    CertificateKind,
+    GenerationId,
+    Period,
+    RevocationReason,
+    Serial,
+)
+from ca.store.certificates import CertificateState
+from ca.store.tables import (
+    certificates,
+    cross_certificates,
+    generations,
+    revocations,
+    service_certificates,
+)
 from ca.suites import Suite, suite
 
 
@@ -112,13 +128,30 @@ def newest_generation(connection: Connection, authority: AuthorityId) -> Generat
 
 def add_cross_once(connection: Connection, subject: GenerationId, certificate: CertificateId) -> None:
     """Write down that the certificate certifies the subject's key, if that is not known."""
-    identity = {"issuer": str(certificate.generation), "subject": str(subject)}
-    _insert_once(connection, cross_certificates, identity, {"serial": certificate.serial.octets})
+    pair = {"issuer": str(certificate.generation), "subject": str(subject)}
+    same = [cross_certificates.c[name] == value for name, value in pair.items()]
+    newest = connection.execute(select(func.max(cross_certificates.c.number)).where(*same)).scalar_one()
+    identity = {**pair, "serial": certificate.serial.octets}
+    _insert_once(connection, cross_certificates, identity, {"number": (newest or 0) + 1})
 
 
 def crosses(connection: Connection) -> list[tuple[GenerationId, CertificateId]]:
-    """Every (subject, certificate) of one generation for another, by issuer and subject."""
-    query = select(cross_certificates).order_by(cross_certificates.c.issuer, cross_certificates.c.subject)
+    """Every (subject, certificate) of one generation for another, issued by those whose database this is.
+
+    Renewed ones beside those that they renew, also what was revoked or has expired; links between two keys of one
+    authority too. In the order of their notBefore; what begins at one second by issuer and subject, and of one pair
+    the later made one last.
+    """
+    columns = cross_certificates.c
+    query = (
+        select(columns.issuer, columns.subject, columns.serial)
+        .join(
+            certificates,
+            (certificates.c.generation == columns.issuer) & (certificates.c.serial == columns.serial),
+        )
+        .where(certificates.c.state == CertificateState.ISSUED)
+        .order_by(certificates.c.not_before, columns.issuer, columns.subject, columns.number)
+    )
     return [
         (
             GenerationId.parse(row.subject),
@@ -126,6 +159,23 @@ def crosses(connection: Connection) -> list[tuple[GenerationId, CertificateId]]:
         )
         for row in connection.execute(query)
     ]
+
+
+def current_crosses(connection: Connection) -> dict[tuple[GenerationId, GenerationId], CertificateId]:
+    """Of each (issuer, subject) the newest certificate that is not revoked: what stands in pairs and directories.
+
+    It may have expired. Where all of them are revoked, the two are no pair.
+    """
+    columns = revocations.c
+    query = select(columns.generation, columns.serial).where(
+        columns.scope == ARL, columns.reason != RevocationReason.REMOVE_FROM_CRL
+    )
+    ended = {(row.generation, bytes(row.serial)) for row in connection.execute(query)}
+    return {
+        (certificate.generation, subject): certificate
+        for subject, certificate in crosses(connection)
+        if (str(certificate.generation), certificate.serial.octets) not in ended
+    }
 
 
 def add_service_once(connection: Connection, record: ServiceRecord) -> None:

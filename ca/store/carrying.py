@@ -14,6 +14,16 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from ca.errors import ArchiveDestroyed, HomeRefused, NotFound
+from ca.journal.crossing import (
+    AcceptanceEntry,
+    AgreementEndEntry,
+    AgreementEntry,
+    CrossingEntry,
+    ExaminationEntry,
+    PeerKeyEntry,
+    ReceivedEndEntry,
+    RenewalEntry,
+)
 from ca.journal.entries import (
     ORDER,
     EffectEntry,
@@ -46,6 +56,7 @@ from ca.model import (
 from ca.rules import registration
 from ca.rules.registration import State, Step, StepTaken
 from ca.store import (
+    agreements,
     applications,
     authorities,
     batches,
@@ -56,6 +67,7 @@ from ca.store import (
     numbers,
     officers,
     orders,
+    peers,
     quarantine,
     register,
     verifiers,
@@ -107,7 +119,15 @@ def carry_out(writing: Writing, entry: Entry, index: int, body: Body) -> None:
 
 def _decide(
     nation: Connection,
-    entry: QuarantineEntry | MassNamesEntry | MassOrderEntry | MassStepEntry | KeyEndEntry | VerifierEndEntry,
+    entry: (
+        QuarantineEntry
+        | MassNamesEntry
+        | MassOrderEntry
+        | MassStepEntry
+        | KeyEndEntry
+        | VerifierEndEntry
+        | CrossingEntry
+    ),
     index: int,
 ) -> None:
     """Write down what ends no certificate by itself: it lies in the nation's database alone."""
@@ -124,6 +144,27 @@ def _decide(
             clients.end_keys(nation, entry)
         case VerifierEndEntry():
             verifiers.end(nation, entry)
+        case _:
+            _agree(nation, entry, index)
+
+
+def _agree(nation: Connection, entry: CrossingEntry, index: int) -> None:
+    """Write down what was agreed and done with other CAs."""
+    match entry:
+        case AgreementEntry():
+            agreements.add(nation, entry, index)
+        case AgreementEndEntry():
+            agreements.end(nation, entry)
+        case PeerKeyEntry():
+            peers.add(nation, entry)
+        case ExaminationEntry():
+            agreements.add_examination(nation, entry)
+        case AcceptanceEntry():
+            agreements.accept(nation, entry, index)
+        case ReceivedEndEntry():
+            peers.end_received(nation, entry)
+        case RenewalEntry():
+            agreements.add_renewal(nation, entry)
 
 
 def _event(writing: Writing, entry: EventEntry, index: int) -> None:

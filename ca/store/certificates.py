@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
 from ca.errors import NotFound
-from ca.model import ApplicationId, CertificateId, CertificateKind, GenerationId, Period, Scope, Serial
+from ca.model import (
+    ApplicationId,
+    CertificateId,
+    CertificateKind,
+    GenerationId,
+    Period,
+    RevocationReason,
+    Scope,
+    Serial,
+)
 from ca.store.bulk import AT_ONCE, among, insert_rows, update_rows
 from ca.store.connections import Connections
-from ca.store.tables import certificate_bytes, certificates, microseconds
+from ca.store.tables import certificate_bytes, certificates, microseconds, revocations
 
 _COLUMNS = (
     "generation",
@@ -198,6 +207,17 @@ def intended(connection: Connection) -> list[CertificateRecord]:
     return [_from_row(row) for row in connection.execute(query.order_by(*_KEY))]
 
 
+def unexpired(connection: Connection, generation: GenerationId, at: datetime) -> Iterator[Serial]:
+    """The serials of all that a generation has issued and that is not past its end at the moment, ascending."""
+    query = select(certificates.c.serial).where(
+        certificates.c.generation == str(generation),
+        certificates.c.state != CertificateState.INTENDED,
+        certificates.c.not_after >= at,
+    )
+    for octets in connection.execute(query.order_by(certificates.c.serial)).scalars():
+        yield Serial.of(octets)
+
+
 _KEY = (certificates.c.generation, certificates.c.serial)
 
 
@@ -229,3 +249,24 @@ def _from_row(row: Row[Any]) -> CertificateRecord:
         application=None if row.application is None else ApplicationId(row.application),
         encoded=row.encoded,
     )
+
+
+def in_use(connection: Connection, generation: GenerationId, at: datetime) -> dict[CertificateKind, int]:
+    """How many certificates of each kind a generation has issued that neither expired nor were revoked for good."""
+    ended = select(revocations.c.serial).where(
+        revocations.c.generation == certificates.c.generation,
+        revocations.c.scope == certificates.c.scope,
+        revocations.c.serial == certificates.c.serial,
+        revocations.c.reason.not_in((RevocationReason.CERTIFICATE_HOLD, RevocationReason.REMOVE_FROM_CRL)),
+    )
+    query = (
+        select(certificates.c.kind, func.count())
+        .where(
+            certificates.c.generation == str(generation),
+            certificates.c.state == CertificateState.ISSUED,
+            certificates.c.not_after >= at,
+            ~ended.exists(),
+        )
+        .group_by(certificates.c.kind)
+    )
+    return {CertificateKind(kind): count for kind, count in connection.execute(query)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -16,10 +16,13 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from ca.errors import HomeBusy, HomeRefused, HomeTooNew, KakehashiError, StorageFailed
 
-SCHEMA = "0005"
+SCHEMA = "0006"
 """The newest migration's number; migrations are numbered in order."""
 
-_WRITES = "kakehashi_writes"
+_WRITES = (
+    "kakehashi_writes"  # in a transaction that writes: how SQLite keeps it, a level of its ``synchronous``
+)
+_DURABLY, _PASSINGLY = "FULL", "NORMAL"
 _WRITERS = 2014  # the number of the advisory lock that writers take on PostgreSQL
 
 
@@ -38,13 +41,15 @@ def _sqlite_engine(url: str, busy_timeout_ms: int) -> Engine:
     def _settings(connection: sqlite3.Connection, _record: Any) -> None:
         connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms}")
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA synchronous = {_DURABLY}")
         connection.execute("PRAGMA foreign_keys = ON")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN DEFERRED")
+        level = connection.get_execution_options().get(_WRITES)
+        if level is not None:  # it may be changed outside of transactions alone
+            connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+        connection.exec_driver_sql("BEGIN DEFERRED" if level is None else "BEGIN IMMEDIATE")
 
     return engine
 
@@ -118,18 +123,29 @@ class Store:
             return cls(_sqlite_reader(url, busy_timeout_ms))
         return cls(_postgresql_reader(url, busy_timeout_ms))
 
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self) -> AbstractContextManager[Connection]:
         """A transaction that writes: all of it is kept, durably, or nothing.
 
         Raises:
             HomeBusy: Another process kept the store locked for longer than the busy timeout.
             StorageFailed: The disk or the database refused.
         """
+        return self._writing(_DURABLY)
+
+    def noting(self) -> AbstractContextManager[Connection]:
+        """The same for what need not survive the machine: SQLite does not wait for the disk, and a crash takes the last.
+
+        What was written durably stays, and so does the order: nothing is there that came after something that is lost.
+        PostgreSQL waits all the same, for its copies are sent nothing else.
+        """
+        return self._writing(_PASSINGLY)
+
+    @contextmanager
+    def _writing(self, level: str) -> Iterator[Connection]:
         with (
             _clear_errors(self.engine),
             self.engine.connect() as connection,
-            connection.execution_options(**{_WRITES: True}).begin(),
+            connection.execution_options(**{_WRITES: level}).begin(),
         ):
             if connection.dialect.name == "postgresql":
                 # One writer at a time, as BEGIN IMMEDIATE makes it: what was read is still so when it is written.

@@ -71,6 +71,14 @@ def operator_of_centre(connection: Connection, wanted: str) -> Officer:
     return found
 
 
+def two_operators(connection: Connection, first: str, second: str) -> tuple[Officer, Officer]:
+    """These officers, who have to be two different operators of the centre; NotFound, or NotPermitted."""
+    found = operator_of_centre(connection, first), operator_of_centre(connection, second)
+    if found[0].id == found[1].id:
+        raise NotPermitted(f"officer {found[1].id}", "cannot be the second officer too")
+    return found
+
+
 def all_officers(connection: Connection) -> list[Officer]:
     """Every officer, by id."""
     return [_officer(row) for row in connection.execute(select(officers).order_by(officers.c.officer))]

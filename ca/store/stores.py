@@ -14,7 +14,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from ca.errors import HomeRefused, KakehashiError, StorageFailed
+from ca.errors import HomeRefused, StorageFailed
 from ca.journal.journal import Journal
 from ca.model import AuthorityId, CertificateId
 from ca.store import authorities, certificates, following, heartbeats
@@ -120,38 +120,40 @@ class Stores:
             return carry_out_missing(writing, turn, self.nation.place, first)
 
     def beat(self, moment: datetime, beaten: datetime) -> None:
-        """Write a heartbeat in every database: what was acknowledged before it stands there. Costs a commit in each.
+        """Write a heartbeat in the nation's database: what was acknowledged before it stands there, and in all others.
 
         Args:
             moment: The world's time, read before this is called: what waits for the journal is no part of it.
             beaten: The machine's time then.
 
         Raises:
-            HomeRefused: The journal is damaged, or ends before what the databases have; or an authority's database is
-                an older copy, which has to catch up first.
-            StorageFailed, HomeBusy: A database refused; the others have the heartbeat, unless it was the nation's.
+            HomeRefused: The journal is damaged, or ends before what the databases have.
+            StorageFailed, HomeBusy: A database refused.
         """
         with self.journal.turn() as turn, self.writing() as writing:
             carry_out_missing(writing, turn, self.nation.place)
             heartbeats.beat(writing.nation, moment, beaten)
-        # The turn may end before these: what an authority's database has followed once, it keeps, or is an older copy.
-        failures: list[KakehashiError] = []
-        for store in self.apart().values():
-            try:
-                with self.nation.reading() as nation, self._no_copy(nation)(store) as own:
-                    heartbeats.beat(own, moment, beaten)
-            except KakehashiError as error:
-                failures.append(error)
-        if failures:
-            raise failures[0]
 
-    def _no_copy(self, nation: Connection) -> Begin:
+    def pass_on(self, store: Store, moment: datetime, beaten: datetime) -> None:
+        """Write a heartbeat, which the nation's database has, in an authority's too.
+
+        It is not synced: where a crash takes it, the one before it says less, and nothing that is wrong.
+
+        Raises:
+            HomeRefused: It is an older copy, which has to catch up first.
+            StorageFailed, HomeBusy: A database refused.
+        """
+        # What it has followed once, it keeps, or is an older copy.
+        with self.nation.reading() as nation, self._no_copy(nation, Store.noting)(store) as own:
+            heartbeats.beat(own, moment, beaten)
+
+    def _no_copy(self, nation: Connection, beginning: Begin = Store.writing) -> Begin:
         """A way to begin transactions in databases that have forgotten nothing: it would be forgotten for good."""
         names = {store: authority for authority, store in self.apart().items()}
 
         @contextmanager
         def begin(store: Store) -> Iterator[Connection]:
-            with store.writing() as own:
+            with beginning(store) as own:
                 if (last := following.forgotten(nation, own, names[store])) is not None:
                     raise HomeRefused(
                         store.place,

@@ -1,9 +1,12 @@
-"""Detached CMS signatures over what the repository says of itself (RFC 5652 5)."""
+"""CMS as a repository writes it: detached signatures over what it says of itself, and files of certificates alone.
+
+RFC 5652 5; that a file of certificates is a SignedData that nobody signed, is RFC 5280 4.2.2.1 and RFC 8551 3.5.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from asn1crypto import x509
@@ -63,6 +66,20 @@ def detached_signature(
         der.sequence(ID_DATA),
         der.context(0, *sorted((signer_certificate, *other_certificates))),
         der.tlv(0x31, signer_info),
+    )
+    return der.sequence(ID_SIGNED_DATA, der.context(0, signed_data))
+
+
+def certs_only(certificates: Iterable[bytes]) -> bytes:
+    """A SignedData without content and without signers: certificates, each once, in the order of DER's SET OF."""
+    # DER orders a SET OF by the octets themselves (X.690 11.6).
+    ordered = sorted(set(certificates))
+    signed_data = der.sequence(
+        der.integer(1),
+        der.tlv(0x31),
+        der.sequence(ID_DATA),
+        *([der.context(0, *ordered)] if ordered else []),
+        der.tlv(0x31),
     )
     return der.sequence(ID_SIGNED_DATA, der.context(0, signed_data))
 

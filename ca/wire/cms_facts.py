@@ -1,4 +1,4 @@
-"""Detached CMS signatures become facts here: of the form that ``cms.detached_signature`` gives (RFC 5652 5)."""
+"""CMS becomes facts here: signatures of the form that ``cms.detached_signature`` gives, files of certificates alone."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ from ca.wire.facts import CERTIFICATE_LIMIT
 
 SIGNATURE_LIMIT = 4 * CERTIFICATE_LIMIT
 """Octets: a signature, its signer's certificate, and the few that lead to it."""
+
+CERTS_ONLY_LIMIT = 4 * 1024 * 1024
+"""Octets of a file of certificates alone: a thousand and more of a few KiB each."""
+
+CERTS_ONLY_MANY = 1024
+"""Certificates in such a file: a bridge with ten nations' prefectures, in both directions and two generations."""
 
 _CERTIFICATES = 16
 _ATTRIBUTES = 16
@@ -72,6 +78,32 @@ def read_detached(octets: bytes, content: bytes, place: str) -> DetachedFacts:
     if digested != hashlib.new(function, content).digest():
         raise BadInput(place, "is a signature over other content", clause="RFC 5652 5.6")
     return facts
+
+
+def read_certs_only(octets: bytes, place: str) -> tuple[bytes, ...]:
+    """The certificates of a file of certificates alone, DER each, or BadInput; lists in it are passed over.
+
+    Signers may stand there (RFC 5652 5.1 knows them) and mean nothing: certificates speak for themselves. Read is DER,
+    as everybody writes these; at most so many certificates that a bridge of a nation has room.
+    """
+    walk.require_size(octets, place, CERTS_ONLY_LIMIT)
+    with walk.reading(place, "the certificates"):
+        walk.check_nesting(octets, 0, len(octets))
+        kind, explicit = _these(octets, walk.only(octets, 0x30), 0x06, 0xA0)
+        (data,) = _these(octets, explicit, 0x30)
+        parts = list(islice(walk.elements(octets, data.start, data.end), 7))
+        if kind.whole(octets) != cms.ID_SIGNED_DATA or [one.tag for one in parts[:3]] != [0x02, 0x31, 0x30]:
+            raise walk.NotDer
+        sets = [one for one in parts[3:] if one.tag == 0xA0]
+        found = tuple(
+            one.whole(octets)
+            for part in sets
+            for one in islice(walk.elements(octets, part.start, part.end), CERTS_ONLY_MANY + 1)
+            if one.tag == 0x30  # others are attribute certificates and older forms (RFC 5652 10.2.2)
+        )
+    if len(found) > CERTS_ONLY_MANY:
+        raise BadInput(place, f"holds more than {CERTS_ONLY_MANY} certificates")
+    return found
 
 
 def _these(octets: bytes, outside: walk.Element, *tags: int) -> tuple[walk.Element, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache, singledispatch
 
+from ca.names import DirectoryName
 from ca.profiles.extensions import (
     AuthorityKey,
     BasicConstraints,
@@ -20,6 +21,7 @@ from ca.profiles.extensions import (
     KeyUsage,
     KeyUse,
     ListNumber,
+    NameConstraints,
     OcspNoCheck,
     PolicyConstraints,
     PolicyMappings,
@@ -27,9 +29,13 @@ from ca.profiles.extensions import (
     SubjectDirectoryName,
     SubjectKey,
     SubjectOtherNames,
+    Subtree,
 )
 from ca.wire import der
 from ca.wire.names import directory_name
+
+GENERAL_NAMES = {"email": 1, "dns": 2}
+"""Tags of the GeneralNames that are text, by the words of ``Subtree`` (RFC 5280 4.2.1.6)."""
 
 _ID_QT_CPS = "1.3.6.1.5.5.7.2.1"
 _ID_AD_OCSP = "1.3.6.1.5.5.7.48.1"
@@ -104,6 +110,20 @@ def _policy_constraints(extension: PolicyConstraints) -> bytes:
 
 def _skip_certs(tag: int, count: int | None) -> bytes:
     return b"" if count is None else bytes((0x80 | tag,)) + der.integer(count)[1:]
+
+
+@_value.register
+def _name_constraints(extension: NameConstraints) -> bytes:
+    parts = ((0, extension.permitted), (1, extension.excluded))
+    return der.sequence(*(der.context(tag, *map(_subtree, bases)) for tag, bases in parts if bases))
+
+
+def _subtree(base: Subtree) -> bytes:
+    """A GeneralSubtree; minimum 0 is the default and so not written."""
+    if isinstance(base, DirectoryName):
+        return der.sequence(directory_name(base))
+    form, text = base
+    return der.sequence(der.context(GENERAL_NAMES[form], text.encode("ascii"), constructed=False))
 
 
 @_value.register

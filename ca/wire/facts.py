@@ -297,6 +297,11 @@ def read_point_names(point: Any) -> tuple[bytes, ...] | None:
     return _directory_names(point.chosen) if point.name == "full_name" else ()
 
 
+def read_directory_names(value: bytes) -> tuple[bytes, ...]:
+    """The encoded directory names among the GeneralNames that a value is."""
+    return _directory_names(x509.GeneralNames.load(value, strict=True))
+
+
 def _directory_names(names: Any) -> tuple[bytes, ...]:
     if isinstance(names, core.Void):
         return ()

@@ -18,6 +18,7 @@ from ca.wire.facts import (
     NameFacts,
     SignedFacts,
     read_authority_key,
+    read_directory_names,
     read_extension,
     read_extensions,
     read_name,
@@ -32,6 +33,7 @@ LIST_LIMIT = 64 * 1024 * 1024
 DELTA_INDICATOR = "2.5.29.27"
 REASON_CODE = "2.5.29.21"
 INVALIDITY_DATE = "2.5.29.24"
+CERTIFICATE_ISSUER = "2.5.29.29"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,22 @@ class ListFacts:
                 if number.whole(self.der) == wanted:
                     return _revocation(self.der, entry)
         return None
+
+    def entries_by_issuer(self) -> Iterator[tuple[int, NameFacts]]:
+        """Where each entry of an indirect list begins, and whose certificate it tells of, or BadInput.
+
+        RFC 5280 5.3.3: an entry that does not say it is of the same issuer as the one before; the first, of the list's.
+        """
+        issuer = self.issuer
+        with walk.reading(self.place, "revokedCertificates"):
+            for entry, _ in _entries(self.der, *self.entries):
+                named = read_extension(
+                    _entry_extensions(self.der, entry), CERTIFICATE_ISSUER, self.place, read_directory_names
+                )
+                if named is not None:
+                    (only,) = named
+                    issuer = read_name(only, f"{self.place}: certificateIssuer")
+                yield entry.at, issuer
 
     def critical_in_entries(self) -> frozenset[str]:
         """Object identifiers of all extensions that are critical in some entry."""

@@ -21,7 +21,12 @@ _TYPES: Mapping[Attribute, str] = MappingProxyType(
 
 
 def encode_name(name: DirectoryName) -> bytes:
-    """An RDNSequence of single-valued steps; country as PrintableString, all else as UTF8String."""
+    """An RDNSequence of single-valued steps; country as PrintableString, all else as UTF8String.
+
+    A name that its CA writes otherwise is given as that one writes it.
+    """
+    if name.encoded is not None:
+        return name.encoded
     return der.sequence(*[_step(attribute, value) for attribute, value in name.steps])
 
 

@@ -1,0 +1,214 @@
+"""What a peer hands in, held against the agreement: its request, or the certificate that it has issued to us.
+
+Every deviation is told, each with the clause that it is against, not the first one alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bridge.crossing.agreement import Agreement
+from bridge.crossing.crosscert import PeerKey
+from bridge.crossing.deviations import (
+    Deviates,
+    Deviation,
+    asked_extensions,
+    digest_of,
+    repeated,
+    unagreed_key,
+    wrong_constraints,
+    wrong_frame,
+    wrong_name,
+    wrong_policies,
+    wrong_validity,
+)
+from ca import suites
+from ca.errors import KakehashiError
+from ca.issuing.intake import read_csr, request_der
+from ca.keys.signer import LONGEST_RSA, verify
+from ca.model import GenerationId, Period, Serial
+from ca.names import DirectoryName
+from ca.store.authorities import GenerationRecord
+from ca.store.peers import PeerRecord
+from ca.suites import Curve, RsaKeys, SubjectKeyRule, Use
+from ca.wire.cross_facts import read_cross
+from ca.wire.facts import CertificateFacts, NameFacts, read_certificate
+from ca.wire.names import encode_name
+from ca.wire.requests import read_request
+
+PEER_KEYS = SubjectKeyRule(RsaKeys(minimum_bits=2048, maximum_bits=LONGEST_RSA), frozenset(Curve))
+"""Which keys of other CAs are certified: those whose signatures relying parties here believe."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitRequest:
+    """A request that is as the agreement says. Made by ``fit_request`` alone.
+
+    Attributes:
+        name: The peer's name as it writes it itself.
+        digest: SHA-256 of the DER.
+    """
+
+    name: DirectoryName
+    public_key: bytes = field(repr=False)
+    digest: bytes
+
+    def key(self, generation: GenerationId) -> PeerKey:
+        """The key under the name that it has here."""
+        return PeerKey(generation, self.name, self.public_key)
+
+
+@dataclass(frozen=True, slots=True)
+class FitCertificate:
+    """A certificate of the peer's for us that is as the agreement says. Made by ``fit_certificate`` alone."""
+
+    issuer: GenerationId
+    subject: GenerationId
+    serial: Serial
+    period: Period
+    encoded: bytes = field(repr=False)
+    digest: bytes
+
+
+def fit_request(data: bytes, place: str, agreement: Agreement) -> FitRequest:
+    """A peer's request, PEM or DER, looked at.
+
+    Raises:
+        CsrRefused: It is not a request, does not prove possession of its key, or the key is too weak.
+        Deviates: It is not as the agreement says.
+    """
+    public_key = read_csr(data, PEER_KEYS, place)
+    encoded = request_der(data, place)
+    facts = read_request(encoded, place)
+    asked = read_cross(facts.extensions, place)
+    terms = agreement.certify
+    found = [
+        *wrong_name("subject", facts.subject, agreement.name),
+        *unagreed_key(public_key, agreement),
+        *repeated(facts.extensions),
+        *asked_extensions(facts.extensions, asked, terms, public_key),
+    ]
+    if found:
+        raise Deviates.by(place, agreement, found)
+    return FitRequest(_as_written(facts.subject, agreement.name), public_key, digest_of(encoded))
+
+
+def fit_certificate(
+    encoded: bytes,
+    place: str,
+    agreement: Agreement,
+    ours: Sequence[GenerationRecord],
+    our_name: DirectoryName,
+    peers: Sequence[PeerRecord],
+    at: datetime,
+) -> FitCertificate:
+    """A certificate in DER that the peer has issued to one of our keys, looked at.
+
+    Args:
+        encoded: The certificate.
+        place: What messages call it.
+        agreement: What was agreed.
+        ours: The keys of our authority that is the party.
+        our_name: Its name.
+        peers: The keys of the peer that are known.
+        at: Now.
+
+    Raises:
+        BadInput: It is not a certificate.
+        Deviates: It is not as the agreement says.
+    """
+    facts = read_certificate(encoded, place)
+    said = read_cross(facts.extensions, place)
+    agreed = [peer for peer in peers if digest_of(peer.public_key) in agreement.keys]
+    mine = next((one for one in ours if one.public_key == facts.public_key), None)
+    signer, unsigned = _signer(facts, agreed, agreement, at)
+    found = [
+        *wrong_name("issuer", facts.issuer, agreement.name),
+        *wrong_name("subject", facts.subject, our_name),
+        *unsigned,
+        *repeated(facts.extensions),
+        *wrong_frame(facts),
+        *wrong_constraints(facts, said, agreement.receive),
+        *wrong_policies(said, agreement.receive),
+        *wrong_validity(facts, agreement, at),
+    ]
+    if mine is None:
+        found.append(Deviation("key", f"is no key of {agreement.ours}", "RFC 5280 4.1.2.7"))
+    elif facts.subject_key is None or facts.subject_key != mine.key_identifier:
+        found.append(
+            Deviation("subjectKeyIdentifier", f"is not {mine.key_identifier.hex()}", "RFC 5280 4.2.1.2")
+        )
+    if found or mine is None or signer is None:
+        raise Deviates.by(place, agreement, found)
+    return FitCertificate(
+        issuer=signer.generation,
+        subject=mine.id,
+        serial=Serial(facts.serial),
+        period=Period(facts.not_before, facts.not_after),
+        encoded=encoded,
+        digest=digest_of(encoded),
+    )
+
+
+def fit_self_signed(encoded: bytes, place: str, agreement: Agreement) -> FitRequest:
+    """A peer's own certificate for one of its keys, in DER, looked at: its name, its key, and its signature.
+
+    Raises:
+        BadInput: It is not a certificate.
+        Deviates: It is not the peer's, or not self-signed.
+    """
+    facts = read_certificate(encoded, place)
+    found = [
+        *wrong_name("subject", facts.subject, agreement.name),
+        *unagreed_key(facts.public_key, agreement),
+    ]
+    if facts.issuer != facts.subject:
+        found.append(Deviation("issuer", "is not the subject", "RFC 5280 3.2"))
+    if not facts.is_ca:
+        found.append(Deviation("basicConstraints", "does not say cA", "RFC 5280 4.2.1.9"))
+    if problem := _wrong_signature(facts, facts.public_key):
+        found.append(Deviation("signature", problem, "RFC 5280 6.1.3 (a)(1)"))
+    if found:
+        raise Deviates.by(place, agreement, found)
+    return FitRequest(_as_written(facts.subject, agreement.name), facts.public_key, digest_of(encoded))
+
+
+def _as_written(name: NameFacts, agreed: DirectoryName) -> DirectoryName:
+    """The agreed name in the octets that the peer uses, if those are others."""
+    return agreed if name.der == encode_name(agreed) else DirectoryName(agreed.steps, name.der)
+
+
+def _signer(
+    facts: CertificateFacts, agreed: Sequence[PeerRecord], agreement: Agreement, at: datetime
+) -> tuple[PeerRecord | None, list[Deviation]]:
+    """By which of the peer's keys the certificate is signed; else what is wrong."""
+    clause = "RFC 5280 6.1.3 (a)(1)"
+    if not agreed:
+        problem = f"no key of {agreement.peer} is known: examine its request first, or its own certificate"
+        return None, [Deviation("signature", problem, clause)]
+    try:
+        suites.require(suites.of_algorithm(facts.signed.algorithm), Use.VERIFY, at)
+    except KakehashiError as error:
+        return None, [Deviation("signature", f"{error.place} {error.problem}", clause)]
+    for peer in agreed:
+        if not _wrong_signature(facts, peer.public_key):
+            key = None if facts.authority_key is None else facts.authority_key.key_identifier
+            if key is not None and key != peer.key_identifier:
+                wrong = Deviation("authorityKeyIdentifier", "is another key's", "RFC 5280 4.2.1.1")
+                return peer, [wrong]
+            return peer, []
+    return None, [Deviation("signature", "is by none of the peer's keys", clause)]
+
+
+def _wrong_signature(facts: CertificateFacts, public_key: bytes) -> str | None:
+    """What is wrong with a certificate's signature by this key, or None."""
+    if facts.signed.inner != facts.signed.outer:
+        return "names two algorithms"
+    try:
+        suite = suites.of_algorithm(facts.signed.algorithm)
+        verify(public_key, suite, facts.signed.tbs, facts.signed.signature)
+    except KakehashiError as error:
+        return error.problem
+    return None

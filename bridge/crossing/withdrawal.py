@@ -1,0 +1,111 @@
+"""Withdrawing a pair: its cross-certificates are revoked, and a peer's half is shown no more.
+
+Where that cuts somebody off, two officers say so. The authority lists follow at once (``ca.revoking.lists``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.crossing.impact import Impact, impact_of, of_pair
+from bridge.crossing.pairs import Half
+from bridge.crossing.plan import Plan
+from ca.errors import NotPermitted
+from ca.journal.crossing import ReceivedEndEntry
+from ca.journal.entries import OrderEntry, RevocationEntry
+from ca.model import ARL, AuthorityId, CertificateKind, GenerationId, Revocation, RevocationReason
+from ca.rules.revocation import change, permit
+from ca.store import officers
+from ca.store.recording import Recording
+from ca.store.stores import Stores
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """What was withdrawn, and what came of it.
+
+    Attributes:
+        halves: The certificates: ours are revoked, those of a peer are shown no more.
+        impact: Who was cut off by that.
+    """
+
+    halves: tuple[Half, ...]
+    impact: Impact
+
+    @property
+    def issuers(self) -> tuple[GenerationId, ...]:
+        """Whose authority lists have to say it."""
+        return tuple(sorted({half.issuer for half in self.halves if not half.received}))
+
+
+def withdraw(
+    stores: Stores,
+    plan: Plan,
+    first: AuthorityId,
+    second: AuthorityId,
+    reason: RevocationReason,
+    officers_: Sequence[str],
+    *,
+    at: datetime,
+    issued_by: AuthorityId | None = None,
+) -> Withdrawn:
+    """End every cross-certificate between two CAs, or those that one of them has issued.
+
+    Args:
+        stores: The databases.
+        plan: The nation's.
+        first: One of the two, of this home or a peer.
+        second: The other one.
+        reason: Why.
+        officers_: One operator of the centre, or two different ones.
+        at: Now.
+        issued_by: End only the half that this one has issued.
+
+    Raises:
+        NotFound: There is no such pair, or no such officer.
+        NotPermitted: An officer is no operator of the centre; or somebody would be cut off, and only one says so.
+        RevocationRefused: Cross-certificates do not end for this reason.
+    """
+    permit(CertificateKind.CROSS, reason)
+    with stores.recording() as recording:
+        names = _names(recording, officers_)
+        ending = of_pair(recording.writing, first, second, at, issued_by=issued_by)
+        impact = impact_of(recording.writing, plan, ending, at)
+        if impact.stranded and len(names) < 2:
+            raise NotPermitted(
+                f"pair {first} and {second}",
+                f"its end would cut off {_words(impact)}",
+                remedy="Two operators of the centre have to say so: `kakehashi cross impact` shows whom it concerns",
+            )
+        orders = tuple(_order(half, reason, at) for half in ending if not half.received)
+        if orders:
+            rule = f"withdrawal of the pair {first} and {second}"
+            second_word = f", by {names[1]} too" if len(names) > 1 else ""
+            recording.note(RevocationEntry(f"officer {names[0]}", rule + second_word, at, orders))
+        for half in ending:
+            if half.received:
+                entry = ReceivedEndEntry(
+                    str(half.issuer), str(half.subject), half.serial.octets.hex(), names[0], at
+                )
+                recording.note(entry)
+    return Withdrawn(tuple(ending), impact)
+
+
+def _names(recording: Recording, wanted: Sequence[str]) -> list[str]:
+    if len(wanted) > 1:
+        return [one.id for one in officers.two_operators(recording.nation, wanted[0], wanted[1])]
+    return [officers.operator_of_centre(recording.nation, wanted[0]).id]
+
+
+def _order(half: Half, reason: RevocationReason, at: datetime) -> OrderEntry:
+    moment = at.replace(microsecond=0)
+    change(half.revocation, Revocation(half.serial, moment, reason))
+    return OrderEntry(str(half.certificate), reason.word, moment, ARL, None, half.period.not_after)
+
+
+def _words(impact: Impact) -> str:
+    holders = impact.stranded - len(impact.peers)
+    words = [f"{holders} certificates of holders"] if holders else []
+    return " and ".join([*words, *impact.peers])
