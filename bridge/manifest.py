@@ -16,6 +16,10 @@ from ca.profiles.extensions import Holds
 
 MANIFEST = "manifest.json"
 MANIFEST_SIGNATURE = "manifest.p7s"
+SUMS = "SHA256SUMS"
+"""In a sealed copy: the SHA-256 of every file, as sha256sum writes and checks them."""
+
+SUMS_SIGNATURE = "SHA256SUMS.p7s"
 JOURNAL_HEAD = "journal/head.json"
 JOURNAL_HEAD_SIGNATURE = "journal/head.p7s"
 
@@ -35,19 +39,32 @@ class Marking(StrEnum):
     PRODUCTION = "production"
 
 
+PEER = "peer"
+"""The role of an authority that is not of this world, and is cross-certified with it."""
+
+
 class AuthorityEntry(msgspec.Struct, frozen=True):
-    """One generation of one authority."""
+    """One generation of one authority.
+
+    Attributes:
+        role: What it is in its world; ``PEER`` if it is of another.
+        key_identifier: Of its key, as certificates and lists name it, in hexadecimal digits.
+        certificate: Where its self-signed certificate is; None if a peer gave none.
+    """
 
     generation: _Generation
     role: str
     name: _Name
     key_identifier: _KeyIdentifier
-    certificate: _Path
+    certificate: _Path | None
     responder: _Path | None = None
 
 
 class CrossEntry(msgspec.Struct, frozen=True):
-    """A cross-certificate: the issuing and the certified generation."""
+    """A cross-certificate: the issuing and the certified generation. Of one authority, it is a link certificate.
+
+    A pair of generations has as many as were ever issued: the past is verified with them.
+    """
 
     issuer: _Generation
     subject: _Generation

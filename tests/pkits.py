@@ -1,104 +1,146 @@
-"""NIST's Public Key Interoperability Test Suite as cryptography-vectors carries it, and how its lists are asked.
+"""NIST's Public Key Interoperability Test Suite as cryptography-vectors carries it: every case, and what verifies it.
 
-Only revocation is judged here: the paths are taken as valid, each certificate of a path is asked about with all lists of
-the case at hand, as PKITS hands them over, and delta lists are tried wherever a freshestCRL names one.
+PKITS (version 1.0.1) numbers 224 cases; with the policy sets that some are to be asked with they are 247, and two more
+of 4.8.1 ask without requiring a policy. The verifier gets the whole suite's certificates and lists at once and has to
+find the path itself, rather than the few files that PKITS names for a case.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import cryptography_vectors
+from asn1crypto import keys
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import dsa
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from bridge.relying.index import IndexedList
-from bridge.relying.lists import Question
-from bridge.relying.path import Budget
-from bridge.relying.points import Point
-from bridge.relying.rejection import Reason
-from bridge.relying.signatures import Signatures
-from bridge.relying.status import Answer, ask
+from bridge.manifest import Marking
+from bridge.relying.carried import Carried
+from bridge.relying.rejection import PathRejected, Reason
+from bridge.relying.trust import ListKeys, PolicyDemand, Trust
+from bridge.relying.verify import VerifiedPath, verify
 from ca.errors import BadInput, KeyRefused
-from ca.rules.revocation import CertificateStatus, status_of
-from ca.wire.facts import CertificateFacts, read_certificate
-from ca.wire.list_facts import read_list
 
 DATA = Path(cryptography_vectors.__file__).parent / "x509" / "PKITS_data"
 AT = datetime(2016, 1, 1, tzinfo=UTC)
-ANCHOR = "TrustAnchorRootCertificate"
-ANCHORS_LIST = "TrustAnchorRootCRL"
+DSA_WITH_SHA1 = "1.2.840.10040.4.3"
+
+
+def certificate(name: str) -> bytes:
+    return (DATA / "certs" / f"{name}.crt").read_bytes()
+
+
+def crl(name: str) -> bytes:
+    return (DATA / "crls" / f"{name}.crl").read_bytes()
+
+
+def names(folder: str) -> list[str]:
+    return sorted(file.stem for file in (DATA / folder).iterdir())
+
+
+CAS = tuple(name for name in names("certs") if not name.endswith("EE"))
+LISTS = tuple(names("crls"))
+ANCHOR = certificate("TrustAnchorRootCertificate")
 
 
 @cache
-def certificate(name: str) -> CertificateFacts:
-    return read_certificate((DATA / "certs" / f"{name}.crt").read_bytes(), name)
+def everything() -> Carried:
+    """The suite: every certificate but the leaves, and every list. Its anchor is among them and is no step."""
+    return Carried(
+        certificates=map(certificate, CAS),
+        lists=map(crl, LISTS),
+    )
 
 
-@cache
-def a_list(name: str) -> IndexedList:
-    return IndexedList(read_list((DATA / "crls" / f"{name}.crl").read_bytes(), name))
+class Dsa:
+    """DSA with SHA-1, as PKITS 4.1.4 to 4.1.6 use it, and production does not.
+
+    A key without parameters inherits its issuer's (RFC 3279 2.3.2): those of the key that checked a signature before.
+    """
+
+    def __init__(self) -> None:
+        self._inherited: keys.DSAParams | None = None
+
+    def __call__(self, public_key: bytes, message: bytes, signature: bytes) -> None:
+        info = keys.PublicKeyInfo.load(public_key).copy()
+        if info["algorithm"]["parameters"].native is None:
+            info["algorithm"]["parameters"] = self._inherited
+        self._inherited = info["algorithm"]["parameters"].copy()
+        found = load_der_public_key(info.dump(force=True))
+        assert isinstance(found, dsa.DSAPublicKey)
+        try:
+            found.verify(signature, message, hashes.SHA1())  # noqa: S303 - what PKITS is signed with
+        except InvalidSignature:
+            raise KeyRefused("DSA key", "made a wrong signature") from None
 
 
 @dataclass(frozen=True)
 class Case:
-    """A case of PKITS: the certificate to verify, the CAs above it below the anchor, and the lists handed over.
+    """A case of PKITS, asked with one policy set.
 
-    ``ours`` is why we refuse, None where we do not; ``signers`` are further certificates for keys that sign lists.
+    Attributes:
+        number: As PKITS numbers it.
+        leaf: The certificate to verify, without the EE at its end.
+        policies: The numbers of the NIST test policies to accept; empty for any.
+        demand: What else is asked of policies.
+        reason: Why it is refused; None if it is valid.
     """
 
     number: str
     leaf: str
-    cas: tuple[str, ...]
-    lists: tuple[str, ...]
-    ours: Reason | None
-    signers: tuple[str, ...] = ()
+    policies: tuple[int, ...]
+    demand: PolicyDemand
+    reason: Reason | None
 
     @property
-    def is_valid(self) -> bool:
-        """PKITS's own verdict, which the names of its files begin with."""
-        assert self.leaf.startswith(("Valid", "Invalid"))
-        return self.leaf.startswith("Valid")
+    def id(self) -> str:
+        asked = "".join(f" P{number}" for number in self.policies)
+        words = {"explicit": "E", "inhibit_mapping": "M", "inhibit_any": "A"}
+        flags = "".join(f" {word}" for field, word in words.items() if getattr(self.demand, field))
+        return self.number + asked + flags
 
-    def answers(self) -> Iterator[Answer]:
-        """What is said of each certificate of the path, from the anchor down."""
-        path = [certificate(name) for name in (ANCHOR, *self.cas, self.leaf)]
-        signatures = Signatures(AT, Budget())
-        signers = [certificate(name) for name in self.signers]
-        for above, issuer, found in zip([path[0], *path], path, path[1:], strict=False):
-            good = [one for one in signers if self._is_good(one, above, signatures)]
-            yield self._ask(found, (issuer, *good), signatures)
+    @property
+    def der(self) -> bytes:
+        return certificate(f"{self.leaf}EE")
 
-    def verdict(self) -> Reason | None:
-        """Why the path is refused for the sake of revocation, None if it is not."""
+    @property
+    def oids(self) -> frozenset[str]:
+        return frozenset(f"2.16.840.1.101.3.2.1.48.{number}" for number in self.policies)
+
+    def trust(self, list_keys: ListKeys = ListKeys.ANY_OF_ISSUER, *, believes_dsa: bool = True) -> Trust:
+        """The trust that PKITS wants: any key of an issuer signs its lists, and DSA is believed."""
+        more = {DSA_WITH_SHA1: Dsa()} if believes_dsa else {}
+        return Trust((ANCHOR,), self.oids, Marking.TEST, self.demand, list_keys=list_keys, more_suites=more)
+
+    def path(self, trust: Trust, material: Carried | None = None) -> VerifiedPath:
+        return verify(self.der, material or everything(), trust, AT)
+
+    def verdict(self, trust: Trust, material: Carried | None = None) -> Reason | None:
         try:
-            for answer in self.answers():
-                if status_of(AT, answer.revocation, AT).status is CertificateStatus.REVOKED:
-                    return Reason.REVOKED
-        except (BadInput, KeyRefused):
-            return Reason.CANNOT_TELL
+            self.path(trust, material)
+        except PathRejected as rejected:
+            return rejected.reason
+        except BadInput:  # the leaf itself is none
+            return Reason.UNREADABLE
         return None
 
-    def _ask(
-        self, found: CertificateFacts, signers: tuple[CertificateFacts, ...], signatures: Signatures
-    ) -> Answer:
-        lists = [a_list(name) for name in (ANCHORS_LIST, *self.lists)]
 
-        def deltas(_: IndexedList, points: tuple[Point, ...]) -> Iterable:
-            assert points
-            return [partial(a_list, name) for name in self.lists]
+def _case(line: str) -> Case:
+    """Number, leaf, what is asked, verdict. Asked: policies, E(xplicit), inhibit M(apping), inhibit A(ny), or -."""
+    number, leaf, asked, verdict = line.split()
+    words = asked.split("+")
+    policies = [int(digit) for word in words for digit in re.findall("[0-9]", word)]
+    demand = PolicyDemand(
+        explicit="E" in words, inhibit_mapping="M" in words, inhibit_any="A" in words, any_policy=not policies
+    )
+    reason = None if verdict == "valid" else Reason(verdict.replace("-", " "))
+    return Case(number, leaf, tuple(policies), demand, reason)
 
-        return ask(Question.of(found, signers, AT), lists, deltas, signatures)
 
-    def _is_good(self, signer: CertificateFacts, issuer: CertificateFacts, signatures: Signatures) -> bool:
-        """Whether a CRL signer's own path holds: it is issued, and not revoked, by who issued the CA (6.3.3 (f))."""
-        if signer.issuer != issuer.subject:
-            return False
-        signed = signer.signed
-        try:
-            signatures.check(signed.algorithm, issuer.public_key, signed.tbs, signed.signature)
-            return self._ask(signer, (issuer,), signatures).revocation is None
-        except (BadInput, KeyRefused):
-            return False
+CASES = [_case(line) for line in Path(__file__).with_name("pkits_cases.txt").read_text().splitlines()]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ca.keys.pool import public_test_key
+from ca.wire import der, walk
 
 AT = datetime(2014, 10, 1, 3, 0, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -51,6 +53,8 @@ OTHER_TOWN: Steps = (*TOWN[:-1], ("common_name", "Chuo-ku CRLDP"))
 
 def name(steps: Steps) -> x509.Name:
     def step(kind: str, value: str):
+        if kind == "email_address":
+            return x509.RelativeDistinguishedName([x509.NameTypeAndValue({"type": kind, "value": value})])
         text = core.PrintableString(value) if kind == "country_name" else core.UTF8String(value)
         chosen = x509.DirectoryString(
             name="printable_string" if kind == "country_name" else "utf8_string", value=text
@@ -87,6 +91,14 @@ def signed(kind, field_name: str, tbs, signer: int, digest: str):
             "signature_value" if kind is x509.Certificate else "signature": core.OctetBitString(signature),
         }
     ).dump()
+
+
+def signed_again(octets: bytes, signer: int, change: Callable[[bytes], bytes]) -> bytes:
+    """A certificate or list with other octets in what is signed; asn1crypto would not write some of them."""
+    tbs, algorithm, _ = walk.frame(octets)
+    changed = change(tbs.whole(octets))
+    signature = key(signer).sign(changed, padding.PKCS1v15(), hashes.SHA256())
+    return der.sequence(changed, algorithm.whole(octets), der.value(0x03, b"\0" + signature))
 
 
 def point_of(steps: Steps):
@@ -408,7 +420,7 @@ class World:
             "holder.pem": [("CERTIFICATE", self.holder.der())],
         }
         for file, contents in files.items():
-            _write(folder / file, b"".join(pem.armor(label, der) for label, der in contents))
+            _write(folder / file, b"".join(pem.armor(label, octets) for label, octets in contents))
         command = "openssl verify -CAfile anchor.pem -untrusted cross.pem -CRLfile lists.pem -crl_check_all"
         command += f" -auth_level 1 -explicit_policy -policy {policy} -policy_print"
         command += f" -attime {int(at.timestamp())} holder.pem"

@@ -13,19 +13,21 @@ import pytest
 from asn1crypto import core, pem, x509
 
 from bridge.manifest import Marking
+from bridge.relying.evidence import DeltaUsed, ListUsed
 from bridge.relying.rejection import PathRejected, Reason
-from bridge.relying.revocation import DeltaUsed, ListUsed
 from bridge.relying.snapshot import Snapshot
-from bridge.relying.verify import Trust, VerifiedPath, verify
-from bridge.repository.contents import publish_certificates, publish_manifest
+from bridge.relying.trust import Trust
+from bridge.relying.verify import VerifiedPath, verify
+from bridge.repository.contents import publish_manifest
 from bridge.repository.layout import delta_path, list_path
 from ca.clock import utc_text
 from ca.issuing.cycle import IssuedCertificate
 from ca.journal.entries import OrderEntry, RevocationEntry
 from ca.model import ARL, CertificateKind, GenerationId, RevocationReason
 from ca.profiles.practice import ListPractice
-from front.cli import verifying
+from front.cli import verdicts
 from tests.engine_world import NOW, EngineWorld, engine_world
+from tests.ocsp_world import publish_certificates_alone
 from tests.relying_world import (
     AT,
     BRIDGE,
@@ -323,7 +325,7 @@ def test_our_delta_lists_bring_an_older_complete_list_up_to_date(world: EngineWo
     with world.stores.recording() as recording:
         recording.note(RevocationEntry("officer operator", "found", NOW + HOUR, (lift,)))
     now, _ = publish_now(world, PARTITION, at=NOW + 2 * HOUR)
-    publish_certificates(world.stores, world.repository)
+    publish_certificates_alone(world.stores, world.repository)
     publish_manifest(world.issuers, world.plan, world.repository, at=NOW)
 
     def said(numbers: tuple[int, int | None]) -> dict[str, Reason | None]:
@@ -361,17 +363,17 @@ def verdict(world: EngineWorld, item: IssuedCertificate, numbers: tuple[int, int
 def test_a_delta_list_that_was_added_or_not_is_named() -> None:
     complete = ListUsed(GenerationId.parse("jpki-13.g1"), "a.crl", 3, AT)
     fields = {"place": "a.crl", "number": 3, "this_update": utc_text(AT)}
-    assert (verifying._named(complete), verifying._said(complete)) == (
+    assert (verdicts._named(complete), verdicts._said(complete)) == (
         fields,
         f"a.crl number 3 of {utc_text(AT)}",
     )
     added = dataclasses.replace(complete, delta=DeltaUsed("a.delta.crl", 5, AT + HOUR))
-    assert verifying._named(added)["delta"] == {
+    assert verdicts._named(added)["delta"] == {
         "place": "a.delta.crl",
         "number": 5,
         "this_update": utc_text(AT + HOUR),
     }
-    assert verifying._said(added).endswith(f", with its delta list number 5 of {utc_text(AT + HOUR)}")
+    assert verdicts._said(added).endswith(f", with its delta list number 5 of {utc_text(AT + HOUR)}")
     without = dataclasses.replace(complete, without_delta="is not there")
-    assert verifying._named(without)["without_delta"] == "is not there"
-    assert verifying._said(without).endswith(", without its delta list: is not there")
+    assert verdicts._named(without)["without_delta"] == "is not there"
+    assert verdicts._said(without).endswith(", without its delta list: is not there")

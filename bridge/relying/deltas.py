@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bridge.relying.index import IndexedList
-from bridge.relying.lists import Question, Speaker, check_current, check_form, check_signature
+from bridge.relying.lists import ListSigner, Question, Speaker, check_current, check_form, check_signature
+from bridge.relying.material import Reading
 from bridge.relying.points import Point
 from bridge.relying.signatures import Signatures
 from ca.errors import BadInput, KeyRefused
 from ca.model import Revocation, RevocationReason
+from ca.wire.facts import CertificateFacts
 
-Reading = Callable[[], IndexedList]
-"""Reads a list that was found, or raises BadInput."""
-
-Finder = Callable[[IndexedList, tuple[Point, ...]], Iterable[Reading]]
+Finder = Callable[[IndexedList, tuple[Point, ...]], Iterable[Reading[IndexedList]]]
 """Finds the delta lists of a complete list at these points (freshestCRL), as far as they can be had."""
 
 _HOLD, _REMOVED = RevocationReason.CERTIFICATE_HOLD, RevocationReason.REMOVE_FROM_CRL
@@ -29,14 +28,16 @@ class Freshened:
         complete: Current itself, unless there is a delta list.
         delta: None if none was named, could be used, or is newer than the complete list.
         without: Why a delta list that was named is not used; None if there was no such thing.
+        signer: Whose key has signed them.
     """
 
     complete: IndexedList
     delta: IndexedList | None
     without: BadInput | KeyRefused | None
+    signer: ListSigner
 
-    def revocation(self, serial: int) -> Revocation | None:
-        """What the two say of this serial together, or None if it is not revoked.
+    def revocation(self, certificate: CertificateFacts) -> Revocation | None:
+        """What the two say of the certificate together, or None if it is not revoked.
 
         The delta's entry counts before the complete list's, and removeFromCRL takes that one off (6.3.3 (i) to (k)).
 
@@ -44,11 +45,12 @@ class Freshened:
             BadInput: An entry is unreadable, or says what may not stand there: who is removed was on hold, or was
                 never in this complete list (5.3.1).
         """
-        listed = self.complete.revocation(serial)
+        asked = certificate.serial, certificate.issuer
+        listed = self.complete.revocation(*asked)
         if listed is not None and listed.reason is _REMOVED:
             place = self.complete.facts.place
             raise BadInput(place, "removeFromCRL stands in a complete list", clause="RFC 5280 5.3.1")
-        changed = None if self.delta is None else self.delta.revocation(serial)
+        changed = None if self.delta is None else self.delta.revocation(*asked)
         if self.delta is None or changed is None:
             return listed
         if changed.reason is not _REMOVED:
@@ -83,7 +85,7 @@ def freshen(speaker: Speaker, asked: Question, find: Finder, signatures: Signatu
             without = without or error
     if newest is None:
         check_current(complete, asked)
-    return Freshened(complete, newest, None if newest else without)
+    return Freshened(complete, newest, None if newest else without, speaker.signer)
 
 
 def _is_newer(delta: IndexedList, than: IndexedList) -> bool:
@@ -119,4 +121,6 @@ def _check_delta(delta: IndexedList, speaker: Speaker, asked: Question, signatur
             clause="RFC 5280 5.2.4 (c)",
         )
     check_current(delta, asked)
-    check_signature(delta, speaker.signer, signatures)  # 6.3.3 (h): by the key that signed the complete list
+    check_signature(
+        delta, speaker.signer.certificate, signatures
+    )  # 6.3.3 (h): by the key that signed the complete list

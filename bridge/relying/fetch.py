@@ -1,7 +1,7 @@
 """Where published files come from: a folder, or a server over HTTP.
 
 HTTP is enough: what is fetched is signed, and a relying party that needed TLS to learn whether a TLS certificate is
-revoked would run in a circle (RFC 5280 8). A server that hangs, drips, lies or sends too much costs a bounded time
+revoked would run in a circle (RFC 5280 8). TLS is for lists that a nation gives to known verifiers alone. A server that hangs, drips, lies or sends too much costs a bounded time
 and memory, and ends in BadInput; it can withhold a verdict, never give one.
 """
 
@@ -10,26 +10,21 @@ from __future__ import annotations
 import http.client
 import io
 import re
-import socket
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import ssl
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, Self
+from typing import BinaryIO, Protocol, Self
 
 import msgspec
 
+from bridge.relying.metered import Meter, MeteredConnection, too_long
 from ca.errors import BadInput
 
 SECONDS = 60.0
 """How long one source waits in all, unless said otherwise: ten files of some MB over a slow line."""
 
-# Seconds without any octet after which a server counts as hanging.
-_PATIENCE = 10.0
 _CHUNK = 64 * 1024
-# Octets on the wire beside a file's own: status line and headers, and as much again for a body sent in chunks.
-_OVERHEAD = 64 * 1024
 # A list every ten minutes for ten years is half a million numbers; reckoned in microseconds, of 16 digits each.
 _INDEX_LIMIT = 16 * 1024 * 1024
 # cRLNumber has at most 20 octets (RFC 5280 5.2.3).
@@ -37,11 +32,17 @@ _NUMBERED = re.compile(r"(?P<number>0|[1-9][0-9]{0,48})\.crl", re.ASCII)
 _LAST_NUMBER = (1 << 160) - 1
 # Each step of a path begins with a letter or digit, so none is `.`, `..` or empty.
 _STEPS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*", re.ASCII)
+# Characters that RFC 3986 3.3 and 3.4 allow; none ends a request's first line, or begins another.
+_TARGET = re.compile(
+    r"[A-Za-z0-9._~%!$&'()*+,;=:@/-]{0,2000}(\?[A-Za-z0-9._~%!$&'()*+,;=:@/?-]{0,2000})?", re.ASCII
+)
 _URL = re.compile(
-    r"http://(?P<host>[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(:(?P<port>[0-9]{1,5}))?"
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(:(?P<port>[0-9]{1,5}))?"
     r"(?P<path>(/[a-z0-9._~%-]+)*)/?",
     re.ASCII | re.IGNORECASE,
 )
+
+_PORTS = {"http": http.client.HTTP_PORT, "https": http.client.HTTPS_PORT}
 
 
 class Source(Protocol):
@@ -77,7 +78,7 @@ class FolderSource:
         except OSError as error:
             raise BadInput(path, f"cannot be read: {error.strerror}") from error
         if len(octets) > limit:
-            raise _too_long(path, limit)
+            raise too_long(path, limit)
         return octets
 
     def save(self, path: str, target: BinaryIO, limit: int) -> None:
@@ -121,17 +122,27 @@ class HttpSource:
         base: The URL under which the manifest lies, ending with a slash.
     """
 
-    def __init__(self, url: str, seconds: float = SECONDS) -> None:
+    def __init__(
+        self,
+        url: str,
+        seconds: float = SECONDS,
+        admit: Callable[[str], None] = lambda _: None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         """Open nothing yet, or raise BadInput if this is no such URL.
 
         Args:
             url: Where the manifest lies, such as ``http://127.0.0.1:8080/``.
             seconds: How long this source may wait in all. A source that serves for long needs more.
+            admit: Raises BadInput for the address of a server to which nothing is to be said.
+            tls: Whom to trust as a server, and the certificate to show it; then the URL is one of https. It is not to
+                be used for anything else.
         """
-        host, port, self._path = _split(url)
-        self._meter = _Meter(seconds)
-        self._connection = _Connection(host.strip("[]"), port, self._meter)
-        self.base = f"http://{host}:{port}{self._path}"
+        scheme = "http" if tls is None else "https"
+        host, port, self._path = _split(url, scheme)
+        self._meter = Meter(seconds)
+        self._connection = MeteredConnection(host.strip("[]"), port, self._meter, admit, tls)
+        self.base = f"{scheme}://{host}:{port}{self._path}"
 
     def __enter__(self) -> Self:
         """Use it in a block, at whose end it is closed."""
@@ -152,13 +163,20 @@ class HttpSource:
 
     def save(self, path: str, target: BinaryIO, limit: int) -> None:
         """Write a file of at most so many octets into an empty one, a piece at a time."""
-        self._exchange("GET", path, target, limit)
+        self._exchange("GET", _inside(path), target, limit)
 
     def ask(self, path: str, question: bytes, kind: str, limit: int) -> bytes:
         """The answer, of at most so many octets, to a question of this media type (POST)."""
-        target = io.BytesIO()
-        self._exchange("POST", path, target, limit, question, {"Content-Type": kind})
-        return target.getvalue()
+        return self.visit(_inside(path), limit, question, kind)
+
+    def visit(self, target: str, limit: int, question: bytes | None = None, kind: str = "") -> bytes:
+        """What lies at a URL's path and query, as they stand there without the first slash: GET, or POST."""
+        if not _TARGET.fullmatch(target):
+            raise BadInput(target, "is no target of a URL", clause="RFC 9110 4.2.1")
+        content = io.BytesIO()
+        headers = {} if question is None else {"Content-Type": kind}
+        self._exchange("GET" if question is None else "POST", target, content, limit, question, headers)
+        return content.getvalue()
 
     def numbers(self, url: str) -> Sequence[int]:
         """The numbers of the lists, as the server tells them; each list is still judged by its own contents."""
@@ -181,9 +199,6 @@ class HttpSource:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        if not _STEPS.fullmatch(path):
-            raise BadInput(path, "leads out of what is published")
-
         def once() -> None:
             target.seek(0)
             target.truncate()
@@ -194,13 +209,18 @@ class HttpSource:
             with self._meter.running(path, limit):
                 try:
                     once()
-                except ConnectionError:
+                except (ConnectionError, ssl.SSLEOFError):
                     # A server may end a connection that it kept, at any time (RFC 9112 9.3.1): asked once more.
                     if not kept:
                         raise
                     once()
         except TimeoutError:
             raise BadInput(path, f"{self.base} did not answer in time") from None
+        except ssl.SSLCertVerificationError as error:
+            words = error.verify_message
+            raise BadInput(path, f"{self.base} has a certificate that is not trusted: {words}") from None
+        except ssl.SSLError as error:
+            raise BadInput(path, f"{self.base} and we did not agree on TLS: {error.reason}") from None
         except OSError as error:
             words = error.strerror or "it closed the connection"
             raise BadInput(path, f"{self.base} cannot be reached: {words}") from None
@@ -238,17 +258,24 @@ class HttpSource:
             for chunk in _chunks(answer, limit):
                 taken += target.write(chunk)
         if max(promised, taken) > limit:
-            raise _too_long(path, limit)
+            raise too_long(path, limit)
         if answer.length:  # what is left of Content-Length; http.client does not mind
             raise http.client.IncompleteRead(b"", answer.length)
 
 
-def _split(url: str) -> tuple[str, int, str]:
-    """Host, port and path of a base URL, the path ending with a slash."""
+def _inside(path: str) -> str:
+    """The path, if it leads to what is published."""
+    if not _STEPS.fullmatch(path):
+        raise BadInput(path, "leads out of what is published")
+    return path
+
+
+def _split(url: str, scheme: str) -> tuple[str, int, str]:
+    """Host, port and path of a base URL of this scheme, the path ending with a slash."""
     match = _URL.fullmatch(url)
-    port = int(match["port"] or http.client.HTTP_PORT) if match else 0
-    if match is None or not 0 < port < 1 << 16:
-        raise BadInput("URL", f"{url!r} is not of the form http://host[:port]/[path/]")
+    port = int(match["port"] or _PORTS[scheme]) if match else 0
+    if match is None or match["scheme"].lower() != scheme or not 0 < port < 1 << 16:
+        raise BadInput("URL", f"{url!r} is not of the form {scheme}://host[:port]/[path/]")
     return match["host"].lower(), port, match["path"] + "/"
 
 
@@ -258,72 +285,3 @@ def _chunks(answer: http.client.HTTPResponse, limit: int) -> Iterator[bytes]:
     while room > 0 and (chunk := answer.read(min(_CHUNK, room))):
         room -= len(chunk)
         yield chunk
-
-
-def _too_long(path: str, limit: int) -> BadInput:
-    return BadInput(path, f"longer than {limit} octets")
-
-
-class _Meter:
-    """What a source may still take: seconds of waiting in all, and octets on the wire for the file being read.
-
-    It is asked at every receiving, below http.client, which itself would wait for headers and read chunks without end.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._until = 0.0
-        self._octets = 0
-        self._path = ""
-        self._limit = 0
-
-    @contextmanager
-    def running(self, path: str, limit: int) -> Iterator[None]:
-        """Count while a file is read."""
-        self._path, self._limit = path, limit
-        self._octets = 2 * limit + _OVERHEAD
-        self._until = time.monotonic() + self._seconds
-        try:
-            yield
-        finally:
-            self._seconds = self._until - time.monotonic()
-
-    def patience(self) -> float:
-        """Seconds for which the next octet may be waited for, or TimeoutError."""
-        left = self._until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return min(_PATIENCE, left)
-
-    def count(self, octets: int) -> None:
-        """Count what was received, or raise BadInput if it is too much."""
-        self._octets -= octets
-        if self._octets < 0:
-            raise _too_long(self._path, self._limit)
-
-
-class _Socket(socket.socket):
-    """A connected socket that waits and receives no more than its meter allows."""
-
-    def __init__(self, connected: socket.socket, meter: _Meter) -> None:
-        super().__init__(fileno=connected.detach())
-        self._meter = meter
-        self.settimeout(_PATIENCE)
-
-    def recv_into(self, *arguments: Any, **others: Any) -> int:
-        self.settimeout(self._meter.patience())
-        received = super().recv_into(*arguments, **others)
-        self._meter.count(received)
-        return received
-
-
-class _Connection(http.client.HTTPConnection):
-    """A connection whose sockets have a meter."""
-
-    def __init__(self, host: str, port: int, meter: _Meter) -> None:
-        super().__init__(host, port)
-        self._meter = meter
-
-    def connect(self) -> None:
-        connected = socket.create_connection((self.host, self.port), self._meter.patience())
-        self.sock = _Socket(connected, self._meter)

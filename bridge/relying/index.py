@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
@@ -13,8 +13,10 @@ from bridge.relying.points import ListScope, Point, read_points, read_scope
 from ca.model import Revocation
 from ca.profiles import extensions as ext
 from ca.wire import walk
-from ca.wire.facts import read_extension
+from ca.wire.facts import NameFacts, read_extension
 from ca.wire.list_facts import DELTA_INDICATOR, ListFacts
+
+_NOWHERE = array("I")
 
 
 class IndexedList:
@@ -54,12 +56,20 @@ class IndexedList:
         """Object identifiers of all extensions that are critical in some entry, or BadInput."""
         return self.facts.critical_in_entries()
 
-    def revocation(self, serial: int) -> Revocation | None:
-        """What the list says of this serial, or None if it is not listed; BadInput if its entry is unreadable."""
-        place = bisect_left(self._offsets, serial, key=self._serial)
-        if place == len(self._offsets):
+    def revocation(self, serial: int, issuer: NameFacts | None = None) -> Revocation | None:
+        """What the list says of a certificate, or None if it is not listed; BadInput if its entry is unreadable.
+
+        Args:
+            serial: The certificate's.
+            issuer: The certificate's, which counts for an indirect list; else, and if None, the list's own.
+        """
+        offsets = self._offsets
+        if self.scope.indirect:
+            offsets = self._indirect.get(issuer or self.facts.issuer, _NOWHERE)
+        place = bisect_left(offsets, serial, key=self._serial)
+        if place == len(offsets):
             return None
-        at = self._offsets[place]
+        at = offsets[place]
         if self._serial(at) != serial:
             return None
         # The list of this one entry is read as any list is.
@@ -74,6 +84,14 @@ class IndexedList:
         if any(self._serial(one) > self._serial(next_one) for one, next_one in pairwise(found)):
             found = array("I", sorted(found, key=self._serial))
         return found
+
+    @cached_property
+    def _indirect(self) -> Mapping[NameFacts, array[int]]:
+        """Where the entries of each certificate issuer begin, in the order of serials (RFC 5280 5.3.3)."""
+        found: dict[NameFacts, array[int]] = {}
+        for at, issuer in self.facts.entries_by_issuer():
+            found.setdefault(issuer, array("I")).append(at)
+        return {issuer: array("I", sorted(entries, key=self._serial)) for issuer, entries in found.items()}
 
     def _entries(self) -> Iterator[int]:
         """Where each entry begins. Reading the list has seen that all are DER, so lengths are taken at their word."""

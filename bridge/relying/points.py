@@ -7,7 +7,7 @@ One syntax serves cRLDistributionPoints, freshestCRL and, in part, issuingDistri
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, cast
 
 from asn1crypto import core, crl, x509
@@ -15,7 +15,14 @@ from asn1crypto import core, crl, x509
 from ca.profiles import extensions as ext
 from ca.wire import der as writer
 from ca.wire import walk
-from ca.wire.facts import ExtensionFacts, NameFacts, read_extension, read_name, read_structure
+from ca.wire.facts import (
+    CertificateFacts,
+    ExtensionFacts,
+    NameFacts,
+    read_extension,
+    read_name,
+    read_structure,
+)
 from ca.wire.list_facts import IssuingPointFacts
 
 ALL_REASONS = frozenset(
@@ -44,13 +51,13 @@ class Point:
         names: What its list is called, each another name of the same; empty if it has none.
         urls: Those of the names that are URIs, as text.
         reasons: Which reasons its list tells of.
-        indirect: Another than the certificate's issuer issues its list (cRLIssuer).
+        issuers: Who issues its list (cRLIssuer); None if it is the certificate's issuer itself.
     """
 
     names: frozenset[PointName]
     urls: tuple[str, ...]
     reasons: frozenset[str]
-    indirect: bool
+    issuers: frozenset[NameFacts] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,19 @@ def read_points(
     return read_extension(extensions, oid, place, partial(_points, issuer=issuer))
 
 
+def list_issuers(certificate: CertificateFacts) -> tuple[NameFacts, ...]:
+    """The names of those whose lists may speak for the certificate: whom its points name, and its issuer.
+
+    Raises:
+        BadInput: Its points cannot be read.
+    """
+    points = read_points(
+        certificate.extensions, ext.DistributionPoint.oid, certificate.issuer, certificate.place
+    )
+    named = (name for point in points or () for name in point.issuers or ())
+    return tuple(dict.fromkeys((*named, certificate.issuer)))
+
+
 def read_scope(
     extensions: tuple[ExtensionFacts, ...], known: IssuingPointFacts | None, issuer: NameFacts, place: str
 ) -> ListScope:
@@ -90,41 +110,47 @@ def read_scope(
     return read_extension(extensions, ext.IssuingPoint.oid, place, read) or _EVERYTHING
 
 
+@lru_cache(maxsize=4096)  # one town's certificates have the same points
 def _points(value: bytes, issuer: NameFacts) -> tuple[Point, ...]:
     found = []
     for one in x509.CRLDistributionPoints.load(value, strict=True):
         point = read_structure(x509.DistributionPoint, one.dump(), 3)
-        named = point["distribution_point"]
-        found.append(
-            Point(
-                _names(named, issuer) or frozenset(),
-                _urls(named),
-                _reasons(point["reasons"]),
-                indirect=not isinstance(point["crl_issuer"], core.Void),
-            )
-        )
+        named, issuers = point["distribution_point"], _issuers(point["crl_issuer"])
+        # RFC 5280 4.2.1.13: a relative name continues the cRLIssuer's where there is one, which must be one name.
+        names = _names(named, frozenset({issuer}) if issuers is None else issuers)
+        if names is None:  # RFC 5280 6.3.3 (b)(2)(i): the list is then called as its issuer is
+            names = frozenset[PointName](issuers or ())
+        found.append(Point(names, _urls(named), _reasons(point["reasons"]), issuers))
     return tuple(found)
 
 
 def _scope(value: bytes, holds: ext.Holds | None, issuer: NameFacts) -> ListScope:
     point = read_structure(crl.IssuingDistributionPoint, value, 6)
     return ListScope(
-        _names(point["distribution_point"], issuer),
+        _names(point["distribution_point"], frozenset({issuer})),
         holds,
         _reasons(point["only_some_reasons"]),
         indirect=bool(point["indirect_crl"].native),
     )
 
 
-def _names(point: Any, issuer: NameFacts) -> frozenset[PointName] | None:
-    """The names of a DistributionPointName; a relative one continues the issuer's (RFC 5280 4.2.1.13)."""
+def _names(point: Any, issuers: frozenset[NameFacts]) -> frozenset[PointName] | None:
+    """The names of a DistributionPointName; a relative one continues the only issuer's (RFC 5280 4.2.1.13)."""
     if isinstance(point, core.Void):
         return None
     if point.name == "full_name":
         return frozenset(_name(name) for name in point.chosen)
+    (issuer,) = issuers
     steps = walk.only(issuer.der, 0x30).contents(issuer.der)
     last = cast("bytes", point.chosen.untag().dump())
     return frozenset({read_name(writer.sequence(steps, last), "nameRelativeToCRLIssuer")})
+
+
+def _issuers(names: Any) -> frozenset[NameFacts] | None:
+    """The directory names of cRLIssuer; lists are issued under no other form of name."""
+    if isinstance(names, core.Void):
+        return None
+    return frozenset(found for name in names if isinstance(found := _name(name), NameFacts))
 
 
 def _name(name: Any) -> PointName:

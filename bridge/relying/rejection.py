@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 
 from ca.errors import KakehashiError
 from ca.model import Revocation
@@ -52,6 +53,9 @@ class PathRejected(KakehashiError):
         self.reason = reason
         self.revocation = revocation
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), step=self.step, reason=self.reason), self.args[:2], vars(self).copy()
+
     def more_telling_than(self, other: PathRejected) -> PathRejected:
         """The one of the two that tells more: by reason, then by how far the path held; else the other, the older."""
         mine, theirs = ((_ORDER.index(one.reason), one.step) for one in (self, other))
@@ -59,4 +63,15 @@ class PathRejected(KakehashiError):
 
 
 class BudgetSpent(KakehashiError):
-    """A limit of the search is reached before all candidates were seen."""
+    """A limit is reached before all candidates were seen.
+
+    Attributes:
+        limit: Its name among the limits of a trust.
+    """
+
+    def __init__(self, place: str, problem: str, *, limit: str, clause: str | None = None) -> None:
+        super().__init__(place, problem, clause=clause)
+        self.limit = limit
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), limit=self.limit), self.args[:2], vars(self).copy()

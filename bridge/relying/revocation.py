@@ -1,27 +1,30 @@
-"""Is a certificate of the path revoked? Its issuer's list is found, and asked with its delta list (RFC 5280 6.3).
+"""Is a certificate of a path revoked? Lists are asked, with their delta lists (RFC 5280 6.3), or else answers (RFC 6960).
 
-A verifier that cannot know does not guess: no list, or one that does not fit, is CANNOT_TELL and never valid.
-The anchor is not asked about: its trust is a decision, taken back by taking the anchor away.
+Lists come first: they are kept, so that they tell of the past too. Answers are asked where no list speaks. A verifier
+that cannot know does not guess: if nothing speaks, that is CANNOT_TELL and never valid. The anchor is not asked about:
+its trust is a decision, taken back by taking the anchor away.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
-from functools import partial
 
-from bridge.relying.deltas import Freshened, Reading
+from bridge.relying.answers import read_answer
+from bridge.relying.deltas import Freshened
+from bridge.relying.evidence import NOTHING, AnswerUsed, DeltaUsed, Evidence, ListUsed
 from bridge.relying.index import IndexedList
 from bridge.relying.lists import Question
+from bridge.relying.material import Material, Reading
 from bridge.relying.path import CandidatePath
 from bridge.relying.points import Point
 from bridge.relying.rejection import PathRejected, Reason
 from bridge.relying.signatures import Signatures
-from bridge.relying.snapshot import Snapshot
+from bridge.relying.signers import PathSigners, SignerJudge
 from bridge.relying.status import ask
+from bridge.relying.trust import Trust
 from ca.errors import BadInput, KeyRefused
-from ca.model import GenerationId, Revocation
+from ca.model import Revocation
 from ca.profiles import extensions as ext
 from ca.profiles.services import OCSP_SIGNING
 from ca.rules.revocation import status_of
@@ -30,46 +33,32 @@ from ca.wire.facts import CertificateFacts
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
 
 
-@dataclass(frozen=True, slots=True)
-class DeltaUsed:
-    """A delta list that was added to a complete list: where it lies, which one, and from when."""
+class Inquiry:
+    """Asks about the certificates of candidate paths, for one verification."""
 
-    place: str
-    number: int | None
-    this_update: datetime
+    def __init__(self, material: Material, trust: Trust, at: datetime, signatures: Signatures) -> None:
+        self._material = material
+        self._at = at
+        self._signatures = signatures
+        self._judge = SignerJudge(material, trust, at, signatures, self.check)
 
+    def check(self, path: CandidatePath) -> Evidence:
+        """Raise PathRejected if a certificate was revoked at the moment, or if that cannot be told; else what was asked.
 
-@dataclass(frozen=True, slots=True)
-class ListUsed:
-    """A list that was asked: whose, where it lies, which one, and from when.
+        Lists are those that were the newest at the moment: what was revoked later, or published later, does not count.
+        Raises BudgetSpent.
+        """
+        found = NOTHING
+        for step, _, certificate in path.links():
+            if not _needs_no_evidence(certificate):
+                found += self._require_good(path, step)
+        return found
 
-    Attributes:
-        delta: The delta list that was added to it, if one was.
-        without_delta: Why a delta list that is named was not added; None if none is named, or none is newer.
-    """
-
-    generation: GenerationId
-    place: str
-    number: int | None
-    this_update: datetime
-    delta: DeltaUsed | None = None
-    without_delta: str | None = None
-
-
-def check_revocation(
-    path: CandidatePath, snapshot: Snapshot, at: datetime, signatures: Signatures
-) -> tuple[ListUsed, ...]:
-    """Raise PathRejected if a certificate was revoked at the moment, or if that cannot be told; else the lists asked.
-
-    Lists are those that were the newest at the moment: what was revoked later, or published later, does not count.
-    """
-    used = []
-    for step, issuer, certificate in path.links():
-        if _needs_no_list(certificate):
-            continue
+    def _require_good(self, path: CandidatePath, step: int) -> Evidence:
+        certificate = path.certificates[step]
         try:
-            revocation, asked = _ask(certificate, issuer, snapshot, at, signatures)
-        except (BadInput, KeyRefused) as error:  # KeyRefused: the list's signature or its suite
+            revocation, evidence = self._told(path, step)
+        except (BadInput, KeyRefused) as error:  # KeyRefused: a list's signature or its suite
             raise PathRejected(
                 error.place,
                 f"cannot tell whether {certificate.place} is revoked: {error.problem}",
@@ -77,12 +66,101 @@ def check_revocation(
                 reason=Reason.CANNOT_TELL,
                 clause=error.clause or "RFC 5280 6.3.3",
             ) from error
-        _require_good(certificate, revocation, step, at)
-        used.append(asked)
-    return tuple(used)
+        status = status_of(certificate.not_before, revocation, self._at)
+        if status.revocation is not None:
+            raise PathRejected(
+                certificate.place,
+                f"revoked since {status.revocation.revoked_at:{_STAMP}}, {status.revocation.reason.word}",
+                step=step,
+                reason=Reason.REVOKED,
+                clause="RFC 5280 6.3.3",
+                revocation=status.revocation,
+            )
+        return evidence
+
+    def _told(self, path: CandidatePath, step: int) -> tuple[Revocation | None, Evidence]:
+        """What speaks for the certificate of this step, and what it says; else why no list speaks."""
+        try:
+            return self._by_lists(path, step)
+        except (BadInput, KeyRefused):
+            answered = self._by_answers(path, step)
+            if answered is None:
+                raise
+            return answered
+
+    def _by_lists(self, path: CandidatePath, step: int) -> tuple[Revocation | None, Evidence]:
+        issuer, certificate = path.certificates[step - 1 : step + 1]
+
+        def deltas(complete: IndexedList, points: tuple[Point, ...]) -> Iterable[Reading[IndexedList]]:
+            return self._material.deltas(complete, points, self._at)
+
+        lists = self._material.lists(certificate, issuer, self._at)
+        signers = PathSigners(path, step, self._judge)
+        asked = Question.of(certificate, issuer, self._at)
+        answer = ask(asked, lists, deltas, signers, self._signatures)
+        found = NOTHING
+        for one in answer.lists:
+            found += one.signer.evidence.at_step(step)
+            found += Evidence(lists=(self._used(step, one),))
+        return answer.revocation, found
+
+    def _used(self, step: int, asked: Freshened) -> ListUsed:
+        complete, without = asked.complete.facts, asked.without
+        delta = None
+        if asked.delta is not None:
+            added = asked.delta.facts
+            delta = DeltaUsed(added.place, added.number, added.this_update, added.der)
+        return ListUsed(
+            self._material.generation_of(asked.signer.certificate),
+            complete.place,
+            complete.number,
+            complete.this_update,
+            delta,
+            None if without is None else str(without),
+            complete.der,
+            step,
+            tuple(certificate.der for certificate in asked.signer.path),
+        )
+
+    def _by_answers(self, path: CandidatePath, step: int) -> tuple[Revocation | None, Evidence] | None:
+        """What an answer says that may speak, or None if none may; one that says revoked counts before the others."""
+        good = None
+        issuer, certificate = path.certificates[step - 1 : step + 1]
+        for number, read in enumerate(self._material.answers(certificate, issuer), 1):
+            self._judge.look()
+            place = f"answer {number} for {certificate.place}"
+            try:
+                der = read()
+                said = read_answer(der, place, certificate, issuer, self._at, self._signatures)
+                found = self._of_responder(path, step, said.responder)
+            except (BadInput, KeyRefused, PathRejected):
+                continue
+            generation = self._material.generation_of(issuer)
+            used = AnswerUsed(generation, place, said.this_update, said.next_update, der, step)
+            told = said.revocation, found + Evidence(answers=(used,))
+            if said.revocation is not None:
+                return told
+            good = good or told
+        return good
+
+    def _of_responder(self, path: CandidatePath, step: int, responder: CertificateFacts | None) -> Evidence:
+        """Raise PathRejected, BadInput or KeyRefused unless the responder's certificate is valid and not revoked.
+
+        Lists alone tell that: an answer about who answers would run in a circle (RFC 6960 4.2.2.2.1).
+        """
+        if responder is None:
+            return NOTHING
+        beside = CandidatePath((*path.certificates[:step], responder))
+        self._judge.validate(beside)
+        if _needs_no_evidence(responder):
+            return NOTHING
+        revocation, found = self._by_lists(beside, step)
+        if status_of(responder.not_before, revocation, self._at).revocation is not None:
+            raise BadInput(responder.place, "is revoked", clause="RFC 6960 4.2.2.2.1")
+        return found
 
 
-def _needs_no_list(certificate: CertificateFacts) -> bool:
+def _needs_no_evidence(certificate: CertificateFacts) -> bool:
     """RFC 6960 4.2.2.2.1: whoever asks a responder need not ask about it, if its issuer says so."""
     return (
         certificate.has(ext.OcspNoCheck.oid)
@@ -90,78 +168,3 @@ def _needs_no_list(certificate: CertificateFacts) -> bool:
         and OCSP_SIGNING in certificate.purposes
         and not certificate.is_ca
     )
-
-
-def _ask(
-    certificate: CertificateFacts,
-    issuer: CertificateFacts,
-    snapshot: Snapshot,
-    at: datetime,
-    signatures: Signatures,
-) -> tuple[Revocation | None, ListUsed]:
-    """What the list that speaks for the certificate says of it, and which list that is."""
-    generation = snapshot.generation_of(issuer)
-    if generation is None:
-        raise BadInput(certificate.place, "its issuer's key is not in the manifest")
-    point = _point(certificate, generation, snapshot)
-    found = snapshot.list_at(generation, point, at)
-    if found is None:
-        raise BadInput(certificate.place, f"{generation} had no list for it then")
-    deltas = partial(_deltas, snapshot, generation, point)
-    answer = ask(Question.of(certificate, (issuer,), at), [found], deltas, signatures)
-    return answer.revocation, _used(generation, answer.lists[0])
-
-
-def _deltas(
-    snapshot: Snapshot,
-    generation: GenerationId,
-    point: bytes | None,
-    _: IndexedList,
-    freshest: tuple[Point, ...],
-) -> Iterator[Reading]:
-    """The delta lists at these URLs that are published beside the list of the point; any URL is looked at once."""
-    for url in dict.fromkeys(url for one in freshest for url in one.urls):
-        path = snapshot.beside(generation, point, url)
-        if path is not None:
-            yield partial(snapshot.list_of, path)
-
-
-def _used(generation: GenerationId, asked: Freshened) -> ListUsed:
-    complete, without = asked.complete.facts, asked.without
-    delta = None
-    if asked.delta is not None:
-        added = asked.delta.facts
-        delta = DeltaUsed(added.place, added.number, added.this_update)
-    return ListUsed(
-        generation,
-        complete.place,
-        complete.number,
-        complete.this_update,
-        delta,
-        None if without is None else str(without),
-    )
-
-
-def _point(certificate: CertificateFacts, generation: GenerationId, snapshot: Snapshot) -> bytes | None:
-    """The certificate's first distribution point that has a list; without any, the full list speaks (None)."""
-    if certificate.points is None:
-        return None
-    for point in certificate.points:
-        if snapshot.publishes(generation, point):
-            return point
-    raise BadInput(certificate.place, f"{generation} publishes no list for its distribution point")
-
-
-def _require_good(
-    certificate: CertificateFacts, revocation: Revocation | None, step: int, at: datetime
-) -> None:
-    status = status_of(certificate.not_before, revocation, at)
-    if status.revocation is not None:
-        raise PathRejected(
-            certificate.place,
-            f"revoked since {status.revocation.revoked_at:{_STAMP}}, {status.revocation.reason.word}",
-            step=step,
-            reason=Reason.REVOKED,
-            clause="RFC 5280 6.3.3",
-            revocation=status.revocation,
-        )

@@ -7,19 +7,23 @@ certificates and lists. A manifest that lies can make a verifier refuse, never a
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
 import msgspec
 
-from bridge.manifest import MANIFEST, ListEntry, Manifest
+from bridge.manifest import MANIFEST, ListEntry, Manifest, Marking
 from bridge.relying.fetch import FolderSource, Source
 from bridge.relying.index import IndexedList
+from bridge.relying.material import Reading
+from bridge.relying.points import ALL_REASONS, Point, read_points
 from ca.errors import BadInput
+from ca.keys.signer import key_identifier
 from ca.model import GenerationId
+from ca.profiles import extensions as ext
 from ca.wire.facts import CERTIFICATE_LIMIT, CertificateFacts, NameFacts, read_certificate, read_name
 from ca.wire.list_facts import LIST_LIMIT, read_list
 
@@ -41,10 +45,14 @@ class Snapshot:
         self.manifest = manifest
         self._source = source
         self._generations = _generations(manifest)
+        self._named: dict[NameFacts, list[tuple[bytes, GenerationId]]] = {}
+        for (name, key), generation in self._generations.items():
+            self._named.setdefault(name, []).append((key, generation))
         self._crosses: dict[str, list[str]] = {}
         for cross in manifest.cross:
             self._crosses.setdefault(cross.subject, []).append(cross.certificate)
         self._lists = _lists(manifest)
+        self._newest = frozenset(entry.url for entry in manifest.lists)
         self._read_certificate = lru_cache(maxsize=None)(self._certificate)
         self._read_list = lru_cache(maxsize=_LISTS_KEPT)(self._list)
 
@@ -63,53 +71,102 @@ class Snapshot:
             raise BadInput(MANIFEST, f"is not a manifest of format 1: {error}") from None
         return cls(source, manifest)
 
-    def certificate(self, path: str) -> CertificateFacts:
-        """The certificate at this path of the manifest."""
-        return self._read_certificate(path)
+    @property
+    def marking(self) -> Marking:
+        """Whether this world is for tests."""
+        return self.manifest.marking
 
-    def crosses_to(self, subject: NameFacts, key_identifier: bytes | None) -> tuple[str, ...]:
-        """Paths of the cross-certificates for a CA of this name, and for this key if one is named."""
-        return tuple(
-            path
-            for (name, key), generation in self._generations.items()
-            if name == subject and key_identifier in (None, key)
-            for path in self._crosses.get(str(generation), ())
-        )
+    def issuers(self, certificate: CertificateFacts) -> Iterator[Reading[CertificateFacts]]:
+        """Cross-certificates for CAs of the issuer's name, and of the key that the certificate names."""
+        key = certificate.authority_key
+        return self._crosses_to(certificate.issuer, key.key_identifier if key else None)
 
     def generation_of(self, authority: CertificateFacts) -> GenerationId | None:
-        """Which generation the subject of this CA certificate is, by name and key identifier."""
-        if authority.subject_key is None:
-            return None
-        return self._generations.get((authority.subject, authority.subject_key))
+        """Which generation the subject of this CA certificate is, by name and key identifier.
 
-    def publishes(self, generation: GenerationId, point: bytes) -> bool:
-        """Whether the manifest has a list for this point."""
-        return (str(generation), point) in self._lists
+        A certificate that does not tell its key's identifier has one all the same (RFC 5280 4.2.1.2 method 1).
+        """
+        identifier = authority.subject_key or key_identifier(authority.public_key)
+        return self._generations.get((authority.subject, identifier))
 
-    def list_at(self, generation: GenerationId, point: bytes | None, at: datetime) -> IndexedList | None:
-        """The list of this point (None: the full list) that was the newest at the moment, or None."""
-        entry = self._lists.get((str(generation), point))
-        if entry is None:
-            return None
-        newest = self._read_list(entry.url)
-        return newest if newest.facts.this_update <= at else self._earlier_list(entry.url, at)
+    def lists(
+        self, certificate: CertificateFacts, issuer: CertificateFacts, at: datetime
+    ) -> Iterator[Reading[IndexedList]]:
+        """The lists of the certificate's points, or the full list if it has no point; those of other issuers first."""
+        yield from self._lists_of_others(certificate, at)
+        generation = self.generation_of(issuer)
+        if generation is None:
+            yield partial(_cannot, certificate, "its issuer's key is not in the manifest")
+            return
+        there = False
+        for point in _points(certificate):
+            if (str(generation), point) in self._lists:
+                there = True
+                yield partial(self._list_at, certificate, generation, point, at)
+        if not there:
+            what = "list at all" if certificate.points is None else "list for its distribution point"
+            yield partial(_cannot, certificate, f"{generation} publishes no {what}")
 
-    def beside(self, generation: GenerationId, point: bytes | None, url: str) -> str | None:
-        """The path of what this URL names, if that lies beside the list of this point; else None.
+    def _lists_of_others(self, certificate: CertificateFacts, at: datetime) -> Iterator[Reading[IndexedList]]:
+        """The lists of points whose list another issues (cRLIssuer): by the point's names, or for all points."""
+        oid, place = ext.DistributionPoint.oid, certificate.place
+        for point in read_points(certificate.extensions, oid, certificate.issuer, place) or ():
+            names = [name.der for name in point.names if isinstance(name, NameFacts)]
+            for issuer in point.issuers or ():
+                for _, generation in self._named.get(issuer, ()):
+                    for name in (*names, None):
+                        if (str(generation), name) in self._lists:
+                            yield partial(self._list_at, certificate, generation, name, at)
+
+    def deltas(
+        self, complete: IndexedList, points: tuple[Point, ...], at: datetime
+    ) -> Iterator[Reading[IndexedList]]:
+        """The delta lists at these URLs that lie beside the complete list; any URL is looked at once.
 
         Under which host and folder a world is published, or mirrored, is not the source's business: only the end of
         the URL counts. What is read there is judged by its contents.
         """
-        entry = self._lists.get((str(generation), point))
-        if entry is None:
-            return None
-        folder, slash, _ = entry.url.rpartition("/")
-        path = folder + slash + url.rpartition("/")[2]
-        return path if url.endswith(f"/{path}") else None
+        del at  # only the newest delta list is kept
+        place = complete.facts.place
+        newest = place if place in self._newest else f"{place.rpartition('/')[0]}.crl"
+        if newest in self._newest:
+            folder, slash, _ = newest.rpartition("/")
+            for url in dict.fromkeys(url for point in points for url in point.urls):
+                path = folder + slash + url.rpartition("/")[2]
+                if url.endswith(f"/{path}"):
+                    yield partial(self._read_list, path)
 
-    def list_of(self, path: str) -> IndexedList:
-        """The list at this path; BadInput if it is missing or unreadable."""
-        return self._read_list(path)
+    def signers(self, found: IndexedList) -> Iterator[Reading[CertificateFacts]]:
+        """Cross-certificates for CAs of the list issuer's name, and of the key that the list names."""
+        key = found.facts.authority_key
+        return self._crosses_to(found.facts.issuer, key.key_identifier if key else None)
+
+    def answers(self, certificate: CertificateFacts, issuer: CertificateFacts) -> tuple[Reading[bytes], ...]:
+        """None: a folder holds no answers."""
+        del certificate, issuer
+        return ()
+
+    def certificate(self, path: str) -> CertificateFacts:
+        """The certificate at this path of the manifest."""
+        return self._read_certificate(path)
+
+    def _crosses_to(
+        self, subject: NameFacts, key_identifier: bytes | None
+    ) -> Iterator[Reading[CertificateFacts]]:
+        """The cross-certificates for a CA of this name, and for this key if one is named."""
+        for key, generation in self._named.get(subject, ()):
+            if key_identifier in (None, key):
+                for path in self._crosses.get(str(generation), ()):
+                    yield partial(self._read_certificate, path)
+
+    def _list_at(
+        self, certificate: CertificateFacts, generation: GenerationId, point: bytes | None, at: datetime
+    ) -> IndexedList:
+        """The list of this point (None: the full list) that was the newest at the moment, or BadInput."""
+        url = self._lists[str(generation), point].url
+        newest = self._read_list(url)
+        found = newest if newest.facts.this_update <= at else self._earlier_list(url, at)
+        return found or _cannot(certificate, f"{generation} had no list for it then")
 
     def _earlier_list(self, url: str, at: datetime) -> IndexedList | None:
         """The last of all numbered lists whose thisUpdate is not later; numbers and times rise together."""
@@ -125,6 +182,22 @@ class Snapshot:
 
     def _list(self, path: str) -> IndexedList:
         return IndexedList(read_list(self._source.read(path, LIST_LIMIT), path))
+
+
+def _points(certificate: CertificateFacts) -> Iterator[bytes | None]:
+    """What the issuer's own lists for the certificate are called: those that tell of all reasons first, then others."""
+    if certificate.points is None:
+        yield None
+        return
+    yield from certificate.points
+    oid, place = ext.DistributionPoint.oid, certificate.place
+    for point in read_points(certificate.extensions, oid, certificate.issuer, place) or ():
+        if point.issuers is None and point.reasons != ALL_REASONS:
+            yield from (name.der for name in point.names if isinstance(name, NameFacts))
+
+
+def _cannot(certificate: CertificateFacts, problem: str) -> NoReturn:
+    raise BadInput(certificate.place, problem)
 
 
 def _generations(manifest: Manifest) -> Mapping[tuple[NameFacts, bytes], GenerationId]:

@@ -11,10 +11,11 @@ from datetime import datetime
 
 from asn1crypto import x509
 
-from bridge.relying.path import Budget
+from bridge.relying.budget import Budget
 from bridge.relying.signatures import Signatures
 from bridge.relying.snapshot import Snapshot
-from bridge.relying.verify import Trust, verify
+from bridge.relying.trust import Trust
+from bridge.relying.verify import verify
 from ca.errors import BadInput
 from ca.profiles import extensions as ext
 from ca.wire.cms_facts import read_detached

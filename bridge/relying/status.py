@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from bridge.relying.deltas import Finder, Freshened, freshen
 from bridge.relying.index import IndexedList
-from bridge.relying.lists import Question, require_speaker
+from bridge.relying.lists import Question, Signers, require_speaker
+from bridge.relying.material import Reading
 from bridge.relying.points import ALL_REASONS
 from bridge.relying.signatures import Signatures
 from ca.errors import BadInput, KeyRefused
@@ -25,13 +26,20 @@ class Answer:
     lists: tuple[Freshened, ...]
 
 
-def ask(asked: Question, lists: Iterable[IndexedList], find: Finder, signatures: Signatures) -> Answer:
+def ask(
+    asked: Question,
+    lists: Iterable[Reading[IndexedList]],
+    find: Finder,
+    signers: Signers,
+    signatures: Signatures,
+) -> Answer:
     """Ask the lists at hand, until they have told of all reasons.
 
     Args:
         asked: The certificate.
         lists: Complete lists that may speak for it, the likeliest first.
         find: Where their delta lists are had from.
+        signers: Who may sign lists beside the certificate's own issuer.
         signatures: Checks them.
 
     Raises:
@@ -41,11 +49,11 @@ def ask(asked: Question, lists: Iterable[IndexedList], find: Finder, signatures:
     used: list[Freshened] = []
     told: frozenset[str] = frozenset()
     silent: BadInput | KeyRefused | None = None
-    for found in lists:
+    for read in lists:
         try:
-            speaker = require_speaker(found, asked, signatures)
+            speaker = require_speaker(read(), asked, signers, signatures)
             freshened = freshen(speaker, asked, find, signatures)
-            revocation = freshened.revocation(asked.certificate.serial)
+            revocation = freshened.revocation(asked.certificate)
         except (BadInput, KeyRefused) as error:
             silent = silent or error
             continue

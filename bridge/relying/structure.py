@@ -1,7 +1,8 @@
 """What each certificate of a path must be before RFC 5280 6.1 is applied: rules as a table, each with its clause.
 
-The library that applies 6.1 takes certificates as they come; what it leaves to its caller is refused here. Nothing is
-asked of the anchor: it is trusted by decision, whatever its certificate says.
+The library that applies 6.1 takes certificates as they come; what it leaves to its caller is refused here. The anchor
+is trusted by decision; only a critical extension that is not known here speaks against it, since whoever trusts it
+wanted that to count.
 """
 
 from __future__ import annotations
@@ -47,6 +48,14 @@ class Rule:
     broken_by: Callable[[CertificateFacts], bool]
 
 
+_UNKNOWN = Rule(
+    "RFC 5280 4.2",
+    "has a critical extension that is not known here",
+    lambda certificate: any(
+        extension.critical and extension.oid not in PROCESSED for extension in certificate.extensions
+    ),
+)
+
 EVERY = (
     Rule("RFC 5280 4.1.2.1", "is not of version 3", lambda certificate: certificate.version != 3),
     Rule(
@@ -62,13 +71,7 @@ EVERY = (
             len({extension.oid for extension in certificate.extensions}) < len(certificate.extensions)
         ),
     ),
-    Rule(
-        "RFC 5280 4.2",
-        "has a critical extension that is not known here",
-        lambda certificate: any(
-            extension.critical and extension.oid not in PROCESSED for extension in certificate.extensions
-        ),
-    ),
+    _UNKNOWN,
 )
 """For every certificate but the anchor's."""
 
@@ -92,9 +95,15 @@ ISSUERS = (
 
 def check_structure(path: CandidatePath) -> None:
     """Raise PathRejected at the first certificate, from the anchor down, that breaks a rule."""
-    for step, _, certificate in path.links():
-        for rule in EVERY if step == path.last else EVERY + ISSUERS:
+    for step, certificate in enumerate(path.certificates):
+        for rule in _rules(step, path.last):
             if rule.broken_by(certificate):
                 raise PathRejected(
                     certificate.place, rule.problem, step=step, reason=Reason.STRUCTURE, clause=rule.clause
                 )
+
+
+def _rules(step: int, last: int) -> tuple[Rule, ...]:
+    if step == 0:
+        return (_UNKNOWN,)
+    return EVERY if step == last else EVERY + ISSUERS

@@ -1,64 +1,107 @@
-"""What a world puts into its repository: certificates, pairs, lists, and the signed manifest of them all."""
+"""What a world puts into its repository: lists, certificates, pairs, and the signed manifest of them all.
+
+Whoever dies between two steps leaves every path as valid as it was. So each thing comes after what it leads to:
+
+====================================  ==================================================================
+step                                  why not before
+====================================  ==================================================================
+1. lists, the authority lists too     -
+2. self-signed, services              they lead nowhere
+3. crosses and links by their serial  a path over one asks for its subject's lists, and for those of its issuer
+4. the newest one of each two, pairs  they are renewed in place: the old and the new are both valid then
+5. ``issued-to``, ``issued-by``       they name what stands there since step 3
+6. the manifest                       it names nothing but what is there
+====================================  ==================================================================
+
+A cross-certificate to or from a generation that lacks a list is left out until all are there, and the manifest names
+none that is not there: so the order holds whoever calls what. What is withdrawn is first said by the authority list
+(``kakehashi revoke`` publishes it at once, and so does ``kakehashi cross withdraw``); then it goes from pairs and from
+step 4 and 5; under its serial, and in the manifest, it stays for those who verify the past.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection
 
 from bridge.crossing.plan import Plan
-from bridge.manifest import MANIFEST, MANIFEST_SIGNATURE, AuthorityEntry, CrossEntry, Manifest
+from bridge.manifest import (
+    MANIFEST,
+    MANIFEST_SIGNATURE,
+    PEER,
+    AuthorityEntry,
+    CrossEntry,
+    Manifest,
+)
 from bridge.repository.folder import Repository
 from bridge.repository.layout import (
     cross_path,
+    issued_by_path,
+    issued_to_path,
     list_entry,
     list_path,
     pair_path,
     self_signed_path,
     service_path,
 )
+from bridge.repository.public import Pair, Public, read_public
 from bridge.repository.signing import sign_statement
 from ca.issuing.issuer import Issuers
-from ca.model import CertificateId, CertificateKind, GenerationId
-from ca.profiles.lists import ListPlace
+from ca.model import CertificateKind, GenerationId
 from ca.revoking.lists.adoption import adopt
 from ca.revoking.lists.gate import require_places
 from ca.revoking.lists.publication import due, publish
-from ca.store import authorities, certificates, lists
-from ca.store.authorities import GenerationRecord
-from ca.store.certificates import CertificateRecord, CertificateState
+from ca.store import lists
 from ca.store.lists import ListRecord
+from ca.store.peers import PeerRecord
 from ca.store.stores import Stores
+from ca.wire.cms import certs_only
+from ca.wire.facts import read_certificate
 from ca.wire.names import encode_name
 from ca.wire.pairs import certificate_pair
 
+Files = list[tuple[str, bytes]]
+"""Paths and contents, in the order in which they are to be placed."""
 
-@dataclass(frozen=True, slots=True)
-class _Public:
-    """Every certificate that is public (of a service's the newest), and the lists' places."""
 
-    generations: list[GenerationRecord]
-    self_signed: dict[GenerationId, bytes]
-    crosses: dict[tuple[GenerationId, GenerationId], bytes]
-    services: dict[tuple[GenerationId, CertificateKind], CertificateRecord]
-    places: list[tuple[GenerationId, ListPlace]]
+def publish_all(issuers: Issuers, plan: Plan, repository: Repository, *, at: datetime) -> int:
+    """Publish what is missing or due, in the order above; gives how many files beside lists were written or taken away.
+
+    Raises:
+        ListBlocked: A list did not pass the gate, or a place would be left without any; the others were made.
+        LintRefused: A list would break a rule; the others were made.
+    """
+    for record in issuers.stores.generations():
+        publish_lists(issuers, record.id, repository, at=at)
+    files = publish_certificates(issuers.stores, repository)
+    return files + publish_manifest(issuers, plan, repository, at=at)
 
 
 def publish_certificates(stores: Stores, repository: Repository) -> int:
-    """Place every public certificate and pair that is not there yet; gives how many files were written."""
-    public = _read(stores)
-    files = [(self_signed_path(generation), encoded) for generation, encoded in public.self_signed.items()]
-    for (generation, kind), newest in public.services.items():
-        files.append((service_path(generation, kind), newest.encoded))
-    for (issuer, subject), encoded in public.crosses.items():
-        files.append((cross_path(issuer, subject), encoded))
-        # X.509 11.2.3: in the subject's entry this certificate is issuedToThisCA, the reverse is issuedByThisCA.
-        back = public.crosses.get((subject, issuer))
-        pair = certificate_pair(issued_to_this=encoded, issued_by_this=back)
-        files.append((pair_path(subject, issuer), pair))
-    return repository.place(files)
+    """Place every public certificate and pair that is not there yet, and take away pairs that are none any more.
+
+    Gives how many files were written or taken away.
+    """
+    public = read_public(stores)
+    without = _without_lists(public, repository)
+    ready = [
+        cross
+        for cross in public.crosses
+        if not {cross.issuer, cross.subject} & without
+        or repository.has(cross_path(cross.issuer, cross.subject, cross.serial))
+    ]
+    current = {(cross.issuer, cross.subject): cross.encoded for cross in ready if cross.current}
+    changed = 0
+    for step in (
+        _alone(public),
+        [(cross_path(cross.issuer, cross.subject, cross.serial), cross.encoded) for cross in ready],
+        _newest(current),
+        _collections(public, current),
+    ):
+        changed += repository.place(step)
+    return changed + repository.withdraw(_gone(public))
 
 
 def publish_lists(
@@ -86,8 +129,8 @@ def publish_lists(
 
 def publish_manifest(issuers: Issuers, plan: Plan, repository: Repository, *, at: datetime) -> int:
     """Place the signed manifest, if it says something new; gives how many files were written."""
-    public = _read(issuers.stores)
-    manifest = msgspec.json.format(msgspec.json.encode(_manifest(plan, public)), indent=1)
+    public = read_public(issuers.stores)
+    manifest = msgspec.json.format(msgspec.json.encode(_manifest(plan, public, repository)), indent=1)
     if (repository.folder / MANIFEST_SIGNATURE).exists() and not repository.differs(MANIFEST, manifest):
         return 0
     signature = sign_statement(issuers, plan, manifest, at=at)
@@ -96,49 +139,108 @@ def publish_manifest(issuers: Issuers, plan: Plan, repository: Repository, *, at
     return repository.place([(MANIFEST_SIGNATURE, signature), (MANIFEST, manifest)])
 
 
-def _manifest(plan: Plan, public: _Public) -> Manifest:
+def _without_lists(public: Public, repository: Repository) -> frozenset[GenerationId]:
+    """The generations of ours that lack a list. To a certificate that is there already, the loss of one does nothing."""
+    return frozenset(
+        generation
+        for generation, place in public.places
+        if not repository.has(list_path(generation, place.scope))
+    )
+
+
+def _alone(public: Public) -> Files:
+    """What leads nowhere: self-signed certificates, and the services'."""
+    files = [(self_signed_path(generation), encoded) for generation, encoded in public.self_signed.items()]
+    for (generation, kind), newest in public.services.items():
+        files.append((service_path(generation, kind), newest.encoded))
+    return files
+
+
+def _newest(current: Mapping[Pair, bytes]) -> Files:
+    """The newest certificate between each two, and pairs. Links make none: they are of one CA (X.509 11.2.2)."""
+    files = [(cross_path(issuer, subject), encoded) for (issuer, subject), encoded in current.items()]
+    for owner, other in _pairs(current):
+        # X.509 11.2.3: in the owner's entry, what is for it is issuedToThisCA, the reverse issuedByThisCA.
+        pair = certificate_pair(
+            issued_to_this=current.get((other, owner)), issued_by_this=current.get((owner, other))
+        )
+        files.append((pair_path(owner, other), pair))
+    return files
+
+
+def _pairs(current: Iterable[Pair]) -> dict[Pair, None]:
+    """Every two CAs of which one has certified the other, from both sides."""
+    pairs = [pair for pair in current if pair[0].authority != pair[1].authority]
+    return dict.fromkeys(pairs) | dict.fromkeys((subject, issuer) for issuer, subject in pairs)
+
+
+def _collections(public: Public, current: Mapping[Pair, bytes]) -> Files:
+    """Of each generation the certificates for it, and those that it has issued to CAs."""
+    to_it: dict[GenerationId, list[bytes]] = {}
+    by_it: dict[GenerationId, list[bytes]] = {}
+    for generation, encoded in public.self_signed.items():
+        to_it.setdefault(generation, []).append(encoded)
+    for (issuer, subject), encoded in current.items():
+        to_it.setdefault(subject, []).append(encoded)
+        by_it.setdefault(issuer, []).append(encoded)
+    # One that issues to nobody any more says so; its file may be known.
+    issuers = dict.fromkeys((*(record.id for record in public.generations), *by_it))
+    return [
+        *((issued_to_path(generation), certs_only(some)) for generation, some in to_it.items()),
+        *((issued_by_path(generation), certs_only(by_it.get(generation, ()))) for generation in issuers),
+    ]
+
+
+def _gone(public: Public) -> list[str]:
+    """Where the newest certificates and pairs stood between those who have none in force any more."""
+    current = {(cross.issuer, cross.subject) for cross in public.crosses if cross.current}
+    gone: dict[str, None] = {}
+    for cross in public.crosses:
+        there, back = (cross.issuer, cross.subject), (cross.subject, cross.issuer)
+        if there not in current:
+            gone[cross_path(*there)] = None
+            if back not in current:
+                gone |= dict.fromkeys((pair_path(*there), pair_path(*back)))
+    return list(gone)
+
+
+def _manifest(plan: Plan, public: Public, repository: Repository) -> Manifest:
     anchor = max(record.id for record in public.generations if record.id.authority == plan.anchor)
+    ours = tuple(
+        AuthorityEntry(
+            generation=str(record.id),
+            role=plan.practices[record.id.authority].role,
+            name=encode_name(plan.practices[record.id.authority].name),
+            key_identifier=record.key_identifier.hex(),
+            certificate=self_signed_path(record.id),
+            responder=service_path(record.id, CertificateKind.OCSP_RESPONDER),
+        )
+        for record in public.generations
+    )
+    crosses = (
+        CrossEntry(str(cross.issuer), str(cross.subject), path)
+        for cross in public.crosses
+        if repository.has(path := cross_path(cross.issuer, cross.subject, cross.serial))
+    )
     return Manifest(
         format=1,
         world=plan.name,
         marking=plan.marking,
         anchor=str(anchor),
-        authorities=tuple(
-            AuthorityEntry(
-                generation=str(record.id),
-                role=plan.practices[record.id.authority].role,
-                name=encode_name(plan.practices[record.id.authority].name),
-                key_identifier=record.key_identifier.hex(),
-                certificate=self_signed_path(record.id),
-                responder=service_path(record.id, CertificateKind.OCSP_RESPONDER),
-            )
-            for record in public.generations
-        ),
-        cross=tuple(
-            CrossEntry(str(issuer), str(subject), cross_path(issuer, subject))
-            for issuer, subject in public.crosses
-        ),
+        authorities=ours + tuple(_peer(peer) for peer in public.peers),
+        cross=tuple(crosses),
         lists=tuple(list_entry(generation, place) for generation, place in public.places),
     )
 
 
-def _read(stores: Stores) -> _Public:
-    public = _Public([], {}, {}, {}, [])
-    for store in stores.each():
-        with store.reading() as connection:
-
-            def encoded(certificate: CertificateId, connection: Connection = connection) -> bytes:
-                return certificates.find(connection, certificate).encoded
-
-            for record in authorities.all_generations(connection):
-                public.generations.append(record)
-                public.self_signed[record.id] = encoded(CertificateId(record.id, record.serial))
-                public.places.extend((record.id, place) for place in lists.places_of(connection, record.id))
-            for subject, certificate in authorities.crosses(connection):
-                public.crosses[certificate.generation, subject] = encoded(certificate)
-            for service in authorities.services(connection):
-                one = certificates.find(connection, service.certificate)
-                before = public.services.get((one.id.generation, one.kind), one)
-                if one.state is CertificateState.ISSUED and one.period.not_before >= before.period.not_before:
-                    public.services[one.id.generation, one.kind] = one
-    return public
+def _peer(peer: PeerRecord) -> AuthorityEntry:
+    own = None if peer.self_signed is None else read_certificate(peer.self_signed, str(peer.generation))
+    # A peer may reckon the identifier of its key in a way of its own (RFC 5280 4.2.1.2): its certificate says it.
+    identifier = (own and own.subject_key) or peer.key_identifier
+    return AuthorityEntry(
+        generation=str(peer.generation),
+        role=PEER,
+        name=peer.name,
+        key_identifier=identifier.hex(),
+        certificate=None if own is None else self_signed_path(peer.generation),
+    )

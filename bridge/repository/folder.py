@@ -124,6 +124,15 @@ class Repository:
             _make_durable(written)
         return len(written)
 
+    def withdraw(self, paths: Sequence[str]) -> int:
+        """Take files away that are there; durable on return. Gives how many they were."""
+        with self._clear_errors():
+            gone = [self.folder / path for path in paths if self.has(path)]
+            for file in gone:
+                file.unlink()
+            _make_durable([file.parent for file in gone])
+        return len(gone)
+
     def has(self, path: str) -> bool:
         """Whether there is such a file."""
         return (self.folder / path).is_file()

@@ -35,8 +35,8 @@ def sign_statement(issuers: Issuers, plan: Plan, content: bytes, *, at: datetime
     with issuers.store(plan.anchor).reading() as connection:
         on_the_way = [
             certificates.find(connection, cross).encoded
-            for subject, cross in authorities.crosses(connection)
-            if (cross.generation.authority, subject) == (plan.anchor, generation)
+            for (issuer, subject), cross in authorities.current_crosses(connection).items()
+            if (issuer.authority, subject) == (plan.anchor, generation)
         ]
     with issuers.store(generation.authority).reading() as connection:
         suite = authorities.generation(connection, generation).suite

@@ -28,16 +28,23 @@ def published_anchor(snapshot: Snapshot) -> bytes:
     manifest = snapshot.manifest
     for entry in manifest.authorities:
         if entry.generation == manifest.anchor:
-            return snapshot.certificate(entry.certificate).der
+            return _own(snapshot, entry).der
     raise BadInput("manifest.json", "names an anchor that is none of its authorities")
 
 
 def published_issuer(snapshot: Snapshot, entry: AuthorityEntry) -> CertificateFacts:
     """A generation's own certificate; BadInput if its key or name is not what the manifest says."""
-    found = snapshot.certificate(entry.certificate)
+    found = _own(snapshot, entry)
     if key_identifier(found.public_key).hex() != entry.key_identifier or found.subject.der != entry.name:
         raise BadInput(found.place, "has another key or name than the manifest says")
     return found
+
+
+def _own(snapshot: Snapshot, entry: AuthorityEntry) -> CertificateFacts:
+    """The self-signed certificate of a generation, or BadInput."""
+    if entry.certificate is None:  # as peers may have it, and no authority of the world
+        raise BadInput(f"generation {entry.generation}", "has no certificate of its own in the manifest")
+    return snapshot.certificate(entry.certificate)
 
 
 def read_head(content: bytes, place: str, world: str) -> HeadSight:

@@ -13,6 +13,7 @@ from bridge.manifest import (
     JOURNAL_HEAD_SIGNATURE,
     MANIFEST,
     MANIFEST_SIGNATURE,
+    PEER,
     ListEntry,
 )
 from bridge.relying.fetch import HttpSource
@@ -196,6 +197,8 @@ class Look:
         """Each generation's own certificate, if its key is the one that the manifest names."""
         found: dict[str, CertificateFacts] = {}
         for entry in snapshot.manifest.authorities:
+            if entry.role == PEER:  # of another world, which publishes its lists itself
+                continue
             try:
                 found[entry.generation] = published_issuer(snapshot, entry)
             except KakehashiError as error:

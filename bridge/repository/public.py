@@ -1,0 +1,105 @@
+"""What of a world is public, as its databases have it: certificates, who may be called by them, and the lists' places."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from ca.model import CertificateId, CertificateKind, GenerationId, Serial
+from ca.profiles.lists import ListPlace
+from ca.store import authorities, certificates, lists, peers
+from ca.store.authorities import GenerationRecord
+from ca.store.certificates import CertificateRecord, CertificateState
+from ca.store.peers import PeerRecord
+from ca.store.stores import Stores
+
+Pair = tuple[GenerationId, GenerationId]
+"""Who issued, and for whom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cross:
+    """A certificate of one generation for another: a cross-certificate, or a link within one authority.
+
+    Attributes:
+        current: It is what stands between the two now: their newest that is not withdrawn.
+    """
+
+    issuer: GenerationId
+    subject: GenerationId
+    serial: Serial
+    encoded: bytes
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """Everything public of a world but its lists.
+
+    Attributes:
+        peers: Keys of authorities that are of other worlds.
+        self_signed: The certificates that keys have for themselves; of peers, of those who gave one.
+        crosses: In the order of their notBefore, those that peers have issued after our own.
+        services: Of each service of a generation its newest certificate.
+        places: Where lists stand.
+    """
+
+    generations: tuple[GenerationRecord, ...]
+    peers: tuple[PeerRecord, ...]
+    self_signed: dict[GenerationId, bytes]
+    crosses: tuple[Cross, ...]
+    services: dict[tuple[GenerationId, CertificateKind], CertificateRecord]
+    places: tuple[tuple[GenerationId, ListPlace], ...]
+
+
+def read_public(stores: Stores) -> Public:
+    """What is public now, from every database of the world."""
+    generations: list[GenerationRecord] = []
+    self_signed: dict[GenerationId, bytes] = {}
+    crosses: list[Cross] = []
+    services: dict[tuple[GenerationId, CertificateKind], CertificateRecord] = {}
+    places: list[tuple[GenerationId, ListPlace]] = []
+    for store in stores.each():
+        with store.reading() as connection:
+            for record in authorities.all_generations(connection):
+                generations.append(record)
+                own = certificates.find(connection, CertificateId(record.id, record.serial))
+                if own.state is CertificateState.ISSUED:
+                    self_signed[record.id] = own.encoded
+                places += [(record.id, place) for place in lists.places_of(connection, record.id)]
+            crosses += _issued(connection)
+            for service in authorities.services(connection):
+                one = certificates.find(connection, service.certificate)
+                before = services.get((one.id.generation, one.kind), one)
+                if one.state is CertificateState.ISSUED and one.period.not_before >= before.period.not_before:
+                    services[one.id.generation, one.kind] = one
+    with stores.nation.reading() as connection:
+        others = peers.all_generations(connection)
+        crosses += _received(connection)
+    self_signed |= {peer.generation: peer.self_signed for peer in others if peer.self_signed is not None}
+    return Public(tuple(generations), tuple(others), self_signed, tuple(crosses), services, tuple(places))
+
+
+def _issued(connection: Connection) -> list[Cross]:
+    """What generations of this database have issued for others."""
+    current = set(authorities.current_crosses(connection).values())
+    return [
+        Cross(
+            certificate.generation,
+            subject,
+            certificate.serial,
+            certificates.find(connection, certificate).encoded,
+            certificate in current,
+        )
+        for subject, certificate in authorities.crosses(connection)
+    ]
+
+
+def _received(connection: Connection) -> list[Cross]:
+    """What peers have issued for generations of ours."""
+    current = set(peers.current_received(connection).values())
+    return [
+        Cross(one.issuer, one.subject, one.serial, one.encoded, one.encoded in current)
+        for one in peers.all_received(connection)
+    ]
