@@ -11,12 +11,15 @@ from bridge.manifest import Marking
 from bridge.relying.fetch import FolderSource, HttpSource
 from bridge.relying.rejection import PathRejected, Reason
 from bridge.relying.snapshot import Snapshot
-from bridge.relying.verify import Trust, verify
+from bridge.relying.trust import Trust
+from bridge.relying.verify import verify
+from bridge.repository.directory import publish_entries
 from ca.errors import BadInput
 from tests import http_servers as tricks
 from tests.commands import done, refused, run
 from tests.http_servers import serving, unused_url
 from tests.relying_world import AT, DAY, GPKI_POLICY, HOLDER, JPKI_POLICY, World
+from tests.slapd import slapd
 from tests.small_edition import HANAKO, holder_key, request, write_json
 
 CROSS = "g/gpki-bca.g1/cross/jpki-bridge.g1.cer"
@@ -516,3 +519,24 @@ def test_a_resident_before_and_after_revocation(staffed_world, tmp_path):
                 "not valid: step 3 (the certificate to verify): "
                 "revoked since 2014-09-02T00:00:00Z, affiliationChanged (RFC 5280 6.3.3)\n"
             )
+
+
+def test_a_directory_is_a_source_too(pristine_world, tmp_path):
+    """The home's own folder and an LDAP server that holds the same come to the same path and lists."""
+    certificate = pristine_world / "repository" / RESPONDER
+    by_folder = done(run("verify", certificate, "--home", pristine_world, "--json")).json
+    with slapd(tmp_path / "slapd") as server:
+        with server.master() as directory:
+            publish_entries(pristine_world / "repository", directory, lambda *_: None)
+        by_directory = done(
+            run("verify", certificate, "--home", pristine_world, "--from", server.url, "--json")
+        ).json
+        assert [one["number"] for one in by_directory["lists"]] == [
+            one["number"] for one in by_folder["lists"]
+        ]
+        assert [one.partition(":")[2] for one in by_directory["path"]] == [
+            one.partition(":")[2] for one in by_folder["path"]
+        ]
+    gone = run("verify", certificate, "--home", pristine_world, "--from", server.url)
+    assert gone.status == 1
+    assert gone.stdout.startswith("cannot tell: ")
