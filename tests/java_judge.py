@@ -7,7 +7,8 @@ it ignores delta lists, and it does not ask about the anchor's own certificate.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,15 +46,33 @@ class JavaJudge:
 
     def judge(self, questions: Iterable[Question]) -> list[str]:
         """For each question ``valid LENGTH`` or ``refused REASON: words``. One process answers all of them."""
-        lines = [self._posed(number, question) for number, question in enumerate(questions)]
+        return self.answers([self._posed(number, question) for number, question in enumerate(questions)])
+
+    def answers(self, lines: Sequence[str]) -> list[str]:
+        """The answers to questions that are posed as the program wants them."""
         done = subprocess.run(
-            ["java", "-XX:TieredStopAtLevel=1", "-cp", self.folder, "PathJudge"],
+            self._command(),
             input="".join(f"{line}\n" for line in lines), capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         answers = done.stdout.splitlines()
         assert len(answers) == len(lines)
         return answers
+
+    @contextmanager
+    def asked(self, *properties: str) -> Iterator[subprocess.Popen[str]]:
+        """The program while the block runs, to be asked a line at a time, with these properties of the JVM."""
+        process = subprocess.Popen(
+            self._command(*properties), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def _command(self, *properties: str) -> list[str | Path]:
+        return ["java", "-XX:TieredStopAtLevel=1", *properties, "-cp", self.folder, "PathJudge"]
 
     def _posed(self, number: int, question: Question) -> str:
         folder = self.folder / str(number)

@@ -18,7 +18,8 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * What the JDK's PKIXRevocationChecker learns of certificates over OCSP, with nonces and without any list.
+ * What the JDK's PKIXRevocationChecker learns of certificates over OCSP, with nonces unless it is told otherwise
+ * ({@code -Djdk.security.certpath.ocspNonce=false}), and without any list.
  *
  * <p>Each line of input is a question: {@code FOLDER}, or {@code FOLDER RESPONDER} with a responder's URL. The folder
  * holds the files {@code anchor} and {@code path}, the path from the target up, in DER or PEM. Without a URL the target
@@ -41,7 +42,9 @@ public final class StatusJudge {
     private StatusJudge() {}
 
     public static void main(String[] arguments) throws Exception {
-        System.setProperty("jdk.security.certpath.ocspNonce", "true");
+        if (System.getProperty("jdk.security.certpath.ocspNonce") == null) {
+            System.setProperty("jdk.security.certpath.ocspNonce", "true");
+        }
         var input = new BufferedReader(new InputStreamReader(System.in));
         for (String line = input.readLine(); line != null; line = input.readLine()) {
             String[] words = line.split(" ");
