@@ -5,9 +5,13 @@ from __future__ import annotations
 import click
 
 from front.cli.batch import batch
+from front.cli.card import card
 from front.cli.cases import case
 from front.cli.clients import client
 from front.cli.common import Group
+from front.cli.cross import cross
+from front.cli.cross_changes import renew, withdraw
+from front.cli.cross_state import calendar_, impact, list_crosses
 from front.cli.events import events
 from front.cli.explain import explain
 from front.cli.journal import archive, journal
@@ -17,6 +21,7 @@ from front.cli.officers import officer
 from front.cli.order import order
 from front.cli.quarantine import quarantine
 from front.cli.receipts import receipt
+from front.cli.repo import repo
 from front.cli.responders import responder
 from front.cli.serving import serve, work
 from front.cli.verifiers import verifier
@@ -36,12 +41,16 @@ def main() -> None:
     """
 
 
+for part in (renew, withdraw, list_crosses, impact, calendar_):
+    cross.add_command(part)
+
 for command in (
     init,
     upgrade,
     officer,
     client,
     case,
+    card,
     batch,
     revoke,
     order,
@@ -49,8 +58,10 @@ for command in (
     quarantine,
     explain,
     list_,
+    repo,
     journal,
     archive,
+    cross,
     verifier,
     verify,
     watch,

@@ -1,0 +1,131 @@
+"""``kakehashi repo static``: the folder, made beside its place and put there when it is whole."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from bridge.repository.entries import read_entries
+from bridge.repository.ldif import ldif
+from ca.errors import Conflict, StorageFailed
+from ca.profiles.practice import Access
+from front.asking import status_practice
+from front.assembly import World
+from front.home import storage_errors
+from front.static.answers import Answers, make_answers
+from front.static.texts import nginx_conf, readme
+
+PUBLIC = "public"
+LDIF = "nation.ldif"
+_MARK = "static.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What is in the folder.
+
+    Attributes:
+        files: How many files are served besides the answers.
+    """
+
+    files: int
+    answers: Answers
+
+
+def make_static(world: World, target: Path, progress: Callable[[str], None]) -> Made:
+    """Make the nation's folder, or make it anew where an earlier one is.
+
+    Raises:
+        Conflict: Something else is there.
+        KeyRefused: A responder's key cannot be opened.
+        StorageFailed: The disk refused; what was there before is there still.
+    """
+    _require_room(target)
+    at = world.clock()
+    with storage_errors(f"folder {target}"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        try:
+            made.chmod(0o755)
+            done = _fill(world, made, at, progress)
+            _put(made, target)
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
+    return done
+
+
+def _require_room(target: Path) -> None:
+    """Raise Conflict unless nothing is there, or what an earlier making left."""
+    try:
+        there = target.exists() and any(target.iterdir())
+    except OSError as error:
+        raise StorageFailed(f"folder {target}", f"cannot be read: {error.strerror}") from None
+    if there and not (target / _MARK).is_file():
+        raise Conflict(f"folder {target}", "is not empty", remedy="Name another folder")
+
+
+def _fill(world: World, made: Path, at: datetime, progress: Callable[[str], None]) -> Made:
+    public, folder = made / PUBLIC, world.repository.folder
+    with world.repository.exclusive():
+        shutil.copytree(folder, public, ignore=shutil.ignore_patterns(".*", "*.new"))
+    progress("published files")
+    files = sum(1 for path in public.rglob("*") if path.is_file())
+    files += _write_numbers(public)
+    with (made / LDIF).open("w", encoding="ascii") as out:
+        out.writelines(ldif(read_entries(public), public))
+    progress("LDIF")
+    status = status_practice(world.plan.practices.values())
+    answers = Answers(0, 0, None)
+    if status.access is Access.OPEN and all(
+        one.access is not Access.KNOWN for one in world.plan.practices.values()
+    ):
+        answers = make_answers(world, public, at, progress)
+    url = world.description.url
+    (made / "nginx.conf").write_text(nginx_conf(url, status.answer_cache), encoding="ascii")
+    told = readme(
+        world=world.plan.name,
+        marking=world.plan.marking,
+        url=url,
+        anchor=str(
+            max(one.id for one in world.stores.generations() if one.id.authority == world.plan.anchor)
+        ),
+        answers=answers,
+        made=at,
+    )
+    (made / "README.md").write_text(told, encoding="utf-8")
+    mark = {"format": 1, "world": world.plan.name, "made": at, "answers_until": answers.until}
+    (made / _MARK).write_bytes(msgspec.json.encode(mark))
+    return Made(files, answers)
+
+
+def _write_numbers(public: Path) -> int:
+    """The numbers of every list of a scope, which our server tells when it is asked (``front.public``)."""
+    scopes = [path for path in public.glob("g/*/crl/*") if path.is_dir()]
+    for scope in scopes:
+        numbers = sorted(int(path.stem) for path in scope.glob("*.crl"))
+        (scope / "index.json").write_bytes(msgspec.json.encode({"numbers": numbers}))
+    return len(scopes)
+
+
+def _put(made: Path, target: Path) -> None:
+    """Put the new folder in the place of an earlier one."""
+    if not target.exists():
+        made.rename(target)
+        return
+    earlier = made.with_name(f"{made.name}.earlier")
+    target.rename(earlier)
+    try:
+        made.rename(target)
+    except OSError:
+        with suppress(OSError):
+            earlier.rename(target)
+        raise
+    shutil.rmtree(earlier, ignore_errors=True)
