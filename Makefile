@@ -5,6 +5,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
+# python-ldap is built where it is installed, which takes the headers of OpenLDAP and SASL (libldap2-dev, libsasl2-dev).
+comma := ,
+LDAP := $(if $(and $(wildcard /usr/include/ldap.h),$(wildcard /usr/include/sasl/sasl.h)),$(comma)ldap)
+
 PYTEST_WORKERS ?= $(shell nproc)
 
 .PHONY: help demo nation test test-long bench bench-full check format clean
@@ -51,6 +55,6 @@ clean:  ## Remove the environment and what the demonstration made
 $(READY): pyproject.toml
 	@echo "Making the virtual environment in .venv and installing kakehashi with its tools ..."
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev$(LDAP)]'
 	@touch $(READY)
 	@echo "Ready: $(BIN)/kakehashi --help"

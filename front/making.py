@@ -108,10 +108,10 @@ def _make_world(
             plan, stores, vault, chance_of(description), clock(), lambda what: progress(what, steps)
         )
         issuers = maker.make()
-        publish_certificates(stores, repository)
         for record in stores.generations():
             publish_lists(issuers, record.id, repository, at=clock())
             progress(f"lists of {record.id}", steps)
+        publish_certificates(stores, repository)
         publish_manifest(issuers, plan, repository, at=clock())
         progress("manifest", steps)
     finally:

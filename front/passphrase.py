@@ -45,6 +45,13 @@ def another_passphrase(file: Path | None, option: str, *, prompt: str) -> str:
     return _asked(prompt, confirm=True, remedy=f"Give {option}, or run at a terminal")
 
 
+def password(file: Path | None, option: str, *, prompt: str) -> str:
+    """The password for another's server: from its file, or a prompt; never the environment's."""
+    if file is not None:
+        return _first_line(file)
+    return _asked(prompt, confirm=False, remedy=f"Give {option}, or run at a terminal")
+
+
 def _asked(prompt: str, *, confirm: bool, remedy: str) -> str:
     if not sys.stdin.isatty():
         raise PassphraseRefused("passphrase", "there is none", remedy=remedy)

@@ -21,7 +21,8 @@ from ocsp.tally import Tally
 _TYPES = {
     ".cer": "application/pkix-cert",  # RFC 2585 4.1
     ".crl": "application/pkix-crl",  # RFC 2585 4.2
-    ".p7s": "application/pkcs7-signature",  # RFC 8551 3.2.1
+    ".p7c": "application/pkcs7-mime",  # RFC 8551 3.2.1; RFC 5280 4.2.2.1
+    ".p7s": "application/pkcs7-signature",
     ".json": "application/json",
     ".ccp": "application/octet-stream",
 }

@@ -33,7 +33,7 @@ from bridge.crossing.world import WorldMaker
 from bridge.manifest import Marking
 from bridge.repository.contents import publish_certificates
 from bridge.repository.folder import Repository
-from bridge.repository.layout import cross_path, self_signed_path
+from bridge.repository.layout import cross_path, list_path, self_signed_path
 from ca.chance import SeededChance
 from ca.clock import system_clock
 from ca.issuing import cycle
@@ -53,7 +53,7 @@ from ca.model import (
 )
 from ca.names import Municipalities
 from ca.revoking.deciding.by_hand import revoke
-from ca.store import officers
+from ca.store import authorities, lists, officers
 from ca.store.engine import Store, sqlite_url
 from ca.store.schema import migrate
 from ca.store.stores import Stores
@@ -205,9 +205,23 @@ def _template(*, national: bool) -> Path:
                 officers.add_officer(
                     connection, Officer(OfficerId(name), OfficeId(office), frozenset({role}))
                 )
-    publish_certificates(stores, Repository(folder / "repository"))
+    publish_certificates_alone(stores, Repository(folder / "repository"))
     store.close()
     return folder
+
+
+def publish_certificates_alone(stores: Stores, repository: Repository) -> None:
+    """Without lists nothing may lead to an authority: they are there while its certificates are placed, and empty."""
+    with stores.nation.reading() as connection:
+        paths = [
+            list_path(record.id, place.scope)
+            for record in authorities.all_generations(connection)
+            for place in lists.places_of(connection, record.id)
+        ]
+    missing = [path for path in paths if not repository.has(path)]
+    repository.place([(path, b"") for path in missing])
+    publish_certificates(stores, repository)
+    repository.withdraw(missing)
 
 
 # Requests, made by asn1crypto: the product never sees how.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,6 +48,15 @@ class SoftHsm:
             f"directories.tokendir = {made._tokens}\nobjectstore.backend = file\nlog.level = ERROR\n"
         )
         made.add(LABEL)
+        return made
+
+    def copy(self, folder: Path) -> SoftHsm:
+        """The same tokens in another folder, as a backup of them would bring them to another machine."""
+        made = SoftHsm(folder, self.module)
+        shutil.copytree(self._tokens, made._tokens)
+        made.configuration.write_text(
+            self.configuration.read_text().replace(str(self._tokens), str(made._tokens))
+        )
         return made
 
     def add(self, label: str) -> None:

@@ -32,8 +32,9 @@ SMALLER_ROOMS = {
 BRIDGE_ROOMS = {  # what a room of bridge may import of bridge's other rooms
     "manifest": set(),
     "crossing": {"manifest"},
-    "repository": {"manifest", "crossing"},
-    "relying": {"manifest"},
+    "directory": set(),
+    "repository": {"manifest", "crossing", "directory"},
+    "relying": {"manifest", "directory"},
 }
 PURE_STANDARD_LIBRARY = {
     "__future__", "calendar", "collections", "dataclasses", "datetime", "enum", "functools", "itertools", "math",

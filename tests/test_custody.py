@@ -10,7 +10,8 @@ from asn1crypto.x509 import Certificate
 from bridge.manifest import MANIFEST
 from bridge.relying.rejection import PathRejected
 from bridge.relying.snapshot import Snapshot
-from bridge.relying.verify import Trust, verify
+from bridge.relying.trust import Trust
+from bridge.relying.verify import verify
 from ca.errors import PassphraseRefused, TokenFailed
 from ca.keys import signer, token
 from ca.model import CertificateKind, GenerationId

@@ -132,11 +132,21 @@ def run_script(script, folder):
         process.wait()
 
 
-@pytest.mark.parametrize("path", [path for path in DOCUMENTS if steps_of(path)], ids=lambda path: path.name)
+# Each takes half a minute of a processor: the README's goes with every change, the others with the long tests.
+WALKS = [
+    pytest.param(path, id=path.name, marks=() if path.name == "README.md" else pytest.mark.long)
+    for path in DOCUMENTS
+    if steps_of(path)
+]
+
+
+@pytest.mark.parametrize("path", WALKS)
 def test_a_walk_does_what_its_page_says(path, tmp_path):
     steps = steps_of(path)
     if any("curl " in script for script, _ in steps):
         require("curl")
+    if any("kakehashi card " in script for script, _ in steps):
+        require("softhsm2")
     blocks = [f"{{\n{script}}} > {tmp_path}/{number}.out 2>&1\n" for number, (script, _) in enumerate(steps)]
     script = "set -e\n" + "".join(blocks).replace("127.0.0.1:8080", f"127.0.0.1:{free_port()}")
     folder = tmp_path / "walk"

@@ -1,30 +1,33 @@
 """How a worker knows that what it says is so: heartbeats, the pulse that sees them, and what is dropped in time."""
 
 import logging
+import sqlite3
 import threading
 from base64 import b64encode
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
-from asn1crypto import pem
+from asn1crypto import pem, x509
 from asn1crypto.ocsp import OCSPResponse
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from bridge.repository.layout import self_signed_path
 from ca.clock import ShiftedClock, system_clock
 from ca.errors import HomeRefused, StorageFailed
 from ca.model import CertificateKind, GenerationId, RevocationReason
 from ca.revoking.deciding.by_hand import revoke
-from ca.store import authorities, heartbeats, register
+from ca.store import authorities, heartbeats, register, responders
 from front import heart
 from front.assembly import open_world
 from front.heart import Heart, beating, repeating
 from front.server import responding
 from ocsp import freshness
 from ocsp.freshness import Pulse, Stale
+from ocsp.metrics import Observer, Outcome, summed
+from ocsp.national import NATIONAL
 from ocsp.ready import ReadyAnswers
 from ocsp.responder import open_responder
 from ocsp.wsgi import OcspApplication
@@ -105,6 +108,13 @@ class Ended(list):
 def pulse_of(world, machine, ended=None, store=None):
     ended = Ended() if ended is None else ended
     return Pulse(store or world.store, BOUND, ended, ended.forget, clock=machine.clock, ticks=machine.ticks)
+
+
+def beat(stores, moment, beaten):
+    """A heartbeat in every database."""
+    stores.beat(moment, beaten)
+    for store in stores.apart().values():
+        stores.pass_on(store, moment, beaten)
 
 
 def last(store):
@@ -206,7 +216,7 @@ def test_a_heartbeat_lies_in_every_database(anywhere):
     assert [last(store) for store in stores.each()] == [None] * len(stores.each())
     for number in range(3):
         at = timedelta(seconds=number)
-        stores.beat(NOW + at, BEATEN + at)
+        beat(stores, NOW + at, BEATEN + at)
         for store in stores.each():
             seen = last(store)
             assert (seen.moment, seen.beaten) == (NOW + at, BEATEN + at)
@@ -217,14 +227,14 @@ def test_before_a_heartbeat_the_databases_have_what_the_journal_has(anywhere):
     store = anywhere.stores.of(certificate.generation.authority)
     ended, machine = Ended(), Machine()
     pulse = pulse_of(anywhere, machine, ended, store)
-    anywhere.stores.beat(NOW, machine.now)
+    beat(anywhere.stores, NOW, machine.now)
     pulse.look()
     older = {store: copy_of(store) for store in anywhere.stores.each()}
     end(anywhere, certificate)
     for store, copy in older.items():  # as a crash between the journal and the databases leaves them
         put_back(store, copy)
     machine.wait(1)
-    anywhere.stores.beat(NOW + SECOND, machine.now)
+    beat(anywhere.stores, NOW + SECOND, machine.now)
     pulse.look()
     assert pulse.watermark() == NOW + SECOND
     assert ended == keys([certificate])
@@ -242,23 +252,70 @@ def test_an_older_copy_has_no_heartbeat_until_it_has_caught_up(layout, tmp_path,
         end(world, certificate)
         put_back(own, older)
         with pytest.raises(HomeRefused, match="is an older copy"):
-            world.stores.beat(NOW, BEATEN)
+            beat(world.stores, NOW, BEATEN)
         assert last(own) is None
         assert last(world.stores.nation).moment == NOW
         world.stores.catch_up()
-        world.stores.beat(NOW + SECOND, BEATEN + SECOND)
+        beat(world.stores, NOW + SECOND, BEATEN + SECOND)
         assert last(own).moment == NOW + SECOND
 
 
-def test_a_database_that_fails_keeps_no_other_from_its_heartbeat(tmp_path, monkeypatch):
+@pytest.fixture
+def three_files(tmp_path, monkeypatch):
     monkeypatch.setattr(worlds, "layout", LAYOUTS["three files"])
     with worlds.engine_world(tmp_path / "world") as world:
-        first, other = world.stores.apart().values()
-        with first.writing() as connection:
-            connection.execute(text("DROP TABLE heartbeats"))
-        with pytest.raises(StorageFailed, match="heartbeats"):
-            world.stores.beat(NOW, BEATEN)
-        assert last(world.stores.nation).moment == last(other).moment == NOW
+        yield world
+
+
+def test_a_database_that_fails_keeps_no_other_from_its_heartbeat(three_files):
+    first, other = three_files.stores.apart().values()
+    with first.writing() as connection:
+        connection.execute(text("DROP TABLE heartbeats"))
+    beating = Heart(three_files.stores, lambda: NOW, lambda: BEATEN)
+    beating.beat()
+    with pytest.raises(StorageFailed, match="heartbeats"):
+        beating.pass_on(first)
+    beating.pass_on(other)
+    assert last(three_files.stores.nation).moment == last(other).moment == NOW
+
+
+def test_a_heart_passes_on_what_it_has_beaten_itself_and_once(three_files):
+    own, _ = three_files.stores.apart().values()
+    machine = Machine()
+    one, another = (Heart(three_files.stores, machine.clock, machine.clock) for _ in range(2))
+    one.beat()
+    another.beat()  # too soon after the first
+    another.pass_on(own)
+    assert last(own) is None
+    one.pass_on(own)
+    assert last(own).beaten == BEATEN
+    with own.noting() as connection:
+        connection.execute(text("DELETE FROM heartbeats"))
+    one.pass_on(own)
+    assert last(own) is None
+    machine.wait(1)
+    another.beat()
+    another.pass_on(own)
+    assert last(own).beaten == machine.now
+
+
+def test_a_heartbeat_that_was_not_synced_is_all_that_waits_for_no_disk(three_files):
+    """SQLite's own word on how each transaction is kept: 1 is NORMAL, which syncs nothing in WAL mode; 2 is FULL."""
+    own, _ = three_files.stores.apart().values()
+    beat(three_files.stores, NOW, BEATEN)
+    for begin, level in ((own.writing, 2), (own.noting, 1), (own.noting, 1), (own.writing, 2)):
+        with begin() as connection:
+            assert connection.execute(text("PRAGMA synchronous")).scalar_one() == level
+    levels = []
+
+    def seen(_, cursor, statement, *__):
+        if "heartbeats" in statement and not statement.startswith("SELECT"):
+            levels.append(cursor.connection.execute("PRAGMA synchronous").fetchone()[0])
+
+    for store in three_files.stores.each():
+        event.listen(store.engine, "before_cursor_execute", seen)
+    beat(three_files.stores, NOW + SECOND, BEATEN + SECOND)
+    assert levels == [2, 1, 1], "with the nation's comes what the journal has and the databases had not"
 
 
 @pytest.mark.parametrize(
@@ -487,7 +544,7 @@ def test_a_stale_responder_says_try_later_and_nothing_else(asked):
     request = asked.request(asked.issue().serial)
     responder = responder_of(asked, pulse)
     ready = ReadyAnswers(1 << 20)
-    application = OcspApplication(lambda _: responder, lambda: asked.now, ready=ready, fresh=pulse.fresh)
+    application = OcspApplication(lambda _: responder, lambda: asked.now, ready=ready)
     assert post(application, request).body == LATER
     asked.stores.beat(asked.now, machine.now)
     pulse.look()
@@ -509,7 +566,7 @@ class Meanwhile:
 
     def __init__(self, signer, happens):
         self.signer, self.happens, self.signed = signer, happens, 0
-        self.public_key = signer.public_key
+        self.public_key, self.checks = signer.public_key, signer.checks
 
     def sign(self, message, suite):
         self.signed += 1
@@ -543,7 +600,7 @@ def test_what_ended_while_it_was_answered_is_not_kept(asked, method, ends, looks
     responder = responder_of(asked, pulse)
     signer = Meanwhile(responder.signer, happens)
     responder = replace(responder, signer=signer)
-    application = OcspApplication(lambda _: responder, lambda: asked.now, ready=ready, fresh=pulse.fresh)
+    application = OcspApplication(lambda _: responder, lambda: asked.now, ready=ready)
     request = asked.request(certificate.serial)
 
     def said():
@@ -601,6 +658,64 @@ def test_without_a_primary_verifiers_are_told_to_try_later(home, tmp_path):
             with beating(world):
                 said("good")
             said("trylater")
+
+
+def test_a_database_that_stands_still_holds_back_its_own_authorities_answers_alone(tmp_path):
+    """Somebody keeps a database locked, so that no heartbeat comes there: the others' answers, ready ones too, go on."""
+    edition = tmp_path / "edition.toml"
+    status = "\n[status]\nstaleness_seconds = 1\nnational_responder = true\n"
+    edition.write_text(served_world.edition() + status, encoding="utf-8")
+    own = [
+        word for code in ("13", "31") for word in ("--authority-database", f"jpki-{code}=sqlite:///{code}.db")
+    ]
+    home = tmp_path / "home"
+    done(run("init", "--edition", edition, "--test-keys", "--seed", SEED, *own, "--home", home))
+    observer = Observer()
+    with ExitStack() as stack:
+        world = stack.enter_context(open_world(home, lambda: ""))
+        stack.enter_context(beating(world))
+        application = stack.enter_context(responding(world, observer=observer))
+        about = {
+            code: request_about(world, GenerationId.parse(f"jpki-{code}.g1"))
+            for code in ("bridge", "13", "31")
+        }
+
+        def says(responder, code):
+            reply = post(application, about[code], responder)
+            return "later" if reply.body == LATER else answer_in(reply.body)[1]["cert_status"].name
+
+        def ready():
+            return summed([observer.cells]).requests[Outcome.GOOD, True]
+
+        def all_say(codes, wanted):
+            """Both those of the authorities and the nation's, which is in the nation's database."""
+            return all(
+                says(responder, code) == wanted
+                for code in codes
+                for responder in (f"jpki-{code}.g1", NATIONAL)
+            )
+
+        wait_until(lambda: all_say(about, "good"), "all are good")
+        with closing(sqlite3.connect(home / "31.db", isolation_level=None)) as somebody:
+            somebody.execute("BEGIN IMMEDIATE")
+            wait_until(lambda: all_say(["31"], "later"), "no heartbeat comes there")
+            before = ready()
+
+            def others_go_on():
+                assert all_say(["31"], "later")
+                return all_say(["13", "bridge"], "good") and ready() >= before + 40
+
+            wait_until(others_go_on, "the others are good, by ready answers too")
+            somebody.execute("ROLLBACK")
+        wait_until(lambda: all_say(about, "good"), "all are good again")
+
+
+def request_about(world, generation):
+    """A request about the certificate of a generation's responder."""
+    own = x509.Certificate.load((world.home.repository / self_signed_path(generation)).read_bytes())
+    with world.stores.of(generation.authority).reading() as connection:
+        (responder,) = responders.newest(connection, generation)
+    return ocsp_world.request_for(own, responder.certificate.serial)
 
 
 def question(world, generation, url, folder):

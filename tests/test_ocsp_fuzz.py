@@ -108,6 +108,7 @@ def test_the_fuzzers_target(world):
         assert outcomes == {"answered"}
         for octets in (b"", bytes(100), chance.randbytes(300), bytes(70_000)):
             outcomes.add(attack(octets))
+        assert attack(b"\xff" * 3 + requests[0]) == "malformed", "in base64 it begins with slashes"
         for number in range(200):
             mutant = bytearray(requests[number % len(requests)])
             mutant[chance.randrange(len(mutant))] ^= 1 << chance.randrange(8)

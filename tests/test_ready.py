@@ -25,6 +25,7 @@ from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
 import pytest
+from cryptography.x509 import OCSPNonce
 from cryptography.x509 import ocsp as judge
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,7 +41,7 @@ from ca.store.engine import Store
 from ca.store.schema import migrate
 from ocsp.admission import NotAdmitted
 from ocsp.caching import has_it
-from ocsp.freshness import Pulse
+from ocsp.freshness import Itself, Pulse
 from ocsp.making import Maker, usual_requests
 from ocsp.metrics import Observer, Outcome, summed
 from ocsp.ready import Ready, ReadyAnswers
@@ -338,7 +339,7 @@ class TestEnds:
             world.store, timedelta(seconds=5), lambda some: [asked.ready.drop(some), *(one(some) for one in ended)],
             clock=lambda: world.now, ticks=lambda: ticks[0],
         )  # fmt: skip
-        asked = Asked(world, {"fresh": pulse.fresh, **options})
+        asked = Asked(world, options)
         asked.application._lookup = lambda text: open_responder(
             world.issuers, GenerationId.parse(text), LIFETIME, pulse
         )
@@ -465,7 +466,10 @@ MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 def made_up(*certificates, octets=b"answer"):
     """An answer that says nothing."""
     statuses = (CertificateStatus.GOOD,) * len(certificates)
-    answer = Answer(octets, certificates, MOMENT, MOMENT + LIFETIME, for_one=False, statuses=statuses)
+    answer = Answer(
+        octets, certificates, MOMENT, MOMENT + LIFETIME,
+        for_one=False, statuses=statuses, freshness=frozenset({Itself()}),
+    )  # fmt: skip
     return Ready.of(answer, (PREFECTURE, Serial(4711)))
 
 
@@ -1077,6 +1081,19 @@ class TestBehindNginx:
             self.end(world, asked, certificate)
             assert said(fetch(path)[1]) is REVOKED
         assert asked.made == 2
+
+    @pytest.mark.parametrize("unescaped", ["/+=", ""], ids=["as it is", "escaped"])
+    def test_slashes_in_base64_reach_the_responder(self, world, tmp_path, unescaped):
+        """nginx merges slashes in what it compares with locations, and passes on what came: ``proxy_pass`` has no URI."""
+        nonce, asked = b"\xff" * 32, self.living(world, 60)
+        root, _, encoded = path_of(world.request(world.issue().serial, nonce=nonce)).rpartition(
+            f"{PREFECTURE}/"
+        )
+        assert "////" in encoded
+        with served(asked.application) as url, nginx(tmp_path / "nginx", url) as fetch:
+            path = f"{root}{PREFECTURE}/{quote(encoded, safe=unescaped)}"
+            answer = judge.load_der_ocsp_response(fetch(path)[1])
+            assert answer.extensions.get_extension_for_class(OCSPNonce).value.nonce == nonce
 
     def test_it_keeps_for_a_client_what_may_be_kept(self, world, tmp_path):
         """Unknown, a nonce, and errors go through each time."""

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from bridge.relying.fetch import HttpSource
 from ca.errors import BadInput, NotFound, StorageFailed
 from ca.store import verifiers
 from ca.store.engine import Store, sqlite_url
@@ -26,13 +27,15 @@ from ca.store.verifiers import Count
 from front.app import create_app
 from front.asking import PROXIES_VARIABLE, asking, tell_processes
 from front.assembly import open_world
+from front.cli.tls import tls_for
 from front.counting import bring_in, in_database, in_folder, read_counts
 from front.demo.served import free_port
 from front.metrics import Gauges
+from front.server import serving
 from ocsp.peers import HEADER
 from ocsp.tally import Tally
 from tests import components
-from tests.client_certificates import make_client
+from tests.client_certificates import make_client, openssl
 from tests.commands import done, refused, run
 
 DAY = date(2014, 9, 1)
@@ -564,6 +567,91 @@ def test_a_real_front_passes_on_who_has_the_key(closed_world, client, other, tmp
             assert status == 403, options
             assert b"signature verifiers" in body
         assert curl(f"{url}/{PREFECTURE}/arl.crl", front)[0] == 200
+
+
+@contextmanager
+def served_behind_a_front(home, folder, monkeypatch):
+    """All of a world that is served, status too, behind nginx; gives the URL and the front's certificate."""
+    monkeypatch.setenv(PROXIES_VARIABLE, "")
+    tell_processes(["127.0.0.1"], [])
+    with open_world(home, lambda: "") as world, serving(world) as wsgi, nginx(folder, wsgi) as (url, front):
+        curl(f"{url}/health", front)  # it is up
+        yield url, front
+
+
+def test_a_source_shows_a_front_who_asks(closed_world, client, other, tmp_path, monkeypatch):
+    path = f"{PREFECTURE}/full.crl"
+    with served_behind_a_front(closed_world, tmp_path, monkeypatch) as (url, front):
+
+        def read(path, shown=None, ca=front.certificate):
+            files = (None, None) if shown is None else (shown.certificate, shown.key)
+            with HttpSource(url, 20, tls=tls_for(url, *files, ca)) as source:
+                first = source.read(path, 1 << 20)
+                assert source.read(path, 1 << 20) == first, "over the same connection"
+                return first
+
+        assert read(path, client) == (closed_world / "repository" / path).read_bytes()
+        assert read("manifest.json") == (closed_world / "repository" / "manifest.json").read_bytes()
+        for shown in (None, other):
+            with pytest.raises(BadInput, match="status 403"):
+                read(path, shown)
+        with pytest.raises(BadInput, match=r"certificate that is not trusted: .*self-signed"):
+            read(path, client, ca=None)
+        with pytest.raises(BadInput, match=r"certificate that is not trusted: .*mismatch"):
+            HttpSource(
+                url.replace("127.0.0.1", "localhost"), tls=tls_for(url, None, None, front.certificate)
+            ).read(path, 1)
+        with pytest.raises(BadInput, match="longer than 10 octets"):
+            HttpSource(url, tls=tls_for(url, client.certificate, client.key, front.certificate)).read(
+                path, 10
+            )
+
+
+def test_a_watcher_shows_a_front_who_watches(closed_world, client, tmp_path, monkeypatch):
+    """With its certificate it sees every list and status; without, it says what it is not given."""
+    with served_behind_a_front(closed_world, tmp_path, monkeypatch) as (url, front):
+
+        def watched(*options):
+            said = run(
+                "watch", url, "--once", "--json", "--sample", "3", "--home", closed_world,
+                "--tls-ca", front.certificate, *options,
+            )  # fmt: skip
+            return said.status, json.loads(said.stdout)
+
+        done(run("list", "publish", "--home", closed_world))  # and the journal's head
+        status, seen = watched("--client-cert", client.certificate, "--client-key", client.key)
+        assert seen["findings"] == []
+        assert (status, seen["statuses"] > 0) == (0, True)
+        status, seen = watched()
+        assert status == 1
+        assert any("status 403" in finding["problem"] for finding in seen["findings"])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("http://127.0.0.1/", "--client-cert", "CERT"), ("--client-cert", "is for a server over https")),
+        (("http://127.0.0.1/", "--tls-ca", "CERT"), ("--tls-ca", "is for a server over https")),
+        (("https://127.0.0.1/", "--client-key", "KEY"), ("--client-key", "needs --client-cert")),
+        (("https://127.0.0.1/", "--client-cert", "CERT"), ("--client-cert", "with its key")),
+        (("https://127.0.0.1/", "--client-cert", "KEY", "--client-key", "CERT"), ("--client-cert", "in PEM")),
+        (("https://127.0.0.1/", "--client-cert", "CERT", "--client-key", "LOCKED"), ("--client-cert", "not encrypted")),
+        (("https://127.0.0.1/", "--client-cert", "CERT", "--client-key", "OTHER"), ("--client-cert", "with its key")),
+        (("https://127.0.0.1/", "--client-cert", "NOWHERE"), ("--client-cert", "cannot be read: No such file")),
+        (("https://127.0.0.1/", "--tls-ca", "NOWHERE"), ("--tls-ca", "cannot be read: No such file")),
+        (("https://127.0.0.1/", "--tls-ca", "KEY"), ("--tls-ca", "no certificates in PEM")),
+        (("https://127.0.0.1/?a", "--tls-ca", "CERT"), ("URL", "not of the form https://host")),
+        (("ftp://127.0.0.1/",), ("URL", "not of the form http://host")),
+    ],
+)  # fmt: skip
+def test_what_is_no_way_to_speak_tls(client, other, folder, options, words):
+    locked = folder / "locked.key"
+    openssl("pkcs8", "-topk8", "-in", client.key, "-passout", "pass:secret", "-out", locked)
+    files = {
+        "CERT": client.certificate, "KEY": client.key, "LOCKED": locked, "OTHER": other.key,
+        "NOWHERE": folder / "nowhere",
+    }  # fmt: skip
+    refused(run("watch", *(files.get(word, word) for word in options), "--once"), *words)
 
 
 def test_the_page_on_verifiers_shows_what_was_tested():

@@ -23,7 +23,8 @@ from rich.table import Table
 
 from bridge.relying.rejection import PathRejected
 from bridge.relying.snapshot import Snapshot
-from bridge.relying.verify import Trust, verify
+from bridge.relying.trust import Trust
+from bridge.relying.verify import verify
 from ca.issuing.cycle import IssuedCertificate
 from ca.model import (
     HOLDER_KINDS,

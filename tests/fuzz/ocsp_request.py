@@ -50,21 +50,22 @@ def attack(world: OcspWorld, statuses: dict[int, str]) -> Attack:
             assert got.status == 414
             return "too long"
         assert got.status == 200
-        if reply.body in _REFUSALS:
-            assert got.body == reply.body, "the same octets are refused alike"
-            return _REFUSALS[reply.body]
-        for one in (reply, got):
-            _check(one.body, statuses)
-        return "answered"
+        said, said_by_get = (_said(one.body, statuses) for one in (reply, got))
+        # Slashes before a GET's request are forgiven, since no request begins with one: these octets do.
+        assert said == said_by_get or text.startswith("/"), "the same octets get the same answer"
+        return said
 
     return send
 
 
-def _check(body: bytes, statuses: dict[int, str]) -> None:
+def _said(body: bytes, statuses: dict[int, str]) -> str:
+    if body in _REFUSALS:
+        return _REFUSALS[body]
     response = judge.load_der_ocsp_response(body)
     assert response.response_status is judge.OCSPResponseStatus.SUCCESSFUL
     for one in response.responses:
         assert one.certificate_status.name.lower() == statuses.get(one.serial_number, "unknown")
+    return "answered"
 
 
 def seeded(world: OcspWorld) -> tuple[dict[int, str], list[bytes]]:
