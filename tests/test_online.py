@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,6 +28,7 @@ from ca.wire.facts import read_certificate
 from front.demo.openssl import run as openssl
 from front.demo.openssl import write_certificate
 from tests import http_servers as bad
+from tests.commands import run
 from tests.http_servers import Server, Trick, serving
 from tests.relying_world import ANCHOR, AT, BRIDGE, DAY, GPKI_POLICY, PREFECTURE, Cert, Crl, World, o
 
@@ -141,6 +143,19 @@ def test_a_path_is_found_and_every_url_is_asked_once(tmp_path, how):
         assert len(asked) == len(set(asked))
         assert nation.verified(material) == path
         assert server.asked == asked
+
+
+@pytest.mark.parametrize(("online", "verdict"), [("any", "valid"), ("public", "cannot tell")])
+def test_the_command_follows_urls_where_it_may(tmp_path, online, verdict):
+    with web(tmp_path) as (nation, _):
+        for name in ("anchor", "holder"):
+            (tmp_path / name).write_bytes(nation.encoded[name])
+        said = run(
+            "verify", tmp_path / "holder", "--online", online, "--anchor", tmp_path / "anchor",
+            "--policy", GPKI_POLICY, "--at", f"{AT:%Y-%m-%dT%H:%M:%SZ}", "--json",
+        )  # fmt: skip
+    assert json.loads(said.stdout)["verdict"] == verdict
+    assert said.status == (verdict != "valid")
 
 
 def test_a_revoked_certificate_is_found_on_the_list_that_it_names(tmp_path):

@@ -19,7 +19,7 @@ from ca.errors import BadInput, Conflict, PassphraseRefused, StorageFailed
 from ca.model import RESIDENT_KINDS, CertificateKind
 from front.card.card import Card
 from front.cli.common import Settings
-from front.cli.verifying_sources import HomeWorld, SourceUnreadable, limits_of, opened, world_of
+from front.cli.verifying_sources import HomeWorld, SourceUnreadable, limits_of, published_at, world_of
 
 _PIN_LIMIT = 4096
 _WORDS = {
@@ -109,7 +109,7 @@ def published(settings: Settings, origin: str | None) -> Iterator[tuple[Snapshot
     """What is published, by --from or the home, and what the home gives, if one is named."""
     world = world_of(settings)
     try:
-        with opened(origin, world, limits_of(int(SECONDS))) as source:
+        with published_at(origin, world, limits_of(int(SECONDS))) as source:
             if not isinstance(source.material, Snapshot):
                 raise BadInput("--from", "is no published folder, and no server of one")
             yield source.material, world

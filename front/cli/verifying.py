@@ -15,6 +15,7 @@ from bridge.relying.drawing import draw
 from bridge.relying.explaining import explain
 from bridge.relying.fetch import SECONDS
 from bridge.relying.material import Material
+from bridge.relying.online import Addresses
 from bridge.relying.rejection import PathRejected, Reason
 from bridge.relying.trust import Trust
 from bridge.relying.verify import VerifiedPath
@@ -48,6 +49,12 @@ __all__ = ["read_certificate_file", "verify"]  # other commands read certificate
     metavar="SOURCE",
     help="What is published: http://host[:port]/, ldap://host[:port], a folder; or a bundle.  "
     "[default: the home's repository]",
+)
+@click.option(
+    "--online",
+    type=click.Choice([addresses.value for addresses in Addresses]),
+    help="Also ask the servers that certificates and lists name (AIA, SIA, lists, OCSP): at public addresses alone, or "
+    "at any, for laboratories.",
 )
 @click.option(
     "--anchor", type=click.Path(path_type=Path), help="The certificate to trust.  [default: the home's]"
@@ -91,6 +98,7 @@ def verify(  # noqa: PLR0913, PLR0917 - an option an argument
     certificate: Path,
     at_text: str | None,
     origin: str | None,
+    online: str | None,
     anchor: Path | None,
     policies: tuple[str, ...],
     production: bool,  # noqa: FBT001 - click calls by keyword
@@ -121,12 +129,11 @@ def verify(  # noqa: PLR0913, PLR0917 - an option an argument
     given = None if at_text is None else parse_moment(at_text, "--at")
     leaf = read_certificate_file(certificate)
     world = world_of(settings)
-    limits = limits_of(timeout)
-    trust = trust_of(world, anchor, policies, limits, production=production)
+    trust = trust_of(world, anchor, policies, limits_of(timeout), production=production)
     now = world.at if world else system_clock()
     wanted = _Wanted(explained, svg, target, Language(lang))
     try:
-        with opened(origin, world, limits) as source:
+        with opened(origin, world, trust, None if online is None else Addresses(online)) as source:
             moment = given or source.at or now
             outcome = _judge(settings, wanted, leaf, source.material, trust, moment)
     except SourceUnreadable as unreadable:  # what is published, not what was handed in

@@ -19,6 +19,8 @@ from bridge.relying.bundle_file import unpack
 from bridge.relying.directory import DirectoryMaterial
 from bridge.relying.fetch import FolderSource, HttpSource
 from bridge.relying.material import Material
+from bridge.relying.online import Addresses, Online
+from bridge.relying.several import Several
 from bridge.relying.snapshot import Snapshot
 from bridge.relying.trust import Trust
 from ca.errors import BadInput
@@ -104,8 +106,30 @@ def limits_of(seconds: int) -> Limits:
 
 
 @contextmanager
-def opened(origin: str | None, world: HomeWorld | None, limits: Limits) -> Iterator[Opened]:
-    """What is published at a URL or in a folder, or a bundle; SourceUnreadable if its beginning cannot be read."""
+def opened(
+    origin: str | None, world: HomeWorld | None, trust: Trust, online: Addresses | None
+) -> Iterator[Opened]:
+    """What is published at a URL or in a folder, or a bundle; and besides it what certificates themselves name.
+
+    Raises:
+        BadInput: Nothing is named.
+        SourceUnreadable: The beginning of what is published cannot be read.
+    """
+    if online is None:
+        with published_at(origin, world, trust.limits) as published:
+            yield published
+        return
+    named = Online(trust.anchors, trust.limits, online)
+    if origin is None and world is None:
+        yield Opened(named)
+        return
+    with published_at(origin, world, trust.limits) as published:
+        yield Opened(Several(published.material, named), published.at)
+
+
+@contextmanager
+def published_at(origin: str | None, world: HomeWorld | None, limits: Limits) -> Iterator[Opened]:
+    """What is published at a URL or in a folder, or a bundle; raises as ``opened`` does."""
     scheme = _URL.fullmatch(origin) if origin is not None else None
     if scheme is not None and scheme["scheme"].lower() in {"ldap", "ldaps"}:
         with DirectoryMaterial(Server(scheme.string), limits) as directory:
@@ -122,7 +146,9 @@ def opened(origin: str | None, world: HomeWorld | None, limits: Limits) -> Itera
         yield Opened(_read(FolderSource(world.repository)))
     else:
         raise BadInput(
-            "--from", "is needed without a home", remedy="Name --home, or a URL, folder or bundle by --from"
+            "--from",
+            "is needed without a home",
+            remedy="Name --home, or a URL, folder or bundle by --from, or say --online",
         )
 
 
