@@ -26,5 +26,6 @@ CASES: dict[str, Case] = {
     "drill": status.drill,
     "verify": verified.rows,
     "paths": verified.paths,
+    "ldap": verified.directory,
 }
 """By the name under which one of them can be measured alone."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
@@ -17,14 +18,25 @@ from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import NO_REVOCATION, CertRevTrustPolicy, PKIXValidationParams
 from pyhanko_certvalidator.validate import validate_path
 
+from bridge.directory.connection import Server
+from bridge.manifest import Marking
+from bridge.relying.budget import USUAL
+from bridge.relying.directory import DirectoryMaterial
 from bridge.relying.snapshot import Snapshot
+from bridge.relying.trust import Trust
 from bridge.relying.verify import verify
-from tests.bench import measure, verifiable
+from bridge.repository.directory import publish_entries
+from bridge.repository.layout import self_signed_path, service_path
+from ca.clock import system_clock
+from ca.model import CertificateKind, GenerationId
+from ca.suites import KeyFamily
+from tests.bench import homes, measure, revoked, verifiable
 from tests.bench.bench import Bench
 from tests.bench.report import Budget, Row, skipped
 from tests.bench.verifiable import Mesh
 from tests.java_judge import JavaJudge, Question
 from tests.relying_world import AT, GPKI_POLICY, World
+from tests.slapd import slapd
 
 _LISTS = (
     "gpki-bca.g1/crl/arl.crl",
@@ -96,6 +108,39 @@ def paths(bench: Bench) -> Iterator[Row]:
     yield _first_path(
         bench, f"first valid path through {bridges} CAs, each certified by all others",
         verifiable.crossed(bridges), 1000,
+    )  # fmt: skip
+
+
+def directory(bench: Bench) -> Iterator[Row]:
+    """Cold: a connection, the certificates and the lists by their directory names, all of it each time."""
+    for tool in ("slapd", "ldapsearch"):
+        if missing := skipped("verify, cold from LDAP", tool):
+            yield missing
+            return
+    if find_spec("ldap") is None:
+        yield Row(
+            "verify, cold from LDAP",
+            note="skipped: apt-get install libldap2-dev libsasl2-dev, then make test",
+        )
+        return
+    with bench.fresh("ldap") as folder, slapd(folder / "slapd") as server:
+        repository = homes.make_home(folder, family=KeyFamily.EC) / "repository"
+        with server.master() as master:
+            publish_entries(repository, master, lambda *_: None)
+        leaf = (repository / service_path(revoked.TOTTORI, CertificateKind.OCSP_RESPONDER)).read_bytes()
+        with homes.opened(repository.parent, KeyFamily.EC) as opened:
+            plan = opened.world.plan
+        anchor = (repository / self_signed_path(GenerationId(plan.anchor, 1))).read_bytes()
+        trust, now = Trust((anchor,), frozenset(plan.trusted_policies), Marking.TEST), system_clock()
+
+        def once() -> None:
+            with DirectoryMaterial(Server(server.url), USUAL) as material:
+                verify(leaf, material, trust, now)
+
+        spent = [_seconds(once) for _ in range(bench.scale.rounds)]
+    yield Row(
+        "verify a responder through two bridges, cold from LDAP", "ms", 1000 * median(spent),
+        note="slapd beside it; two cross-certificates, their authority lists",
     )  # fmt: skip
 
 
