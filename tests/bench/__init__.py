@@ -3,7 +3,7 @@
 ``make bench`` and ``make bench-full`` print a table and write ``bench.json``. A case is a function that gives rows;
 ours and its references are measured in turn, several rounds, and medians count. Read in this order: report (what a
 row says), measure (how it is measured), scale (how much), materials and homes (of what), then the cases: one_thread,
-durable, command, starting, lists, ending, status, verified.
+durable, command, starting, lists, ending, status, verified (with verifiable).
 """
 
 from tests.bench import command, durable, ending, lists, one_thread, starting, status, verified
