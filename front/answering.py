@@ -70,10 +70,6 @@ def answering(
         generation = GenerationId.parse(text)
         return opening(generation, freshness(generation.authority))
 
-    def fresh() -> bool:
-        # One database that is not keeps the ready answers of all back; the responders of the others go on.
-        return all(pulse.fresh() for pulse in pulses.values())
-
     def look(pulse: Pulse) -> None:
         pulse.look()
         age = max(each.age() for each in pulses.values())
@@ -86,7 +82,6 @@ def answering(
         ready=ready,
         admission=admission,
         observer=observer,
-        fresh=next(iter(pulses.values())).fresh if len(pulses) == 1 else fresh,
         answer_cache=practice.answer_cache,
     )
     maker = Maker(application.make)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
+from functools import partial
 from logging import ERROR
 
 from ca.clock import Clock, system_clock
 from ca.errors import KakehashiError
 from ca.store import heartbeats
+from ca.store.engine import Store
 from ca.store.stores import Stores
 from front.assembly import World
 from front.logs import LOGGER, log
@@ -36,20 +38,37 @@ class Heart:
         self.stores = stores
         self.clock = clock
         self.machine = machine
+        self._beat: tuple[datetime, datetime] | None = None
+        self._passed: dict[Store, tuple[datetime, datetime]] = {}
 
     def beat(self) -> None:
-        """Write a heartbeat, unless another process has just done so; raises what ``Stores.beat`` does."""
+        """Beat in the nation's database, unless another process has just done so; raises what ``Stores.beat`` does."""
         moment, beaten = self.clock(), self.machine()
         with self.stores.nation.reading() as connection:
             last = heartbeats.last(connection)
         if last is None or not abs(beaten - last.beaten) < _SOON:
             self.stores.beat(moment, beaten)
+            self._beat = moment, beaten
+
+    def pass_on(self, store: Store) -> None:
+        """Take this process's last beat to an authority's database, if it has come since; raises what ``Stores`` does.
+
+        Another process takes its own.
+        """
+        beat = self._beat
+        if beat is not None and self._passed.get(store) is not beat:
+            self.stores.pass_on(store, *beat)
+            self._passed[store] = beat
 
 
 @contextmanager
 def beating(world: World) -> Iterator[None]:
     """Beat five times a second, the first time before anything else is done. For whoever may write in the home."""
-    with repeating("heart", Heart(world.stores, world.clock).beat, BEAT_SECONDS):
+    heart = Heart(world.stores, world.clock)
+    with ExitStack() as stack:
+        stack.enter_context(repeating("heart", heart.beat, BEAT_SECONDS))
+        for store in world.stores.apart().values():  # a thread for each: any database may hang
+            stack.enter_context(repeating("heart", partial(heart.pass_on, store), LOOK_SECONDS))
         yield
 
 

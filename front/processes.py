@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import multiprocessing
 import os
 import signal
@@ -10,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from front.logs import configure
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
+_LOOK_SECONDS = 0.5
 _ORPHAN_SECONDS = 10.0
 
 
@@ -26,7 +27,7 @@ def worker_process(serving: Callable[[Path], AbstractContextManager[Wsgi]]) -> W
     configure()
     _end_with_parent()
     stack = ExitStack()
-    atexit.register(stack.close)
+    Finalize(None, stack.close, exitpriority=0)  # a forked process ends without what atexit was told
     return stack.enter_context(serving(Path(os.environ[SERVED_HOME_VARIABLE])))
 
 
@@ -37,7 +38,9 @@ def _end_with_parent() -> None:
         return
 
     def wait() -> None:
-        parent.join()
+        # Not parent.join(): the pipe by which that knows is open in each worker that was forked later, and lives with it.
+        while os.getppid() == parent.pid:
+            time.sleep(_LOOK_SECONDS)
         os.kill(os.getpid(), signal.SIGTERM)
         # What hangs is not waited for: whatever is left half done, the next who comes carries it out.
         time.sleep(_ORPHAN_SECONDS)

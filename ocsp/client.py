@@ -21,7 +21,7 @@ from ocsp.messages import ARCHIVE_CUTOFF, BASIC_RESPONSE, QUERY_LIMIT, IssuerHas
 RESPONSE_LIMIT = 256 * 1024
 """Octets of a response: some 150 for each query, and the responder's certificate."""
 
-_SHA256 = "2.16.840.1.101.3.4.2.1"  # what new clients name issuers by (RFC 9919 3.1.1)
+_SHA256 = "2.16.840.1.101.3.4.2.1"  # what RFC 9919 would have clients name issuers by
 _CLOCKS = timedelta(minutes=5)
 
 

@@ -52,6 +52,9 @@ class Freshness(Protocol):
     def watermark(self) -> datetime:
         """The world's time of the last heartbeat that was seen, or Stale if that is too long ago."""
 
+    def fresh(self) -> bool:
+        """Whether the watermark is one that answers may be given by now, those made before too."""
+
 
 class Itself:
     """The primary's own database, asked anew for each answer: it says everything, always."""
@@ -59,6 +62,10 @@ class Itself:
     def watermark(self) -> datetime:
         """The end of time: what is asked is never later."""
         return datetime.max.replace(tzinfo=UTC)
+
+    def fresh(self) -> bool:
+        """Always."""
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import sys
 import threading
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
 
 from ca.model import GenerationId, Serial
 from ca.rules.revocation import CertificateStatus
+from ocsp.freshness import Freshness
 from ocsp.metrics import Outcome
 from ocsp.responder import Answer
 
@@ -38,6 +39,7 @@ class Ready:
     Attributes:
         octets: The OCSPResponse.
         certificates: Whose end makes it wrong: what it is about, and the responder's own.
+        fresh: Whether every database that it was made from is fresh now; if one is not, what it says may have ended.
         since: Its thisUpdate. A clock that was set back does not give it out.
         until: When half of its life is over: from then on it is made anew.
         next_update: It is worth nothing from then on.
@@ -49,6 +51,7 @@ class Ready:
 
     octets: bytes = field(repr=False)
     certificates: tuple[CertificateKey, ...]
+    fresh: Callable[[], bool] = field(repr=False)
     since: datetime
     until: datetime
     next_update: datetime
@@ -64,6 +67,7 @@ class Ready:
         return cls(
             octets=answer.octets,
             certificates=(*answer.certificates, responder),
+            fresh=_all_fresh(answer.freshness),
             since=answer.this_update,
             until=answer.this_update + (answer.next_update - answer.this_update) / 2,
             next_update=answer.next_update,
@@ -82,6 +86,11 @@ class Ready:
     def weight(self) -> int:
         """Octets of memory, its keys apart."""
         return len(self.octets) + _OVERHEAD + _OVERHEAD_CERTIFICATE * len(self.certificates)
+
+
+def _all_fresh(databases: Iterable[Freshness]) -> Callable[[], bool]:
+    first, *others = (database.fresh for database in databases)
+    return (lambda: all(fresh() for fresh in (first, *others))) if others else first
 
 
 def said(answer: Answer) -> str:
@@ -140,11 +149,17 @@ class ReadyAnswers:
         return len(self._first.answers) + len(self._second.answers)
 
     def get(self, key: Hashable) -> Ready | None:
-        """The answer under this key, or None; whether it may be given out now is for the asker to see."""
+        """The answer under this key, or None, also while what it was made from is not fresh.
+
+        Whether it is of the right time is for the asker to see.
+        """
         ready = self._first.answers.get(key)
-        if ready is None and (ready := self._second.answers.get(key)) is not None:
+        if ready is None:
+            ready = self._second.answers.get(key)
+            if ready is None:
+                return None
             self._take_over(key, ready)
-        return ready
+        return ready if ready.fresh() else None
 
     def put(self, keys: Sequence[Hashable], ready: Ready, turn: int) -> None:
         """Keep an answer under these keys; not if answers were dropped since ``turn``, for it may say what they did."""

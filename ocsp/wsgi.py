@@ -112,7 +112,6 @@ class OcspApplication:
         ready: Where answers are kept; whoever gives one has to drop from it what ends. By default none are kept.
         admission: Who may ask; by default anybody.
         observer: Is told of every request, and of the signer's time.
-        fresh: Whether ready answers may be given out now. The responders have their own way to know.
         answer_cache: How long others may keep an answer that came by GET (HTTP's max-age).
     """
 
@@ -124,7 +123,6 @@ class OcspApplication:
         ready: ReadyAnswers | None = None,
         admission: Door | None = None,
         observer: Observer | None = None,
-        fresh: Callable[[], bool] = lambda: True,
         answer_cache: timedelta = timedelta(0),
     ) -> None:
         self._lookup = lookup
@@ -132,7 +130,6 @@ class OcspApplication:
         self._ready = ReadyAnswers(0) if ready is None else ready
         self._admission = admission or _OpenDoor()
         self._observer = observer or Observer()
-        self._fresh = fresh
         self._answer_cache = answer_cache
         self._second = Second.of(clock(), answer_cache)
         self._open: dict[str, _Opened] = {}
@@ -157,9 +154,9 @@ class OcspApplication:
         name, at = str(generation), self._clock()
         try:
             for request in usual_requests(self._responder(name, at).home.hashes, serial):
-                turn, fresh = self._ready.turn, self._fresh()
+                turn = self._ready.turn
                 answer, signer = self._answer(name, request, at)
-                if fresh and _lasts(answer):
+                if _lasts(answer):
                     self._ready.put([(name, request)], Ready.of(answer, signer), turn)
         except (NotInService, Stale, HttpRefused):
             return
@@ -168,7 +165,7 @@ class OcspApplication:
         at = self._clock()
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         # Under its path lies only what anybody may ask.
-        if environ.get("REQUEST_METHOD") == "GET" and self._fresh():
+        if environ.get("REQUEST_METHOD") == "GET":
             ready = self._ready.get(path)
             if ready is not None and ready.since <= at < ready.until:
                 return self._cacheable(environ, ready, at, hit=True)
@@ -186,16 +183,15 @@ class OcspApplication:
         # Others may keep an answer, and give it to anybody, only where anybody may ask.
         shared = question.may_be_kept and self._admission.open_for(question.responder)
         keys: list[Hashable] = [path, key] if shared else [key]
-        turn, fresh = self._ready.turn, self._fresh()
-        ready = self._ready.get(key) if fresh else None
+        turn = self._ready.turn
+        ready = self._ready.get(key)
         hit = ready is not None and ready.since <= at < ready.until
         if ready is None or not hit:
             answer, signer = self._answer(question.responder, question.octets, at)
             if not _lasts(answer):
                 return _alone(answer.octets, said(answer), hit=False, verifier=verifier)
             ready = Ready.of(answer, signer)
-            if fresh:
-                self._ready.put(keys, ready, turn)
+            self._ready.put(keys, ready, turn)
         elif shared:
             self._ready.put([path], ready, turn)
         if shared:

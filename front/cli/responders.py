@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ca.errors import BadInput
 from ca.store import responders
 from front.cli.common import Settings, command_options
 from front.databases import database_url, own_databases
@@ -82,6 +83,12 @@ def export(
       kakehashi responder export answers --database postgresql://responder@replica-1.example/nation --home world
     """
     with settings.world() as world:
+        if world.description.token is not None and new_passphrase_file is not None:
+            raise BadInput(
+                "--new-passphrase-file",
+                "is for keys in files, and this home's lie in a token",
+                remedy="Leave it out; `kakehashi serve --role ocsp` takes the token's PIN",
+            )
         keys = export_responders(
             world,
             folder,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from bridge.relying.fetch import HttpSource
 from ca.chance import SystemChance
 from ca.clock import Clock, ShiftedClock, system_clock, utc_text
 from front.cli.common import Settings, command_options_home_optional
+from front.cli.tls import tls_for, tls_options
 from front.cli.verifying import read_certificate_file
 from front.watching.memory import Memory
 from front.watching.rounds import Look, Watched
@@ -55,8 +57,9 @@ _SECONDS = 600
     show_default=True,
     help="Seconds to wait for the server in one look.",
 )
+@tls_options
 @command_options_home_optional
-def watch(
+def watch(  # noqa: PLR0913, PLR0917 - an option an argument
     settings: Settings,
     url: str,
     trust: Path | None,
@@ -65,12 +68,17 @@ def watch(
     every: int,
     sample: int,
     timeout: int,
+    client_cert: Path | None,
+    client_key: Path | None,
+    tls_ca: Path | None,
 ) -> None:
     """Watch what a world publishes at URL, from outside: manifest, lists, status answers, the journal's heads.
 
     Reported are: a list that is late, wrong, missing, or has gone back to a lower number; an entry that has left a list
     and has not expired; status answers that disagree with the lists; a journal's head that is late, unsigned, shorter
     than before, or another than it was. What was seen is remembered in --state; a finding stays until it is mended.
+
+    Where lists are for known verifiers alone, URL is that of the TLS front, and --client-cert shows it who watches.
 
     Nothing but --trust is trusted. Without it, the anchor that is published at the first look is, from then on.
 
@@ -81,10 +89,11 @@ def watch(
     """
     anchor = None if trust is None else read_certificate_file(trust)
     clock = _clock(settings)
-    HttpSource(url).close()  # a URL that is none is said at once
+    opening = partial(HttpSource, url, timeout, tls=tls_for(url, client_cert, client_key, tls_ca))
+    opening().close()  # a URL that is none is said at once
     with Memory.opened(state) as memory:
         while True:
-            seen = _look(settings, url, memory, clock, anchor, sample, timeout)
+            seen = _look(settings, opening, memory, clock, anchor, sample)
             _say(settings, seen)
             if once:
                 sys.exit(1 if seen.findings else 0)
@@ -104,17 +113,16 @@ def _clock(settings: Settings) -> Clock:
 
 def _look(
     settings: Settings,
-    url: str,
+    opening: Callable[[], HttpSource],
     memory: Memory,
     clock: Clock,
     anchor: bytes | None,
     sample: int,
-    timeout: int,
 ) -> Watched:
     """One look, with a bar for people who wait."""
     console = settings.console(stderr=True)
     with (
-        HttpSource(url, timeout) as source,
+        opening() as source,
         memory.round(),
         Progress(console=console, transient=True, disable=settings.json or not console.is_terminal) as bar,
     ):
