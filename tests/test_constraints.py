@@ -393,6 +393,23 @@ LEAF = certificate(HOLDER, PREFECTURE, 3, 2)
 SELF = certificate(ANCHOR, ANCHOR, 0, 0)
 
 
+@pytest.mark.parametrize(("octets", "fits"), [(1000, True), (2048, False), (50_000, False)])
+def test_a_name_too_long_to_be_compared_is_refused(octets: int, *, fits: bool) -> None:
+    """Whatever it costs to compare is bounded: in doubt it lies in what is excluded."""
+    names = (uri("http://a.example/" + "x" * octets),)
+    assert passes(chain(Case("", names, passes=fits, excluded=(uri("b.example"),)))) is fits
+
+
+def test_what_is_no_host_is_not_compared() -> None:
+    assert not passes(chain(Case("", (dns("evil.com "),), passes=False, excluded=(dns("evil.com"),))))
+
+
+def test_a_constraint_of_no_form_of_names_is_unreadable() -> None:
+    case = Case("", (dns("a.example"),), passes=False, excluded=(der.value(0xA2, der.NULL),))
+    with pytest.raises(PathRejected, match="nameConstraints cannot be read"):
+        check_names(path(chain(case)), USUAL.names)
+
+
 @pytest.mark.parametrize(
     ("ders", "fits"),
     [

@@ -100,6 +100,31 @@ def test_a_separate_key_may_sign_lists() -> None:
     assert bag.rejected().reason is Reason.REVOKED
 
 
+def test_another_ca_below_the_anchor_cannot_make_a_signer_of_this_ones_name() -> None:
+    """The peer's list, signed by a key that the peer has certified under the prefecture's name, undoes no revocation."""
+    peer = Cert(STRANGER, ANCHOR, 4, 0, 9, policies=[GPKI_POLICY])
+    signer = Cert(PREFECTURE, STRANGER, 5, 4, 10, ca=False, usage=USAGE)
+    bag = Bag(
+        certificates=[peer, signer],
+        lists=[
+            Crl("x", "full", PREFECTURE, 5),  # of nobody; the newest, so it is asked first
+            Crl("x", "full", PREFECTURE, 2, this_update=AT - DAY, **end(0x31)),
+        ],
+    )
+    assert bag.rejected().reason is Reason.REVOKED
+    bag.lists.pop()
+    assert "no path leads to it by a CA of this one" in bag.cannot_tell()
+    bag.list_keys = ListKeys.ANY_OF_ISSUER  # what RFC 5280 6.3.3 (f) asks for
+    bag.lists.append(Crl("x", "full", STRANGER, 4))
+    assert len(bag.verify().lists[-1].signer) == 2
+
+
+def test_a_list_that_names_the_certificate_unreadably_is_not_made_up_for_by_another() -> None:
+    listed = Crl("x", "full", PREFECTURE, 2, revoked={0x31: (AT - DAY, "remove_from_crl")})
+    other = Crl("x", "full", PREFECTURE, 2, this_update=AT - DAY)
+    assert "removeFromCRL" in Bag(lists=[listed, other]).cannot_tell()
+
+
 @pytest.mark.parametrize(
     ("values", "says"),
     [

@@ -333,7 +333,7 @@ def test_a_machine_of_ones_own_is_not_asked_unless_that_is_wanted(tmp_path):
     ("address", "public"),
     [("127.0.0.1", False), ("10.1.2.3", False), ("192.168.1.1", False), ("169.254.169.254", False), ("::1", False),
      ("fe80::1%eth0", False), ("fd00::1", False), ("::ffff:127.0.0.1", False), ("0.0.0.0", False),  # noqa: S104 - nobody listens there
-     ("100.64.0.1", False),
+     ("100.64.0.1", False), ("64:ff9b::a9fe:a9fe", False), ("2002:7f00:1::", False), ("::127.0.0.1", False), ("fec0::1", False),
      ("8.8.8.8", True), ("2001:4860:4860::8888", True)],
 )  # fmt: skip
 def test_which_addresses_are_everybodys(address, public):

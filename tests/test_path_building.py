@@ -44,6 +44,14 @@ def found(mesh: Mesh, limits: Limits = USUAL) -> list[CandidatePath]:
     return list(candidates(holder, mesh.material(), [anchor], Budget(limits), [], AT))
 
 
+def test_a_path_length_below_zero_is_none() -> None:
+    """RFC 5280 4.2.1.9: INTEGER (0..MAX). One below 0 would never be reached, and lift those above it."""
+    for length in (-1, -(1 << 40)):
+        encoded = Cert(BRIDGE, ANCHOR, 1, 0, 5, path_length=length).der()
+        with pytest.raises(BadInput, match=r"cannot be read|is not"):
+            read_certificate(encoded, "the bridge")
+
+
 # Generations and links
 
 

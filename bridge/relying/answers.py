@@ -142,10 +142,20 @@ def _read_single(
     if status.name == "good":
         return None, begins, ends
     info = status.chosen
-    reason = 0 if isinstance(info["revocation_reason"], core.Void) else int(info["revocation_reason"])
     moment = _moment(info["revocation_time"])
     assert moment is not None, "the time of a revocation is not optional"
-    return Revocation(Serial(certificate.serial), moment, RevocationReason(reason)), begins, ends
+    reason = _reason(info["revocation_reason"])
+    return Revocation(Serial(certificate.serial), moment, reason), begins, ends
+
+
+def _reason(said: Any) -> RevocationReason:
+    """Why; what has no reason, or one that is not known here, is revoked all the same."""
+    try:
+        return RevocationReason(
+            0 if isinstance(said, core.Void) else int.from_bytes(said.contents, signed=True)
+        )
+    except ValueError:
+        return RevocationReason.UNSPECIFIED
 
 
 def _delegated(octets: list[bytes], responder: Any, place: str) -> Iterator[CertificateFacts]:

@@ -12,7 +12,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -166,9 +166,13 @@ class _Reader:
         words = [] if hindrance is None else [hindrance.place, hindrance.problem]
         if index.at.tzinfo is None or not all(text.isprintable() for text in words):
             raise BadInput(place, "has a moment without its zone, or words that cannot be printed")
+        try:
+            at = index.at.astimezone(UTC)
+        except OverflowError:
+            raise BadInput(place, "has a moment outside of all years") from None
         anchors = self._pems(ANCHORS, index.anchors)
         return Bundle(
-            at=index.at,
+            at=at,
             anchors=anchors,
             policies=frozenset(index.policies),
             marking=index.marking,

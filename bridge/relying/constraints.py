@@ -29,6 +29,10 @@ _OTHER, _EMAIL, _DNS, _DIRECTORY, _URI, _ADDRESS = 0xA0, 0x81, 0x82, 0xA4, 0x86,
 
 # What readers of URIs understand in one way: no spaces and no backslashes, and a host without escapes.
 _PLAIN_URI = re.compile(r"[!-\[\]-~]+")
+# Characters of a name that is compared: each comparison costs time, and no host has more than 253 (RFC 1035 2.3.4).
+_TEXT_OCTETS = 2048
+# otherName, rfc822Name, dNSName, x400Address, directoryName, ediPartyName, URI, iPAddress, registeredID (RFC 5280 4.2.1.6).
+_FORMS = frozenset({0xA0, 0x81, 0x82, 0xA3, 0xA4, 0xA5, 0x86, 0x87, 0x88})
 _HOST = re.compile(r"[a-z0-9._-]+")
 
 T = TypeVar("T")
@@ -151,6 +155,8 @@ def _dns(base: _Name, name: _Name, kind: _Kind) -> bool:
     if wanted.startswith("."):
         raise _Uncomparable  # a form of the URI's constraint alone
     labels, given = _labels(wanted), _labels(_text(name))
+    if not all(one == "*" or _HOST.fullmatch(one) for one in (*labels, *given)):
+        raise _Uncomparable
     if len(given) < len(labels):
         return False
     pairs = zip(reversed(given), reversed(labels), strict=False)
@@ -233,6 +239,8 @@ def _labels(host: str) -> list[str]:
 
 
 def _text(name: _Name, *, lower: bool = True) -> str:
+    if len(name.value) > _TEXT_OCTETS:
+        raise _Uncomparable
     try:
         text = name.value.decode("ascii")
     except UnicodeDecodeError:
@@ -259,6 +267,8 @@ def _general_names(value: bytes) -> Iterator[_Name]:
 
 
 def _general_name(octets: bytes, element: walk.Element) -> _Name:
+    if element.tag not in _FORMS:
+        raise walk.NotDer
     contents = element.contents(octets)
     directory = read_name(contents, "a directory name") if element.tag == _DIRECTORY else None
     return _Name(element.tag, contents, directory)

@@ -143,7 +143,10 @@ class DirectoryMaterial:
 
     def _values(self, name: NameFacts | str, kinds: Sequence[str]) -> list[_Value]:
         """The values of these attributes of an entry, or the one error why they cannot be had, each with its place."""
-        text = name if isinstance(name, str) else read_name_text(name.der, "a name")
+        try:
+            text = name if isinstance(name, str) else read_name_text(name.der, "a name")
+        except BadInput as error:  # a name that no directory has
+            return [(error.place, error)]
         asked = text, kinds
         if asked not in self._entries:
             self._budget.fetch()

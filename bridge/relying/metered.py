@@ -17,6 +17,8 @@ from ca.errors import BadInput
 
 # Seconds without any octet after which a server counts as hanging.
 _PATIENCE = 10.0
+# Addresses of a host that are tried: each may take what patience there is.
+_ADDRESSES = 4
 # Octets on the wire beside a file's own: status line and headers, and as much again for a body sent in chunks.
 _OVERHEAD = 64 * 1024
 
@@ -110,16 +112,32 @@ class MeteredConnection(http.client.HTTPConnection):
             tls.sslsocket_class = _TlsSocket
 
     def connect(self) -> None:
-        """Connect, within the meter's time."""
-        connected = socket.create_connection((self.host, self.port), self._meter.patience())
+        """Connect to one of the first addresses of the host, within the meter's time."""
+        connected = self._connected()
         try:
-            self._admit(connected.getpeername()[0])  # what the name means now, not when it was looked at
             self.sock = (
                 _Socket(connected, self._meter) if self._tls is None else self._inside(connected, self._tls)
             )
         except BaseException:
             connected.close()
             raise
+
+    def _connected(self) -> socket.socket:
+        """The first address that answers; none is asked that is not admitted, and none longer than is left."""
+        refused: OSError = OSError(None, "it has no address")
+        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, address in found[:_ADDRESSES]:
+            self._admit(str(address[0]))
+            connecting = socket.socket(family, kind, protocol)
+            try:
+                connecting.settimeout(self._meter.patience())
+                connecting.connect(address)
+            except OSError as error:
+                connecting.close()
+                refused = error
+            else:
+                return connecting
+        raise refused
 
     def _inside(self, connected: socket.socket, tls: ssl.SSLContext) -> socket.socket:
         connected.settimeout(self._meter.patience())

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache, partial
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Final, NoReturn
 
 from asn1crypto import x509
@@ -40,6 +40,11 @@ OCSP: Final = "1.3.6.1.5.5.7.48.1"
 CA_ISSUERS: Final = "1.3.6.1.5.5.7.48.2"
 CA_REPOSITORY: Final = "1.3.6.1.5.5.7.48.5"
 
+# What Python calls global, and is, or leads to, an address of IPv4 within: translated (RFC 6052, 8215), 6to4 (RFC 3056),
+# compatible (RFC 4291 2.5.5.1); and site-local addresses (RFC 3879).
+_NOT_EVERYBODYS = tuple(
+    map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "::/96", "fec0::/10"))
+)
 # So many URLs of one extension are looked at.
 _URLS = 4
 _LISTS_KEPT = 32
@@ -264,7 +269,8 @@ def _question(certificate: CertificateFacts, issuer: CertificateFacts) -> bytes:
 
 def _require_public(address: str) -> None:
     """Raise BadInput unless everybody reaches the same machine at this address."""
-    if not ip_address(address.partition("%")[0]).is_global:
+    found = ip_address(address.partition("%")[0])
+    if not found.is_global or any(found in network for network in _NOT_EVERYBODYS):
         raise BadInput(address, "is at an address that is not everybody's, and such are not asked")
 
 

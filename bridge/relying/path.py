@@ -156,7 +156,9 @@ class _Search:
     def _read_policies(self, certificate: CertificateFacts) -> PolicyFacts | None:
         if certificate.der not in self._policies:
             try:
-                self._policies[certificate.der] = read_policies(certificate)
+                found = read_policies(certificate)
+                asked = len(found.policies or ()) + len(found.mappings)
+                self._policies[certificate.der] = found if asked <= self._budget.limits.policies else None
             except BadInput:
                 self._policies[certificate.der] = None
         return self._policies[certificate.der]

@@ -77,6 +77,8 @@ class ListScope:
     indirect: bool
 
 
+# Octets of points that are kept when they were read: ours take 200, and hostile ones of 50,000 would fill the memory.
+_KEPT_OCTETS = 2048
 _EVERYTHING = ListScope(None, ext.Holds.ALL, ALL_REASONS, indirect=False)
 
 
@@ -84,7 +86,7 @@ def read_points(
     extensions: tuple[ExtensionFacts, ...], oid: str, issuer: NameFacts, place: str
 ) -> tuple[Point, ...] | None:
     """The points of cRLDistributionPoints or freshestCRL, None without the extension; BadInput names the place."""
-    return read_extension(extensions, oid, place, partial(_points, issuer=issuer))
+    return read_extension(extensions, oid, place, partial(_read_points, issuer=issuer))
 
 
 def list_issuers(certificate: CertificateFacts) -> tuple[NameFacts, ...]:
@@ -110,7 +112,15 @@ def read_scope(
     return read_extension(extensions, ext.IssuingPoint.oid, place, read) or _EVERYTHING
 
 
-@lru_cache(maxsize=4096)  # one town's certificates have the same points
+def _read_points(value: bytes, issuer: NameFacts) -> tuple[Point, ...]:
+    return _known_points(value, issuer) if len(value) <= _KEPT_OCTETS else _points(value, issuer)
+
+
+@lru_cache(maxsize=512)  # one town's certificates have the same points
+def _known_points(value: bytes, issuer: NameFacts) -> tuple[Point, ...]:
+    return _points(value, issuer)
+
+
 def _points(value: bytes, issuer: NameFacts) -> tuple[Point, ...]:
     found = []
     for one in x509.CRLDistributionPoints.load(value, strict=True):

@@ -21,7 +21,7 @@ from bridge.relying.points import Point
 from bridge.relying.rejection import PathRejected, Reason
 from bridge.relying.signatures import Signatures
 from bridge.relying.signers import PathSigners, SignerJudge
-from bridge.relying.status import ask
+from bridge.relying.status import EntryUnreadable, ask
 from bridge.relying.trust import Trust
 from ca.errors import BadInput, KeyRefused
 from ca.model import Revocation
@@ -82,6 +82,8 @@ class Inquiry:
         """What speaks for the certificate of this step, and what it says; else why no list speaks."""
         try:
             return self._by_lists(path, step)
+        except EntryUnreadable:
+            raise
         except (BadInput, KeyRefused):
             answered = self._by_answers(path, step)
             if answered is None:

@@ -97,6 +97,10 @@ def _read_sums(said: bytes) -> dict[str, str]:
     return sums
 
 
+# What ``zipfile`` reads with none but its own errors.
+_COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+
+
 class _Hashing:
     """A file whose contents are only digested."""
 
@@ -120,7 +124,11 @@ class ZipSource:
         """Read what is in it, or raise BadInput."""
         with _clear_errors(str(path)):
             self._archive = zipfile.ZipFile(path)
-        self.names = [info.filename for info in self._archive.infolist() if not info.is_dir()]
+        files = [info for info in self._archive.infolist() if not info.is_dir()]
+        if not all(info.compress_type in _COMPRESSIONS for info in files):
+            self._archive.close()
+            raise BadInput(str(path), "is compressed in a way that is not read here")
+        self.names = [info.filename for info in files]
         if len(self.names) > FILES_LIMIT or len(set(self.names)) < len(self.names):
             self._archive.close()
             raise BadInput(str(path), f"holds more than {FILES_LIMIT} files, or one name twice")

@@ -52,7 +52,7 @@ class SignerJudge:
         self._signatures = signatures
         self._check = check
         self._proving: list[bytes] = []
-        self._proven: dict[tuple[bytes, bytes], ListSigner] = {}
+        self._proven: dict[tuple[bytes, ...], ListSigner] = {}
 
     def validate(self, path: CandidatePath) -> None:
         """Raise PathRejected unless the path is valid for whatever policy, revocation aside; BudgetSpent."""
@@ -62,24 +62,35 @@ class SignerJudge:
         """Count one look at what is offered, or raise BudgetSpent."""
         self._signatures.budget.step()
 
-    def prove(self, signer: CertificateFacts, anchor: CertificateFacts) -> ListSigner:
-        """Find a valid path from the anchor, or raise BadInput saying why there is none; BudgetSpent."""
-        key = signer.der, anchor.der
+    def prove(self, signer: CertificateFacts, above: tuple[CertificateFacts, ...]) -> ListSigner:
+        """Find a valid path from the anchor above, or raise BadInput saying why there is none; BudgetSpent.
+
+        Where lists are of the same generation, a CA above has to have certified the signer itself: any other CA below
+        the anchor could certify a signer of any name.
+        """
+        key = signer.der, *(certificate.der for certificate in above)
         if key in self._proven:
             return self._proven[key]
         if signer.der in self._proving or len(self._proving) == _DEPTH:
             raise BadInput(signer.place, "signers of lists tell of one another", clause=_CLAUSE)
         self._proving.append(signer.der)
         try:
-            self._proven[key] = self._search(signer, anchor)
+            self._proven[key] = self._search(signer, above)
         finally:
             self._proving.pop()
         return self._proven[key]
 
-    def _search(self, signer: CertificateFacts, anchor: CertificateFacts) -> ListSigner:
+    def _search(self, signer: CertificateFacts, above: tuple[CertificateFacts, ...]) -> ListSigner:
         best: PathRejected | None = None
         budget = self._signatures.budget
-        for path in candidates(signer, self.material, [anchor], budget, [], self._at):
+        trusted = {(one.subject, one.public_key) for one in above}
+        for path in candidates(signer, self.material, [above[0]], budget, [], self._at):
+            parent = path.certificates[-2]
+            if (
+                self.list_keys is ListKeys.SAME_GENERATION
+                and (parent.subject, parent.public_key) not in trusted
+            ):
+                continue
             try:
                 self.validate(path)
                 evidence = self._check(path)
@@ -87,7 +98,7 @@ class SignerJudge:
                 best = rejected if best is None else rejected.more_telling_than(best)
             else:
                 return ListSigner(signer, path.certificates[1:], evidence)
-        problem = "no path leads to it from the same anchor" if best is None else best.problem
+        problem = "no path leads to it by a CA of this one" if best is None else best.problem
         raise BadInput(
             signer.place if best is None else best.place, f"as a list's signer: {problem}", clause=_CLAUSE
         )
@@ -130,7 +141,7 @@ class PathSigners:
                 return ListSigner(signer, self._above[1 : step + 1])
         if signer.der == asked.certificate.der:
             return self._of_itself(signer, found, asked)
-        return self._judge.prove(signer, self._above[0])
+        return self._judge.prove(signer, self._above)
 
     def _of_itself(self, signer: CertificateFacts, found: IndexedList, asked: Question) -> ListSigner:
         """Its issuer may have named it as the one whose list tells of it: then nothing else can."""

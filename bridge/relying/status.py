@@ -18,6 +18,10 @@ from ca.errors import BadInput, KeyRefused
 from ca.model import Revocation
 
 
+class EntryUnreadable(BadInput):
+    """A list that speaks names the certificate, and what it says of it cannot be read: nothing else makes up for that."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What was found, and in which lists. The revocation is what is listed; its date may still lie ahead."""
@@ -43,6 +47,7 @@ def ask(
         signatures: Checks them.
 
     Raises:
+        EntryUnreadable: A list that speaks has an entry for it that cannot be read.
         BadInput, KeyRefused: It cannot be told, and this is why the first list did not speak.
         BudgetSpent: Too many signatures were checked.
     """
@@ -53,10 +58,13 @@ def ask(
         try:
             speaker = require_speaker(read(), asked, signers, signatures)
             freshened = freshen(speaker, asked, find, signatures)
-            revocation = freshened.revocation(asked.certificate)
         except (BadInput, KeyRefused) as error:
             silent = silent or error
             continue
+        try:
+            revocation = freshened.revocation(asked.certificate)
+        except BadInput as error:
+            raise EntryUnreadable(error.place, error.problem, clause=error.clause) from error
         used.append(freshened)
         told |= speaker.reasons
         if revocation is not None or told == ALL_REASONS:

@@ -252,14 +252,25 @@ def _check_shape(extensions: tuple[ExtensionFacts, ...], place: str) -> None:
         read_extension(extensions, oid, place, partial(read_structure, kind, fields=2))
 
 
+# Nine bits with tag, length and count of unused bits; some encoders write the zeros behind them too.
+_KEY_USAGE_OCTETS = 8
+
+
 def _key_usage(value: bytes) -> frozenset[ext.KeyUse]:
+    if len(value) > _KEY_USAGE_OCTETS:
+        raise walk.NotDer
     words = x509.KeyUsage.load(value, strict=True).native
     return frozenset(use for use in ext.KeyUse if use in words)
 
 
 def _basic_constraints(value: bytes) -> ext.BasicConstraints:
     constraints = read_structure(x509.BasicConstraints, value, 2).native
-    return ext.BasicConstraints(constraints["ca"], constraints["path_len_constraint"])
+    length = constraints["path_len_constraint"]
+    if (
+        length is not None and length < 0
+    ):  # RFC 5280 4.2.1.9: INTEGER (0..MAX); one below 0 would never be reached
+        raise walk.NotDer
+    return ext.BasicConstraints(constraints["ca"], length)
 
 
 def _purposes(value: bytes) -> frozenset[str]:
