@@ -376,6 +376,7 @@ NO_JUDGE = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", pkits.CASES, ids=lambda case: case.id)
 def test_every_pkits_case_is_bundled(case, tmp_path):
     """OpenSSL and we come to the same verdict from the bundle, but where OpenSSL is no judge."""
