@@ -49,7 +49,8 @@ class AuthorityEntry(msgspec.Struct, frozen=True):
     Attributes:
         role: What it is in its world; ``PEER`` if it is of another.
         key_identifier: Of its key, as certificates and lists name it, in hexadecimal digits.
-        certificate: Where its self-signed certificate is; None if a peer gave none.
+        certificate: Where its self-signed certificate is; None if a peer gave none, or before it is there.
+        responder: Where the certificate of its OCSP responder is; None if it has none, or before it is there.
     """
 
     generation: _Generation

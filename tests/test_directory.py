@@ -39,6 +39,7 @@ from ca.errors import BadInput, KakehashiError
 from ca.issuing.cycle import IssuedCertificate
 from ca.model import ARL, FULL
 from ca.revoking.lists.publication import publish_changes
+from ca.wire.pairs import certificate_pair
 from tests.commands import done, refused, run
 from tests.engine_world import EngineWorld, engine_world
 from tests.slapd import MASTER, PASSWORD, SUFFIX, Slapd, read_ldif, slapd
@@ -48,13 +49,16 @@ from tests.test_repository import (
     LATER,
     NEW,
     OLD,
+    add_peer,
     end,
+    end_peer,
     holder,
     publish,
     renew,
     succeed,
 )
 
+PEER_ENTRY = "ou=root,o=foreign-test,c=jp"
 TOTTORI_ENTRY = "ou=tottori ca,ou=prefectural association for jpki,o=jpki-test,c=jp"
 
 
@@ -234,6 +238,35 @@ def test_what_others_have_put_there_stays(world, tmp_path):
     assert content["c=jp"]["description"] == {b"kept"}
     assert content["o=jpki-test,c=jp"]["l"] == {b"kept"}
     assert "cn=another,o=jpki-test,c=jp" in content
+
+
+@pytest.mark.parametrize("gave", [True, False], ids=["with its own certificate", "without"])
+def test_a_peer_keeps_what_it_has_put_there_and_nothing_that_is_withdrawn(world, tmp_path, gave):
+    folder = world.repository.folder
+    own, for_us = add_peer(world, gave=gave)
+    another = (folder / self_signed_path(OLD)).read_bytes()  # a certificate that is in no pair of ours
+    theirs = certificate_pair(issued_to_this=another, issued_by_this=for_us)
+    ours = certificate_pair(issued_to_this=None, issued_by_this=for_us)
+    with slapd(tmp_path / "slapd") as server, server.master() as directory:
+        publish_entries(folder, directory, quiet)
+        publish(world)
+        publish_entries(folder, directory, quiet)
+        entry = server.content()[PEER_ENTRY]
+        assert entry[CROSS_PAIR.lower()] == {ours}
+        directory.replace(PEER_ENTRY, {CROSS_PAIR: [ours, theirs], CA_CERTIFICATE: [own, another]})
+        again = publish_entries(folder, directory, quiet)
+        assert (again.added, again.replaced) == (0, 0)
+        end_peer(world)
+        publish(world)
+        assert publish_entries(folder, directory, quiet).replaced > 0
+        entry = server.content()[PEER_ENTRY]
+        assert entry[CROSS_PAIR.lower()] == {theirs}
+        assert entry[CA_CERTIFICATE.lower()] == {own, another}
+        directory.replace(PEER_ENTRY, {CROSS_PAIR: [ours]})
+        publish_entries(folder, directory, quiet)
+        assert CROSS_PAIR.lower() not in server.content()[PEER_ENTRY]
+        again = publish_entries(folder, directory, quiet)
+        assert (again.added, again.replaced) == (0, 0)
 
 
 class Stopped(Exception):
@@ -424,10 +457,11 @@ def test_without_python_ldap_it_says_what_is_missing(home, server, monkeypatch):
 # Servers that do not behave.
 
 
-def answering(answer: Callable[[socket.socket], None]) -> Any:
+def answering(answer: Callable[[socket.socket], None], host: str = "127.0.0.1") -> Any:
     @contextmanager
     def serving() -> Iterator[str]:
-        listening = socket.create_server(("127.0.0.1", 0))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, 0), family=family)
         stopping = threading.Event()
 
         def run_server() -> None:
@@ -448,7 +482,7 @@ def answering(answer: Callable[[socket.socket], None]) -> Any:
         thread = threading.Thread(target=run_server)
         thread.start()
         try:
-            yield f"ldap://127.0.0.1:{listening.getsockname()[1]}"
+            yield f"ldap://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
         finally:
             stopping.set()
             listening.shutdown(socket.SHUT_RDWR)
@@ -497,3 +531,17 @@ def test_a_server_that_does_not_behave_ends_in_bounded_time_and_octets(answer, w
         assert refused_.value.place == f"{url} C=JP"
         with pytest.raises(KakehashiError):  # and there is no more time than was given
             directory.read("C=JP", (DELTA_LIST,), 1 << 20)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_server_is_reached_by_its_address(host):
+    pytest.importorskip("ldap")
+    words = ldap_message(1, ENTRY) + ldap_message(1, bytes.fromhex("65070a010004000400"))
+    try:
+        socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError:
+        pytest.skip(f"this machine has no {host}")
+    with answering(lambda it: it.sendall(words), host)() as url, Directory(Server(url), 10.0) as directory:
+        assert directory.read("C=JP", (CERTIFICATE_LIST,)) == {}
+    with pytest.raises(BadInput, match="is not of the form"):
+        Server("ldap://::1").parts()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,14 +20,15 @@ from hypothesis import strategies as st
 from bridge.crossing.renewal import Renewing
 from bridge.crossing.withdrawal import withdraw
 from bridge.directory.attributes import CA_CERTIFICATE, CROSS_PAIR
-from bridge.manifest import PEER
+from bridge.manifest import MANIFEST, MANIFEST_SIGNATURE, PEER
 from bridge.relying.carried import Carried
 from bridge.relying.material import Material
 from bridge.relying.rejection import PathRejected, Reason
 from bridge.relying.snapshot import Snapshot
+from bridge.relying.statements import check_statement
 from bridge.relying.trust import Trust
 from bridge.relying.verify import verify
-from bridge.repository.contents import publish_all, publish_certificates
+from bridge.repository.contents import publish_all, publish_certificates, publish_lists, publish_manifest
 from bridge.repository.entries import read_entries
 from bridge.repository.folder import Repository
 from bridge.repository.layout import (
@@ -35,11 +38,14 @@ from bridge.repository.layout import (
     list_path,
     pair_path,
     self_signed_path,
+    service_path,
 )
+from bridge.repository.ldif import ldif
+from bridge.repository.signing import sign_statement
 from ca.errors import BadInput
 from ca.issuing.cycle import IssuedCertificate
 from ca.issuing.succession import Succession
-from ca.journal.crossing import PeerKeyEntry
+from ca.journal.crossing import PeerKeyEntry, ReceivedEndEntry
 from ca.model import (
     ARL,
     AuthorityId,
@@ -205,9 +211,8 @@ def test_half_a_pair_is_a_pair(world):
 FOREIGN = GenerationId.parse("foreign.g1")
 
 
-@pytest.mark.parametrize("gave", [True, False], ids=["with its own certificate", "without"])
-def test_a_peer_has_its_place(world, gave):
-    """It is none of ours: what it gave is there, and nothing that it would have to say itself."""
+def add_peer(world: EngineWorld, *, gave: bool) -> tuple[bytes, bytes]:
+    """A peer that has certified the bridge: its own certificate, which it may give, and its word for the bridge."""
     name = o("FOREIGN", "Root")
     own = Cert(name, name, key=20, signer=20, serial=1, self_signed=True).der()
     for_us = replace(World().crosses["gpki-bca.g1", "jpki-bridge.g1"], issuer=name, signer=20).der()
@@ -223,6 +228,23 @@ def test_a_peer_has_its_place(world, gave):
                 FOREIGN, BRIDGE_KEY, Serial(0x1001), Period(LATER, LATER + timedelta(days=9)), 1, for_us
             ),
         )
+    return own, for_us
+
+
+def end_peer(world: EngineWorld) -> None:
+    """End the pair of the bridge and the peer."""
+    with world.stores.nation.writing() as connection:
+        serial = Serial(0x1001).octets.hex()
+        peers.end_received(
+            connection, ReceivedEndEntry(str(FOREIGN), str(BRIDGE_KEY), serial, OFFICERS[0], LATER)
+        )
+
+
+@pytest.mark.parametrize("gave", [True, False], ids=["with its own certificate", "without"])
+def test_a_peer_has_its_place(world, gave):
+    """It is none of ours: what it gave is there, and nothing that it would have to say itself."""
+    own, for_us = add_peer(world, gave=gave)
+    facts = read_certificate(own, "own")
     publish(world)
     manifest = Snapshot.read(world.repository.folder).manifest
     (entry,) = (one for one in manifest.authorities if one.role == PEER)
@@ -239,6 +261,110 @@ def test_a_peer_has_its_place(world, gave):
     assert not there.ours, "what else it has in a directory, it has put there itself"
     assert set(there.files[CROSS_PAIR]) == {pair_path(FOREIGN, BRIDGE_KEY)}
     assert (CA_CERTIFICATE in there.files) == gave
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda _, path: path.unlink(),
+        lambda _, path: path.write_bytes(b"nothing"),
+        lambda _, path: path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1])),
+        lambda world, path: path.write_bytes(sign_statement(world.issuers, world.plan, b"other", at=LATER)),
+    ],
+    ids=["lost", "none", "wrong", "over other content"],
+)
+def test_a_manifest_whose_signature_does_not_fit_is_signed_again(world, spoil):
+    spoil(world, world.repository.folder / MANIFEST_SIGNATURE)
+    assert publish_manifest(world.issuers, world.plan, world.repository, at=LATER) == 1
+    snapshot = Snapshot.read(world.repository.folder)
+    anchor = content(world, self_signed_path(ANCHOR))
+    signature = content(world, MANIFEST_SIGNATURE)
+    assert check_statement(content(world, MANIFEST), signature, "manifest", snapshot, anchor, LATER)
+    assert publish_manifest(world.issuers, world.plan, world.repository, at=LATER) == 0
+
+
+LOST = [
+    self_signed_path(OLD),
+    service_path(OLD, CertificateKind.OCSP_RESPONDER),
+    list_path(OLD, ARL),
+    list_path(OLD, partition_scope(SIGNATURE, TOWN)),
+]
+
+
+@pytest.mark.parametrize("path", LOST)
+def test_what_is_not_there_is_not_named(world, path):
+    before = content(world, MANIFEST)
+    (world.repository.folder / path).unlink()
+    assert read_entries(world.repository.folder), "of the manifest that names it still"
+    assert "".join(ldif(read_entries(world.repository.folder), world.repository.folder))
+    publish_manifest(world.issuers, world.plan, world.repository, at=LATER)
+    manifest = Snapshot.read(world.repository.folder).manifest
+    named = [one.url for one in manifest.lists] + [one.certificate for one in manifest.cross]
+    named += [one for entry in manifest.authorities for one in (entry.certificate, entry.responder) if one]
+    assert path not in named
+    assert all(world.repository.has(one) for one in named)
+    assert "".join(ldif(read_entries(world.repository.folder), world.repository.folder))
+    publish(world)
+    assert content(world, MANIFEST) == before
+
+
+def test_the_anchor_is_one_that_is_there_whole(world):
+    new = GenerationId(ANCHOR.authority, 2)
+    Succession(world.issuers, world.plan.municipalities, world.chance).succeed(new, at=LATER)
+
+    def anchor() -> str:
+        publish_manifest(world.issuers, world.plan, world.repository, at=LATER)
+        return Snapshot.read(world.repository.folder).manifest.anchor
+
+    assert anchor() == str(ANCHOR), "of the new one nothing is there"
+    publish_certificates(world.stores, world.repository)
+    assert anchor() == str(ANCHOR), "it has no lists"
+    publish_lists(world.issuers, new, world.repository, at=LATER)
+    assert anchor() == str(new)
+
+
+# One at a time.
+
+
+@dataclass(frozen=True)
+class Waiting(Repository):
+    """A repository in which another publishes before we may."""
+
+    meanwhile: list[Callable[[], None]] = field(default_factory=list)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        with super().exclusive():
+            while self.meanwhile:
+                self.meanwhile.pop()()
+            yield
+
+
+def test_who_waits_for_another_publishes_what_is_true_then(world):
+    waiting = Waiting(world.repository.folder)
+    waiting.meanwhile.append(lambda: end(world))
+    assert publish_certificates(world.stores, waiting) > 0
+    assert not waiting.has(pair_path(OLD, BRIDGE_KEY))
+    waiting.meanwhile.append(lambda: add_peer(world, gave=False))
+    publish_manifest(world.issuers, world.plan, waiting, at=LATER)
+    assert PEER in {one.role for one in Snapshot.read(waiting.folder).manifest.authorities}
+
+
+@dataclass(frozen=True)
+class Guarding(Repository):
+    """A repository that is written to by none but who has its lock."""
+
+    def _write(self, path: str, octets: bytes) -> Path:
+        with (self.folder.parent / "publishing.lock").open("w") as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return super()._write(path, octets)
+
+
+def test_whoever_writes_has_the_lock(world, tmp_path):
+    repository = Guarding(tmp_path / "another" / "repository")
+    lists_alone = shutil.ignore_patterns("*.cer", "*.ccp", "*.p7*", "*.json")
+    shutil.copytree(world.repository.folder, repository.folder, ignore=lists_alone)
+    assert publish_all(world.issuers, world.plan, repository, at=LATER) > 20
 
 
 # In which order.

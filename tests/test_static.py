@@ -21,6 +21,7 @@ from sqlalchemy import select
 from bridge.manifest import MANIFEST
 from bridge.repository.layout import cross_path, issued_to_path, list_path, self_signed_path
 from ca.clock import system_clock
+from ca.errors import StorageFailed
 from ca.issuing.cycle import IssuedCertificate
 from ca.model import FULL, CertificateKind, GenerationId, RevocationReason, Serial
 from ca.revoking.deciding.by_hand import revoke
@@ -31,6 +32,7 @@ from front.assembly import open_world
 from front.demo.openssl import run as openssl
 from front.demo.openssl import write_certificate
 from front.demo.people import invented_code
+from front.static.making import make_static
 from ocsp.making import usual_requests
 from ocsp.messages import IssuerHashes
 from tests.commands import done, refused, run, tree
@@ -317,6 +319,27 @@ def test_it_is_made_anew_and_nothing_else_is_touched(lab, tmp_path):
     refused(run("repo", "static", other, "--home", lab.home), "is not empty")
     assert tree(other) == {"letter.txt": b"mine"}
     refused(run("repo", "static", other / "letter.txt", "--home", lab.home), "Not a directory")
+
+
+@pytest.mark.parametrize("when", ["between the two steps", "after them"])
+def test_what_a_death_in_replacing_it_left_is_put_right(lab, tmp_path, when):
+    there = tmp_path / "lab"
+    shutil.copytree(lab.folder, there, ignore=shutil.ignore_patterns("temporary", "nginx.pid"))
+    before = tree(there)
+    there.rename(tmp_path / ".lab.abcdefgh.earlier")
+    shutil.copytree(
+        tmp_path / ".lab.abcdefgh.earlier",
+        there if when == "after them" else tmp_path / ".lab.abcdefgh",
+    )
+    (tmp_path / ".lab.two.abcdefgh.earlier").mkdir()
+
+    def fails(_: str) -> None:
+        raise StorageFailed("the disk", "is full")
+
+    with open_world(lab.home, lambda: "") as world, pytest.raises(StorageFailed):
+        make_static(world, there, fails)
+    assert {path.name for path in tmp_path.iterdir()} == {"lab", ".lab.two.abcdefgh.earlier"}
+    assert tree(there) == before
 
 
 def test_our_own_server_serves_the_files_of_certificates(lab):

@@ -216,7 +216,8 @@ class Directory:
             tls = ssl.create_default_context(cafile=self.server.ca_file) if secured else None
             wire = Wire(self._host, self._port, min(seconds, _CONNECTING), tls, late=late)
             wire.allow(_OVERHEAD)
-            connection = self._ldap.initialize(f"ldap://{self._host}", fileno=wire.near.detach())
+            host = f"[{self._host}]" if ":" in self._host else self._host
+            connection = self._ldap.initialize(f"ldap://{host}", fileno=wire.near.detach())
             self._opened = connection, wire
             try:
                 self._prepare(connection, seconds)

@@ -22,6 +22,7 @@ step 4 and 5; under its serial, and in the manifest, it stays for those who veri
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
@@ -47,7 +48,8 @@ from bridge.repository.layout import (
     service_path,
 )
 from bridge.repository.public import Pair, Public, read_public
-from bridge.repository.signing import sign_statement
+from bridge.repository.signing import require_signed, sign_statement
+from ca.errors import BadInput, KeyRefused
 from ca.issuing.issuer import Issuers
 from ca.model import CertificateKind, GenerationId
 from ca.revoking.lists.adoption import adopt
@@ -84,7 +86,12 @@ def publish_certificates(stores: Stores, repository: Repository) -> int:
 
     Gives how many files were written or taken away.
     """
-    public = read_public(stores)
+    # Read within: what another has withdrawn since would come back.
+    with repository.exclusive():
+        return _publish_certificates(read_public(stores), repository)
+
+
+def _publish_certificates(public: Public, repository: Repository) -> int:
     without = _without_lists(public, repository)
     ready = [
         cross
@@ -128,15 +135,19 @@ def publish_lists(
 
 
 def publish_manifest(issuers: Issuers, plan: Plan, repository: Repository, *, at: datetime) -> int:
-    """Place the signed manifest, if it says something new; gives how many files were written."""
-    public = read_public(issuers.stores)
-    manifest = msgspec.json.format(msgspec.json.encode(_manifest(plan, public, repository)), indent=1)
-    if (repository.folder / MANIFEST_SIGNATURE).exists() and not repository.differs(MANIFEST, manifest):
-        return 0
-    signature = sign_statement(issuers, plan, manifest, at=at)
-    # The signature goes first: a reader between the two sees an old manifest with a signature that does not fit,
-    # and asks again, but never a new manifest that nobody signed.
-    return repository.place([(MANIFEST_SIGNATURE, signature), (MANIFEST, manifest)])
+    """Place the signed manifest, if it says something new or its signature is wrong; gives how many files were written."""
+    with repository.exclusive():
+        public = read_public(issuers.stores)
+        manifest = msgspec.json.format(msgspec.json.encode(_manifest(plan, public, repository)), indent=1)
+        if not repository.differs(MANIFEST, manifest):
+            with suppress(OSError, BadInput, KeyRefused):  # without one that fits, it is signed again
+                there = (repository.folder / MANIFEST_SIGNATURE).read_bytes()
+                require_signed(issuers, plan, manifest, there, MANIFEST_SIGNATURE)
+                return 0
+        signature = sign_statement(issuers, plan, manifest, at=at)
+        # The signature goes first: a reader between the two sees an old manifest with a signature that does not fit,
+        # and asks again, but never a new manifest that nobody signed.
+        return repository.place([(MANIFEST_SIGNATURE, signature), (MANIFEST, manifest)])
 
 
 def _without_lists(public: Public, repository: Repository) -> frozenset[GenerationId]:
@@ -205,15 +216,14 @@ def _gone(public: Public) -> list[str]:
 
 
 def _manifest(plan: Plan, public: Public, repository: Repository) -> Manifest:
-    anchor = max(record.id for record in public.generations if record.id.authority == plan.anchor)
     ours = tuple(
         AuthorityEntry(
             generation=str(record.id),
             role=plan.practices[record.id.authority].role,
             name=encode_name(plan.practices[record.id.authority].name),
             key_identifier=record.key_identifier.hex(),
-            certificate=self_signed_path(record.id),
-            responder=service_path(record.id, CertificateKind.OCSP_RESPONDER),
+            certificate=_there(repository, self_signed_path(record.id)),
+            responder=_there(repository, service_path(record.id, CertificateKind.OCSP_RESPONDER)),
         )
         for record in public.generations
     )
@@ -226,14 +236,35 @@ def _manifest(plan: Plan, public: Public, repository: Repository) -> Manifest:
         format=1,
         world=plan.name,
         marking=plan.marking,
-        anchor=str(anchor),
-        authorities=ours + tuple(_peer(peer) for peer in public.peers),
+        anchor=str(_anchor(plan, public, repository)),
+        authorities=ours + tuple(_peer(peer, repository) for peer in public.peers),
         cross=tuple(crosses),
-        lists=tuple(list_entry(generation, place) for generation, place in public.places),
+        lists=tuple(
+            list_entry(generation, place)
+            for generation, place in public.places
+            if repository.has(list_path(generation, place.scope))
+        ),
     )
 
 
-def _peer(peer: PeerRecord) -> AuthorityEntry:
+def _there(repository: Repository, path: str) -> str | None:
+    return path if repository.has(path) else None
+
+
+def _anchor(plan: Plan, public: Public, repository: Repository) -> GenerationId:
+    """The newest key of the anchor that is there whole; while none is, the newest that anybody can trust at all."""
+    without = _without_lists(public, repository)
+
+    def standing(generation: GenerationId) -> tuple[bool, bool, GenerationId]:
+        there = repository.has(self_signed_path(generation))
+        return there and generation not in without, there, generation
+
+    return max(
+        (record.id for record in public.generations if record.id.authority == plan.anchor), key=standing
+    )
+
+
+def _peer(peer: PeerRecord, repository: Repository) -> AuthorityEntry:
     own = None if peer.self_signed is None else read_certificate(peer.self_signed, str(peer.generation))
     # A peer may reckon the identifier of its key in a way of its own (RFC 5280 4.2.1.2): its certificate says it.
     identifier = (own and own.subject_key) or peer.key_identifier
@@ -242,5 +273,5 @@ def _peer(peer: PeerRecord) -> AuthorityEntry:
         role=PEER,
         name=peer.name,
         key_identifier=identifier.hex(),
-        certificate=None if own is None else self_signed_path(peer.generation),
+        certificate=_there(repository, self_signed_path(peer.generation)),
     )

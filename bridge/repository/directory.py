@@ -8,13 +8,15 @@ it was, and the next run goes on there.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.directory.attributes import CA_CERTIFICATE, CERTIFICATES, CROSS_PAIR, LISTS
 from bridge.directory.connection import Directory, Values
 from bridge.repository.entries import Entry, read_entries
+from ca.errors import BadInput
+from ca.wire.pairs import read_pair
 
 Progress = Callable[[str, int], None]
 """Called once an entry and round with what was looked at, and how many such steps there are."""
@@ -91,7 +93,7 @@ class _Publication:
 
     def bring(self, entry: Entry, kinds: Sequence[str]) -> None:
         """Have an entry's attributes of these kinds say what the folder says."""
-        if not (entry.files or kinds is _ROUNDS[0]):
+        if not (entry.files or entry.crosses or kinds is _ROUNDS[0]):
             return  # it is only there for others to stand below it
         there = self._there(entry)
         wanted = entry.values(self.folder, kinds)
@@ -105,11 +107,14 @@ class _Publication:
                 **{attribute: _digests(values) for attribute, values in wanted.items()},
             }
             return
+        if not entry.ours:
+            kinds = [kind for kind in kinds if kind in wanted or (kind == CROSS_PAIR and entry.crosses)]
+            for kind in there.keys() & kinds:
+                wanted[kind] = sorted({*wanted.get(kind, ()), *self._theirs(entry, kind)})
         changes: dict[str, Sequence[bytes]] = {
             kind: wanted.get(kind, ())
             for kind in kinds
             if _digests(wanted.get(kind, ())) != there.get(kind, frozenset())
-            and (entry.ours or kind in wanted)
         }
         if changes:
             missing = [
@@ -120,6 +125,12 @@ class _Publication:
             self.directory.replace(entry.name, changes, missing)
             self.done.replaced += len(changes)
             there[_CLASS] |= _digests(name.lower() for name in missing)
+
+    def _theirs(self, entry: Entry, kind: str) -> list[bytes]:
+        """What a peer's entry has that it may have put there itself: all but pairs of certificates that we know."""
+        known = entry.certified(self.folder) if kind == CROSS_PAIR else set()
+        found: Values = self.directory.read(entry.name, (kind,)) or {}
+        return [value for value in found.get(kind, ()) if not _is_of(value, known, entry.name)]
 
     def _there(self, entry: Entry) -> dict[str, frozenset[bytes]] | None:
         """What the server has of an entry; asked once."""
@@ -132,6 +143,14 @@ class _Publication:
                 for attribute, values in found.items()
             }
         return self.there[entry.name]
+
+
+def _is_of(value: bytes, known: Collection[bytes], place: str) -> bool:
+    """Whether a value is a pair of nothing but these certificates."""
+    try:
+        return all(half in known for half in read_pair(value, place) if half is not None)
+    except BadInput:
+        return False  # ours can be read
 
 
 def _digests(values: Iterable[bytes]) -> frozenset[bytes]:

@@ -7,7 +7,7 @@ at its CA's if it has none.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,6 +51,7 @@ class Entry:
         naming: The attribute of its last step, and its value.
         ours: Whether this repository alone says what certificates and lists it has: a CA of this world, or a point.
         files: Where its values are, by attribute, below the published folder.
+        crosses: Where the certificates are that were ever in its pairs, withdrawn ones too, and its links.
     """
 
     name: str
@@ -59,16 +60,25 @@ class Entry:
     naming: tuple[str, str]
     ours: bool = False
     files: dict[str, dict[str, None]] = field(default_factory=dict)
+    crosses: dict[str, None] = field(default_factory=dict)
 
     def values(self, folder: Path, kinds: Collection[str]) -> dict[str, list[bytes]]:
         """Its values of these attributes, each attribute's in order of their octets; none twice."""
         found: dict[str, list[bytes]] = {}
         for attribute in self.files.keys() & kinds:
-            try:
-                found[attribute] = sorted({(folder / path).read_bytes() for path in self.files[attribute]})
-            except OSError as error:
-                raise StorageFailed(f"repository {folder}", f"cannot be read: {error.strerror}") from None
+            found[attribute] = sorted(_contents(folder, self.files[attribute]))
         return found
+
+    def certified(self, folder: Path) -> set[bytes]:
+        """The certificates that were ever in its pairs by the repository's doing."""
+        return _contents(folder, self.crosses)
+
+
+def _contents(folder: Path, paths: Iterable[str]) -> set[bytes]:
+    try:
+        return {(folder / path).read_bytes() for path in paths}
+    except OSError as error:
+        raise StorageFailed(f"repository {folder}", f"cannot be read: {error.strerror}") from None
 
 
 def read_entries(folder: Path) -> list[Entry]:
@@ -82,8 +92,11 @@ def read_entries(folder: Path) -> list[Entry]:
     for authority in manifest.authorities:
         entry = tree.authority(authority.generation)
         entry.ours = entry.ours or authority.role != PEER
-        if authority.certificate is not None:
+        if authority.certificate is not None and (folder / authority.certificate).is_file():
             _put(entry, CA_CERTIFICATE, authority.certificate)
+    for cross in manifest.cross:
+        for generation in (cross.issuer, cross.subject):
+            tree.authority(generation).crosses[cross.certificate] = None
     for owner, attribute, path in _crosses(manifest):
         # What was withdrawn is in the manifest, and in no pair any more.
         if (folder / path).is_file():

@@ -5,12 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 
 from bridge.crossing.plan import Plan
-from ca.errors import HomeHalfMade
+from ca.errors import BadInput, HomeHalfMade
 from ca.issuing.issuer import Issuers
+from ca.keys.signer import verify
 from ca.keys.vault import KeyId
 from ca.model import CertificateKind
 from ca.store import authorities, certificates
+from ca.store.authorities import ServiceRecord
+from ca.suites import of_algorithm
 from ca.wire.cms import detached_signature
+from ca.wire.cms_facts import read_detached
+from ca.wire.facts import read_certificate
 
 
 def sign_statement(issuers: Issuers, plan: Plan, content: bytes, *, at: datetime) -> bytes:
@@ -20,17 +25,7 @@ def sign_statement(issuers: Issuers, plan: Plan, content: bytes, *, at: datetime
         HomeHalfMade: The world has no repository service.
         KeyRefused: The service's key cannot be opened.
     """
-    with issuers.store(plan.repository).reading() as connection:
-        found = [
-            service
-            for service in authorities.services(connection)
-            if service.certificate.generation.authority == plan.repository
-            and service.kind is CertificateKind.REPOSITORY
-        ]
-        if not found:
-            raise HomeHalfMade("repository", f"{plan.repository} has no repository service")
-        service = found[-1]
-        certificate = certificates.find(connection, service.certificate).encoded
+    service, certificate = _service(issuers, plan)
     generation = service.certificate.generation
     with issuers.store(plan.anchor).reading() as connection:
         on_the_way = [
@@ -48,3 +43,33 @@ def sign_statement(issuers: Issuers, plan: Plan, content: bytes, *, at: datetime
         sign=issuers.vault.signer(KeyId(service.key)).sign,
         at=at,
     )
+
+
+def require_signed(issuers: Issuers, plan: Plan, content: bytes, signature: bytes, place: str) -> None:
+    """Raise unless the signature is right, over these octets, and of the service that would sign them now.
+
+    Raises:
+        BadInput: It cannot be read, is over other content, or of another certificate.
+        KeyRefused: It is wrong.
+        HomeHalfMade: The world has no repository service.
+    """
+    found = read_detached(signature, content, place)
+    _, certificate = _service(issuers, plan)
+    if found.signer != certificate:
+        raise BadInput(place, "is not signed with the newest certificate of the repository's service")
+    public_key = read_certificate(certificate, place).public_key
+    verify(public_key, of_algorithm(found.algorithm), found.signed, found.signature)
+
+
+def _service(issuers: Issuers, plan: Plan) -> tuple[ServiceRecord, bytes]:
+    """Who signs now, and their certificate."""
+    with issuers.store(plan.repository).reading() as connection:
+        found = [
+            service
+            for service in authorities.services(connection)
+            if service.certificate.generation.authority == plan.repository
+            and service.kind is CertificateKind.REPOSITORY
+        ]
+        if not found:
+            raise HomeHalfMade("repository", f"{plan.repository} has no repository service")
+        return found[-1], certificates.find(connection, found[-1].certificate).encoded

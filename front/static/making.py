@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from front.static.texts import nginx_conf, readme
 PUBLIC = "public"
 LDIF = "nation.ldif"
 _MARK = "static.json"
+_EARLIER = ".earlier"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ def make_static(world: World, target: Path, progress: Callable[[str], None]) -> 
     at = world.clock()
     with storage_errors(f"folder {target}"):
         target.parent.mkdir(parents=True, exist_ok=True)
+        _put_back(target)
         made = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
         try:
             made.chmod(0o755)
@@ -115,12 +118,23 @@ def _write_numbers(public: Path) -> int:
     return len(scopes)
 
 
+def _put_back(target: Path) -> None:
+    """Put the earlier folder back in its place if whoever was replacing it died in between."""
+    # mkdtemp's part has 8 letters, so none is another target's.
+    for earlier in target.parent.glob(f".{glob.escape(target.name)}.????????{_EARLIER}"):
+        if not target.exists():
+            earlier.rename(target)
+            shutil.rmtree(earlier.with_suffix(""), ignore_errors=True)
+        else:  # they died after it
+            shutil.rmtree(earlier, ignore_errors=True)
+
+
 def _put(made: Path, target: Path) -> None:
     """Put the new folder in the place of an earlier one."""
     if not target.exists():
         made.rename(target)
         return
-    earlier = made.with_name(f"{made.name}.earlier")
+    earlier = made.with_name(f"{made.name}{_EARLIER}")
     target.rename(earlier)
     try:
         made.rename(target)
