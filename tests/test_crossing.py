@@ -15,13 +15,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from bridge.crossing.agreement import _File, _Half, _Map, _Ours, _Peer, read_agreement
+from bridge.crossing.calendar import Ending, icalendar
 from bridge.crossing.desk import CrossingDesk
 from bridge.crossing.deviations import Deviates
 from bridge.crossing.handed_in import Handed, certificate_der
+from bridge.crossing.withdrawal import withdraw
 from ca.errors import BadInput, Conflict, CsrRefused, KakehashiError, LintRefused, NotFound, NotPermitted
 from ca.issuing import cycle
 from ca.issuing.cycle import Prepared
-from ca.model import CertificateId, CertificateKind, GenerationId
+from ca.model import CertificateId, CertificateKind, GenerationId, RevocationReason
 from ca.profiles.drafting import PlacedExtension
 from ca.profiles.extensions import BasicConstraints, CertificatePolicies, NameConstraints
 from ca.store import agreements, authorities, certificates, peers
@@ -97,6 +99,8 @@ OTHER = "ab" * 32
         ({"from": "2014-08-01T00:00:00"}, ("from", "timezone")),
         ({"from": "2014-08-01T00:00:00.5Z"}, ("from", "fraction")),
         ({"to": "2014-08-01T00:00:00Z"}, ("to", "not after")),
+        ({"to": "9999-12-31T23:59:59-09:00"}, ("to", "1950 to 9000")),
+        ({"from": "0001-01-01T00:00:00+09:00"}, ("from", "1950 to 9000")),
         ({"authority": '"gpki"'}, ("ours.authority", "not an authority")),
         ({"authority": '"jpki-31"'}, ("map[0].ours", "not a policy under which", "jpki-signature")),
         ({"peer": '"jpki-31"'}, ("peer", "our own jpki-31")),
@@ -541,9 +545,14 @@ def test_what_was_accepted_is_not_accepted_again(world, peer, our_request):
     desk(world).agree(agreement([peer.fingerprint]), "a.toml", [], FIRST, at=AT)
     for file in (handed(peer.request("theirs")), handed(peer.certify(our_request, "for-us", begins=AT))):
         desk(world).examine("foreign-2014", file, SECOND, at=AT)
-        desk(world).accept("foreign-2014", file, FIRST, at=AT)
-        with pytest.raises(Conflict, match="accepted before"):
-            desk(world).accept("foreign-2014", file, FIRST, at=AT)
+        made = desk(world).accept("foreign-2014", file, FIRST, at=AT)
+        before = world.dump()
+        if made.issued is not None:
+            assert desk(world).accept("foreign-2014", file, FIRST, at=AT) == made, "the same once more"
+        for officer in [SECOND] if made.issued is not None else [FIRST, SECOND]:
+            with pytest.raises(Conflict, match=f"accepted before, by {FIRST}"):
+                desk(world).accept("foreign-2014", file, officer, at=AT)
+        assert world.dump() == before
     with pytest.raises(Conflict, match="accepted before"):
         desk(world).examine("foreign-2014", file, SECOND, at=AT)
     with world.stores.nation.reading() as connection:
@@ -580,6 +589,13 @@ def test_agreements_with_one_ca_agree_on_its_name(world, changes, words):
     cross.agree(agreement([OTHER], id='"later"'), "b.toml", [], FIRST, at=AT)
 
 
+def test_what_never_ends_has_its_place_in_a_calendar():
+    """RFC 5280 4.1.2.5: a certificate without an end says the last second of 9999, behind which there is no other."""
+    at = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    made = icalendar([Ending(at, "self-signed", "foreign.g1:1", "foreign.g1")], "world", AT)
+    assert b"DTSTART:99991231T235959Z\r\nDTEND:99991231T235959Z\r\n" in made
+
+
 # Between intent and signature.
 
 
@@ -611,6 +627,21 @@ def test_what_was_accepted_is_signed_after_a_crash(world, peer):
     (issued,) = cycle.recover(world.issuers, AT)
     assert issued.id == certificate
     assert issued.record.state is CertificateState.ISSUED
+
+
+def test_what_waits_to_be_signed_keeps_its_pair_from_being_withdrawn(world, peer):
+    """It would come alive after the withdrawal: an intent is never voided."""
+    certificate = accept_and_die(world, peer)
+    pair = OURS.authority, GenerationId.parse("foreign.g1").authority
+    words = (RevocationReason.SUPERSEDED, [FIRST, SECOND])
+    before = world.dump()
+    for first, second in (pair, pair[::-1]):
+        with pytest.raises(Conflict, match=f"{certificate}: .* not signed yet"):
+            withdraw(world.stores, world.plan, first, second, *words, at=AT)
+    assert world.dump() == before
+    cycle.recover(world.issuers, AT)
+    done = withdraw(world.stores, world.plan, *pair, *words, at=AT)
+    assert [half.certificate for half in done.halves] == [certificate]
 
 
 def test_what_the_journal_does_not_tell_of_is_not_signed_for_another_ca(world, peer):

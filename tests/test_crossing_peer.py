@@ -13,8 +13,12 @@ from pathlib import Path
 import pytest
 from asn1crypto import pem
 
+from bridge.crossing.renewal import Renewing
+from ca.clock import utc_text
 from ca.model import CertificateId, CertificateKind, GenerationId
+from ca.store import agreements
 from ca.wire import walk
+from ca.wire.facts import read_certificate
 from front.assembly import open_world
 from front.demo.openssl import run as openssl
 from front.demo.openssl import write_certificate
@@ -66,7 +70,8 @@ class Scene:
     def meet(self) -> None:
         """Both halves, each by its way through two officers; the last step publishes the pair."""
         (self.folder / "agreement.toml").write_text(agreement([self.peer.fingerprint]))
-        self.run("agree", self.folder / "agreement.toml", "--officer", "ito")
+        root = ("--self-signed", self.peer.root)
+        self.run("agree", self.folder / "agreement.toml", *root, "--officer", "ito")
         self.run("request", "foreign-2014", "--out", self.folder / "ours.csr")
         theirs = self.peer.request("theirs")
         self.run("examine", "foreign-2014", theirs, "--officer", "ito")
@@ -75,6 +80,11 @@ class Scene:
         ours = self.peer.certify(self.folder / "ours.csr", "for-us")
         self.run("examine", "foreign-2014", ours, "--officer", "endo")
         self.run("accept", "foreign-2014", ours, "--officer", "ito")
+
+    def peer_ends(self) -> str:
+        """When the other CA's own certificate ends."""
+        _, _, root = pem.unarmor(self.peer.root.read_bytes())
+        return utc_text(read_certificate(root, "root").not_after)
 
     def of_ours(self) -> str:
         """What OpenSSL says of our holder, from the other CA's root."""
@@ -197,6 +207,10 @@ def test_the_pair_is_listed(scene):
     }  # fmt: skip
     ((agreed),) = scene.run("list", "--agreements").json
     assert (agreed["agreement"], agreed["examined"], agreed["accepted"]) == ("foreign-2014", 2, 2)
+    assert agreed["contact"] == "pki-desk@foreign.example"
+    assert agreed["keys"] == [scene.peer.fingerprint]
+    assert f"{SIGNATURE} = {POLICY}" in agreed["map"]
+    assert agreed["certify"] == {"path_length": 0, "maximum_days": 1830, "permitted": [], "excluded": []}
     (key,) = scene.run("list", "--peers").json
     assert key["peer"] == "foreign.g1"
 
@@ -210,6 +224,7 @@ def test_the_calendar_has_what_was_agreed_and_issued(scene):
     assert ends["cross-certificate", "foreign.g1 for gpki-bca.g1"] == "2019-08-31T14:59:59Z"
     assert ends["self-signed", "gpki-bca.g1"] == "2024-08-31T14:59:59Z"
     assert ends["ocsp-responder", "jpki-13.g1"] == "2014-09-30T23:59:59Z"
+    assert ends["self-signed", "foreign.g1"] == scene.peer_ends()
     assert {row["what"] for row in scene.run("calendar", "--days", 60).json} == {"ocsp-responder"}
     assert scene.run("calendar", "--until", "2014-09-02T00:00:00Z").json == []
     file = scene.folder / "ends.ics"
@@ -262,6 +277,60 @@ def test_no_agreement_no_renewal(scene):
     (step,) = told.json
     assert step["outcome"].startswith("not made: agreement foreign-2014: was ended")
     assert len(scene.rows("examinations")) == 2
+
+
+def test_a_renewal_is_by_the_agreement_of_what_it_renews(scene):
+    """Not by a later one, which nobody but the officer who wrote it down has looked at."""
+    wide = agreement(
+        [scene.peer.fingerprint], id='"foreign-wide"', certify="maximum_days = 3000",
+        **{"from": "2014-08-02T00:00:00Z", "to": "2030-08-31T14:59:59Z"},
+    )  # fmt: skip
+    (scene.folder / "wide.toml").write_text(wide)
+    scene.run("agree", scene.folder / "wide.toml", "--officer", "ito")
+    words = ("renew", "--plan", "again", "--pair", "gpki-bca", "foreign")
+    (step,) = scene.run(*words, "--dry-run").json
+    terms = {"agreement": "foreign-2014", "path_length": 0, "valid_until": "2019-08-31T14:59:59Z"}
+    assert {name: step[name] for name in (*terms, "outcome")} == terms | {"outcome": "to be made"}
+    (step,) = scene.run(*words, *TWO).json
+    assert {name: step[name] for name in (*terms, "outcome")} == terms | {"outcome": "made"}
+    (step,) = scene.run(*words, "--dry-run").json
+    assert {name: step[name] for name in (*terms, "outcome")} == terms | {"outcome": "made before"}
+
+
+def test_whoever_goes_on_with_an_order_accepts_it(scene):
+    """The journal names officers who were there."""
+    done(run("officer", "add", "kato", "--office", "centre", "--role", "operator", "--home", scene.home))
+    with open_world(scene.home, str) as world:
+        renewing = Renewing(world.issuers, world.plan, world.chance)
+        steps = renewing.propose("again", lambda half: half.is_between("gpki-bca", "foreign"), world.clock())
+        renewing.order("again", steps, "ito", "endo", at=world.clock())
+    scene.run("renew", "--plan", "again", "--officer", "kato", "--second-officer", "ito")
+    with open_world(scene.home, str) as world, world.stores.nation.reading() as connection:
+        (renewal,) = [one for one in agreements.all_examinations(connection) if one.what == "renewal"]
+    assert (renewal.officer, renewal.second_officer) == ("kato", "ito")
+
+
+def test_half_of_a_pair_is_not_revoked_on_its_own(scene):
+    (half,) = [row for row in scene.run("list").json if row["subject"] == "foreign.g1"]
+    refused(
+        run(
+            "revoke", half["certificate"], "--reason", "superseded", "--officer", "ito", "--home", scene.home
+        ),
+        "kakehashi cross withdraw",
+    )
+    assert scene.of_theirs() == "OK"
+
+
+def test_what_was_issued_is_published_and_given_again_where_its_file_was_not_written(scene):
+    """A new key's worth of trouble: the request was accepted, and only the file for the other CA is missing."""
+    again = scene.peer.request("again")
+    scene.run("examine", "foreign-2014", again, "--officer", "ito")
+    words = ("accept", "foreign-2014", again, "--officer", "endo", "--out")
+    scene.refused(*words, scene.folder / "nowhere" / "for-them.pem", because="cannot be written")
+    published = scene.public("g/gpki-bca.g1/cross/foreign.g1.cer")
+    scene.run(*words, scene.folder / "for-them-2.pem")
+    assert pem.unarmor((scene.folder / "for-them-2.pem").read_bytes())[2] == published
+    assert pem.unarmor((scene.folder / "for-them.pem").read_bytes())[2] != published
 
 
 def test_a_withdrawn_pair_is_refused_by_its_list_at_once(scene):
@@ -382,4 +451,8 @@ def test_the_commands_say_what_is_missing(scene):
     )
     scene.refused("calendar", "--until", "2015-01-01T00:00:00Z", "--days", 3, because="--days")
     scene.refused("request", "nothing", "--out", scene.folder / "x", because="agreement 'nothing'")
+    years_later = ("--clock", "2020-01-01T00:00:00Z")
+    scene.refused(
+        "renew", "--plan", "x", "--pair", "gpki-bca", "foreign", *TWO, *years_later, because="has expired"
+    )
     assert scene.rows("renewals") == []

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from bridge.crossing.pairs import Half, all_halves, newest
+from bridge.crossing.pairs import Half, all_halves, live, newest
 from bridge.crossing.renewal import Renewing
-from ca.errors import BadInput, Conflict, NotFound, NotPermitted
+from bridge.crossing.withdrawal import withdraw
+from ca.errors import BadInput, Conflict, KeyRefused, NotFound, NotPermitted
+from ca.issuing import cycle
 from ca.issuing.succession import Succession
-from ca.model import AuthorityId, CertificateId, GenerationId
+from ca.model import AuthorityId, CertificateId, GenerationId, RevocationReason
 from ca.store import agreements, authorities, certificates
 from ca.store.agreements import RenewalRecord
 from ca.wire.cross_facts import read_cross
@@ -147,6 +149,95 @@ def test_what_cannot_be_made_keeps_nothing_else_back(world):
     assert isinstance(failed[0].failure, Conflict)
     assert len(done) == len(order.steps)
     assert len(world.stores.certificates([step.certificate for step in order.steps])) == len(order.steps) - 1
+
+
+def test_a_renewal_does_not_undo_a_withdrawal(world):
+    """Of what was withdrawn since the order nothing is made; the rest is."""
+    order = ordered(world)
+    halves_of = [
+        one
+        for one in order.steps
+        if {one.certificate.generation.authority, one.subject.authority} == {BRIDGE, TOTTORI}
+    ]
+    assert len(halves_of) == 2
+    withdraw(
+        world.stores, world.plan, BRIDGE, TOTTORI, RevocationReason.SUPERSEDED, [FIRST, SECOND], at=LATER
+    )
+    assert {one.step for one in renewing(world).look(order.steps, LATER) if one.failure} == set(halves_of)
+    done = list(renewing(world).run(order, at=LATER))
+    assert {one.step for one in done if one.failure is not None} == set(halves_of)
+    for one in done:
+        if one.failure is not None:
+            assert isinstance(one.failure, Conflict)
+            assert "withdrawn since" in str(one.failure)
+    assert not [half for half in live(halves(world), LATER) if half.is_between(BRIDGE, TOTTORI)]
+    assert len(done) == len(order.steps)
+
+
+def test_a_withdrawal_between_looking_and_writing_down_counts(world):
+    order = ordered(world)
+    before = Renewing._prepare
+    gone = []
+
+    def prepare(self, step, withdrawn, at):
+        made = before(self, step, withdrawn, at)
+        if not gone:
+            gone.append(step)
+            withdraw(
+                world.stores,
+                world.plan,
+                BRIDGE,
+                TOTTORI,
+                RevocationReason.SUPERSEDED,
+                [FIRST, SECOND],
+                at=LATER,
+            )
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Renewing, "_prepare", prepare)
+        done = list(renewing(world).run(order, at=LATER))
+    assert sum(one.failure is not None for one in done) == 2
+    assert not [half for half in live(halves(world), LATER) if half.is_between(BRIDGE, TOTTORI)]
+
+
+def test_a_key_that_does_not_sign_keeps_nothing_else_back(world):
+    """What it was to sign waits, is told, and is signed by the same order once the key signs again."""
+    order = ordered(world)
+    before = cycle.sign
+
+    def sign(prepared, at):
+        if prepared.issuer.id.authority == TOTTORI:
+            raise KeyRefused("key jpki-31.g1", "the token does not answer")
+        return before(prepared, at)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cycle, "sign", sign)
+        for _ in range(2):
+            done = list(renewing(world).run(order, at=LATER))
+            assert [one.step.certificate.generation.authority for one in done if one.failure] == [TOTTORI]
+            assert len(done) == len(order.steps)
+    assert not any(one.failure for one in renewing(world).run(order, at=LATER))
+    require_whole(world)
+
+
+def test_what_has_expired_is_not_renewed(world):
+    late = max(half.period.not_after for half in halves(world)) + timedelta(days=1)
+    assert {half.certificate for half in renewing(world).expired(everything, late)} == {
+        half.certificate for half in halves(world)
+    }
+    assert renewing(world).expired(everything, LATER) == []
+    with pytest.raises(NotFound, match="no such cross-certificate"):
+        renewing(world).propose("late", everything, late)
+
+
+def test_a_finished_order_shows_what_is_there(world):
+    order = ordered(world)
+    assert not any(one.was_there or one.failure for one in renewing(world).look(order.steps, LATER))
+    list(renewing(world).run(order, at=LATER))
+    before = world.dump()
+    assert all(one.was_there for one in renewing(world).look(order.steps, LATER))
+    assert world.dump() == before
 
 
 def test_a_renewal_is_for_the_newest_keys(world):

@@ -244,7 +244,9 @@ def cross(world: EngineWorld, issuer: GenerationId, subject: GenerationId) -> Ce
 
 def test_a_cross_certificates_revocation_stands_in_the_authority_list(world: EngineWorld) -> None:
     certificate = cross(world, BRIDGE, TOTTORI)
-    assert end(world, certificate, RevocationReason.CA_COMPROMISE).scopes == (ARL, FULL)
+    asked = Revocation(certificate.serial, NOW, RevocationReason.CA_COMPROMISE)
+    with world.store.writing() as connection:
+        record_end(connection, certificate, ARL, asked)
     assert listed(world, BRIDGE, certificate.serial) == {ARL, FULL}
     assert listed(world, TOTTORI, certificate.serial) == set()
     found = read(list_file(world, ARL, BRIDGE))
@@ -483,6 +485,12 @@ REFUSED = {
         {"reason": RevocationReason.CA_COMPROMISE},
         RevocationRefused,
         "is not revoked for cACompromise",
+    ),
+    "of half of a pair": (
+        lambda world: cross(world, BRIDGE, TOTTORI),
+        {},
+        NotPermitted,
+        "kakehashi cross withdraw",
     ),
     "of a cross-certificate for its key": (
         lambda world: cross(world, BRIDGE, TOTTORI),

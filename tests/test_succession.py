@@ -13,7 +13,8 @@ from asn1crypto import pem
 
 from bridge.repository.contents import publish_all, publish_lists
 from bridge.repository.layout import cross_path, list_path, self_signed_path
-from ca.errors import Conflict, NotFound
+from ca.errors import Conflict, KeyRefused, NotFound
+from ca.issuing import founding
 from ca.issuing.cycle import IssuedCertificate
 from ca.issuing.renewal import renew_responders
 from ca.issuing.succession import Succession
@@ -188,6 +189,54 @@ def test_generations_follow_each_other(world):
             if made.generation.authority == subject.authority
         ]
     assert sorted(links) == [(1, 2), (2, 1), (2, 3), (3, 2)]
+
+
+def test_a_quicker_process_has_made_it_all(world, monkeypatch):
+    """What is there is looked at again where it is written down: nothing is made twice."""
+    inner = []
+
+    def race(name, before):
+        def slow(*words, **more):
+            made = before(*words, **more)
+            if name not in inner:
+                inner.append(name)
+                succession(world).succeed(NEW, at=LATER)
+            return made
+
+        return slow
+
+    for name in ("found", "link", "service"):
+        monkeypatch.setattr(f"ca.issuing.succession.{name}", race(name, getattr(founding, name)))
+    succession(world).succeed(NEW, at=LATER)
+    assert inner == ["found", "link", "service"]
+    before = world.dump()
+    with world.stores.nation.reading() as connection:
+        made = [one for one in authorities.services(connection) if one.certificate.generation == NEW]
+        links = [
+            one for one, made in authorities.crosses(connection) if one.authority == made.generation.authority
+        ]
+        assert certificates.intended(connection) == []
+    assert (len(made), len(links)) == (1, 2)
+    succession(world).succeed(NEW, at=LATER)
+    assert world.dump() == before
+
+
+@pytest.mark.parametrize("name", ["found", "link", "service"])
+def test_an_interrupted_succession_is_resumed(world, monkeypatch, name):
+    def dies(*_, **__):
+        raise KeyRefused("key", "the token does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"ca.issuing.succession.{name}", dies)
+        with pytest.raises(KeyRefused):
+            succession(world).succeed(NEW, at=LATER)
+    succession(world).succeed(NEW, at=LATER)
+    with world.stores.nation.reading() as connection:
+        assert authorities.newest_generation(connection, TOTTORI) == NEW
+        assert [one.generation for one in responders.newest(connection, NEW)] == [NEW]
+        assert (
+            sum(one.authority == it.generation.authority for one, it in authorities.crosses(connection)) == 2
+        )
 
 
 # Sudden death.

@@ -24,6 +24,9 @@ from ca.profiles.extensions import ANY_POLICY, CertificatePolicies, NameConstrai
 FORMAT = 1
 _MAXIMUM_SIZE = 1 << 16
 
+# Certificates can tell of the years 1950 to 9999 (RFC 5280 4.1.2.5); behind the last one there is room to reckon in.
+_FIRST_YEAR, _LAST_YEAR = 1950, 9000
+
 # X.660: below the arcs 0 and 1 stand 0 to 39.
 _OID = re.compile(r"([01]\.[1-3]?[0-9]|2\.(0|[1-9][0-9]{0,18}))(\.(0|[1-9][0-9]{0,18})){0,19}")
 # RFC 5280 4.2.1.10: a host and all below it; of mail addresses a host, all below it (with a dot), or one mailbox.
@@ -252,6 +255,8 @@ def _subtree(one: _Subtree, where: str) -> Subtree:
 
 
 def _second(moment: datetime, where: str) -> datetime:
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise BadInput(where, f"is not within the years {_FIRST_YEAR} to {_LAST_YEAR}")
     if moment.microsecond:
         raise BadInput(where, "has a fraction of a second")
     return moment.astimezone(UTC)

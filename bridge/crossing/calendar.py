@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from bridge.crossing.pairs import all_halves, newest
 from ca.model import CertificateId
-from ca.store import agreements, authorities, responders
+from ca.store import agreements, authorities, peers, responders
 from ca.store.connections import Reading
+from ca.wire.facts import read_certificate
+
+_LAST = datetime(9999, 12, 31, 23, 59, 58, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ def calendar(reading: Reading, at: datetime, until: datetime | None = None) -> l
     """What ends from this moment on, up to another one if it is given; the soonest first."""
     found = [
         *_authorities(reading),
+        *_peers(reading),
         *(
             Ending(
                 half.period.not_after,
@@ -63,6 +67,15 @@ def _authorities(reading: Reading) -> Iterator[Ending]:
                 yield Ending(one.period.not_after, one.kind.value, str(one.certificate), str(one.generation))
 
 
+def _peers(reading: Reading) -> Iterator[Ending]:
+    """The own certificates of other CAs, where those gave some."""
+    for peer in peers.all_generations(reading.nation):
+        if peer.self_signed is not None:
+            facts = read_certificate(peer.self_signed, f"certificate of {peer.generation}")
+            name = f"{peer.generation}:{facts.serial:x}"
+            yield Ending(facts.not_after, "self-signed", name, str(peer.generation))
+
+
 def icalendar(endings: Iterable[Ending], world: str, at: datetime) -> bytes:
     """The same as an iCalendar file (RFC 5545): one event for each, at its last second."""
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", f"PRODID:-//kakehashi//{_text(world)}//EN"]
@@ -73,13 +86,18 @@ def icalendar(endings: Iterable[Ending], world: str, at: datetime) -> bytes:
             f"UID:{uid}@kakehashi",
             f"DTSTAMP:{at:%Y%m%dT%H%M%SZ}",
             f"DTSTART:{one.at:%Y%m%dT%H%M%SZ}",
-            f"DTEND:{one.at + timedelta(seconds=1):%Y%m%dT%H%M%SZ}",
+            f"DTEND:{_second_after(one.at):%Y%m%dT%H%M%SZ}",
             f"SUMMARY:{_text(f'{one.what} ends: {one.between}')}",
             f"DESCRIPTION:{_text(one.name)}",
             "END:VEVENT",
         ]
     lines.append("END:VCALENDAR")
     return b"".join(folded for line in lines for folded in _folded(line.encode()))
+
+
+def _second_after(moment: datetime) -> datetime:
+    """The end of an event; there is none after the last second of 9999, at which what never ends ends."""
+    return moment if moment > _LAST else moment + timedelta(seconds=1)
 
 
 def _text(value: str) -> str:

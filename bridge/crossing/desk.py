@@ -39,8 +39,9 @@ from ca.keys.signer import verify
 from ca.model import GenerationId
 from ca.profiles.drafting import PlacedExtension
 from ca.profiles.extensions import BasicConstraints, KeyUsage, KeyUse, SubjectKey
-from ca.store import agreements, authorities, officers, peers
+from ca.store import agreements, authorities, certificates, officers, peers
 from ca.store.agreements import AgreementRecord, Examination, HandedIn
+from ca.store.certificates import CertificateState
 from ca.store.recording import Recording
 from ca.suites import Use
 from ca.wire.names import encode_name
@@ -198,9 +199,11 @@ class CrossingDesk:
     def accept(self, agreement_id: str, handed: Handed, officer_id: str, *, at: datetime) -> Accepted:
         """Accept a file that another officer has examined: issue on a request, or take the peer's certificate.
 
+        The officer who has accepted a request gets what was issued on it as often as is asked.
+
         Raises:
             NotPermitted: The officer is no operator of the centre, or examined it too.
-            Conflict: Nobody has examined it, or it was accepted before.
+            Conflict: Nobody has examined it, or it was accepted before; says what was issued on it.
             BadInput, NotFound, LintRefused: As ``examine`` raises; it is held against the agreement again.
         """
         agreement = self._in_force(agreement_id, at)
@@ -208,9 +211,11 @@ class CrossingDesk:
             officer = officers.operator_of_centre(recording.nation, officer_id)
             fit = self._fit(recording, agreement, handed, at)
             examined = _examined(recording, agreement, handed, fit.digest)
+            if examined.accepted_at is not None:
+                return Accepted(examined.number, issued=_again(recording, examined, handed, officer.id))
             if officer.id == examined.officer:
                 raise NotPermitted(
-                    f"officer {officer.id}", "has examined it, and another officer has to accept it"
+                    f"officer {officer.id}", "has examined it, and another one has to accept it"
                 )
             if isinstance(fit, FitCertificate):
                 recording.note(
@@ -313,12 +318,18 @@ def issue_intended(issuers: Issuers, prepared: Sequence[Prepared], at: datetime)
 def _examined(recording: Recording, agreement: Agreement, handed: Handed, digest: bytes) -> Examination:
     found = agreements.examined(recording.nation, agreement.id, digest)
     if found is None or found.what is not handed.what:
-        raise Conflict(
-            handed.place, "was not examined", remedy="One operator examines it, another accepts it"
-        )
-    if found.accepted_at is not None:
-        raise Conflict(handed.place, f"was accepted before, by {found.second_officer}")
+        raise Conflict(handed.place, "was not examined", remedy="One examines it, another accepts it")
     return found
+
+
+def _again(recording: Recording, examined: Examination, handed: Handed, officer: str) -> IssuedCertificate:
+    """What was issued on a request, for the officer who has accepted it; Conflict for others, or if nothing was."""
+    made = examined.certificate
+    for one in certificates.several(recording, [] if made is None else [made]):
+        if one.state is CertificateState.ISSUED and officer == examined.second_officer:
+            return IssuedCertificate(one, one.encoded)
+    remedy = None if made is None else f"{made} was issued on it; that officer gets it again"
+    raise Conflict(handed.place, f"was accepted before, by {examined.second_officer}", remedy=remedy)
 
 
 def _know(

@@ -12,12 +12,13 @@ from datetime import datetime
 from bridge.crossing.impact import Impact, impact_of, of_pair
 from bridge.crossing.pairs import Half
 from bridge.crossing.plan import Plan
-from ca.errors import NotPermitted
+from ca.errors import Conflict, NotPermitted
 from ca.journal.crossing import ReceivedEndEntry
 from ca.journal.entries import OrderEntry, RevocationEntry
 from ca.model import ARL, AuthorityId, CertificateKind, GenerationId, Revocation, RevocationReason
 from ca.rules.revocation import change, permit
-from ca.store import officers
+from ca.store import authorities, officers
+from ca.store.certificates import CertificateState
 from ca.store.recording import Recording
 from ca.store.stores import Stores
 
@@ -65,12 +66,14 @@ def withdraw(
 
     Raises:
         NotFound: There is no such pair, or no such officer.
+        Conflict: A certificate of the pair is written down and not signed yet: it would come to be after this.
         NotPermitted: An officer is no operator of the centre; or somebody would be cut off, and only one says so.
         RevocationRefused: Cross-certificates do not end for this reason.
     """
     permit(CertificateKind.CROSS, reason)
     with stores.recording() as recording:
         names = _names(recording, officers_)
+        _require_signed(recording, first, second, issued_by)
         ending = of_pair(recording.writing, first, second, at, issued_by=issued_by)
         impact = impact_of(recording.writing, plan, ending, at)
         if impact.stranded and len(names) < 2:
@@ -91,6 +94,21 @@ def withdraw(
                 )
                 recording.note(entry)
     return Withdrawn(tuple(ending), impact)
+
+
+def _require_signed(
+    recording: Recording, first: AuthorityId, second: AuthorityId, issued_by: AuthorityId | None
+) -> None:
+    """Raise Conflict if a certificate of the pair waits to be signed: an intent is never voided."""
+    for connection in recording.writing.each():
+        for subject, certificate in authorities.crosses(connection, CertificateState.INTENDED):
+            issuer = certificate.generation.authority
+            if {issuer, subject.authority} == {first, second} and issued_by in {None, issuer}:
+                raise Conflict(
+                    f"certificate {certificate}",
+                    f"of {issuer} for {subject} is written down and not signed yet",
+                    remedy="`kakehashi list publish` signs it; if it does not, its log says why. Then withdraw the pair",
+                )
 
 
 def _names(recording: Recording, wanted: Sequence[str]) -> list[str]:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from ca import suites
 from ca.chance import Chance
 from ca.errors import Conflict
@@ -18,9 +20,9 @@ from ca.issuing.cycle import Intended, Prepared
 from ca.issuing.founding import found, link, service
 from ca.issuing.issuer import Issuer, Issuers
 from ca.keys.vault import KeyId
-from ca.model import CertificateKind, GenerationId
+from ca.model import CertificateId, CertificateKind, GenerationId
 from ca.names import Municipalities
-from ca.store import authorities, lists
+from ca.store import authorities, certificates, lists
 from ca.store.certificates import CertificateState
 from ca.suites import Use
 
@@ -68,30 +70,42 @@ class Succession:
         signer = self.issuers.vault.create(key, practice.suite)
         issuer, prepared = found(practice, generation, key=key, signer=signer, chance=self.chance, at=at)
         with self.issuers.stores.recording() as recording:
-            recording.note(issuer.record.entry())
-            cycle.intend(recording, [Intended(prepared)], at)
-        self._sign([prepared], at)
+            # Another process may have been quicker; then its generation is the one.
+            quicker = authorities.newest_generation(recording.of(generation.authority), generation.authority)
+            if quicker == newest:
+                recording.note(issuer.record.entry())
+                cycle.intend(recording, [Intended(prepared)], at)
+        if quicker == newest:
+            self._sign([prepared], at)
         return self.issuers.of(generation)
 
     def _link(self, old: Issuer, new: Issuer, at: datetime) -> None:
+        def missing(connection: Connection) -> list[tuple[Issuer, Issuer]]:
+            there = {
+                (made.generation, subject)
+                for state in (CertificateState.INTENDED, CertificateState.ISSUED)
+                for subject, made in authorities.crosses(connection, state)
+            }
+            return [
+                (one, other) for one, other in ((old, new), (new, old)) if (one.id, other.id) not in there
+            ]
+
         with self.issuers.store(new.id.authority).reading() as connection:
-            there = {(made.generation, subject) for subject, made in authorities.crosses(connection)}
-        wanted = [(one, other) for one, other in ((old, new), (new, old)) if (one.id, other.id) not in there]
-        intended = [
-            Intended(link(one, other, chance=self.chance, at=at), crosses=other.id) for one, other in wanted
-        ]
-        self._issue(intended, at)
+            wanted = missing(connection)
+        made = {
+            (one.id, other.id): Intended(link(one, other, chance=self.chance, at=at), crosses=other.id)
+            for one, other in wanted
+        }
+        with self.issuers.stores.recording() as recording:
+            still = [(one.id, other.id) for one, other in missing(recording.of(new.id.authority))]
+            intended = [one for ends, one in made.items() if ends in still]
+            cycle.intend(recording, intended, at)
+        self._sign([one.prepared for one in intended], at)
 
     def _serve(self, new: Issuer, at: datetime) -> None:
         with self.issuers.store(new.id.authority).reading() as connection:
-            there = {
-                one.certificate
-                for one in authorities.services(connection)
-                if one.certificate.generation == new.id and one.kind is CertificateKind.OCSP_RESPONDER
-            }
-        records = self.issuers.stores.certificates(there)
-        if any(record.state is not CertificateState.ABANDONED for record in records):
-            return
+            if _responders(connection, new.id):
+                return
         key = KeyId(f"{new.id}.ocsp")
         responder = service(
             new,
@@ -102,14 +116,24 @@ class Succession:
             chance=self.chance,
             at=at,
         )
-        self._issue([Intended(responder, service_key=key)], at)
-
-    def _issue(self, intended: Sequence[Intended], at: datetime) -> None:
         with self.issuers.stores.recording() as recording:
-            cycle.intend(recording, intended, at)
-        self._sign([one.prepared for one in intended], at)
+            if _responders(recording.of(new.id.authority), new.id):
+                return
+            cycle.intend(recording, [Intended(responder, service_key=key)], at)
+        self._sign([responder], at)
 
     def _sign(self, prepared: Sequence[Prepared], at: datetime) -> None:
         issued = [cycle.sign(one, at) for one in prepared]
         with self.issuers.stores.recording() as recording:
             cycle.complete(recording, issued, at)
+
+
+def _responders(connection: Connection, generation: GenerationId) -> list[CertificateId]:
+    """The certificates of a generation's responders that are issued or intended."""
+    named = [
+        one.certificate
+        for one in authorities.services(connection)
+        if one.certificate.generation == generation and one.kind is CertificateKind.OCSP_RESPONDER
+    ]
+    found = [certificates.find(connection, one) for one in named]
+    return [record.id for record in found if record.state is not CertificateState.ABANDONED]

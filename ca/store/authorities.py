@@ -135,7 +135,9 @@ def add_cross_once(connection: Connection, subject: GenerationId, certificate: C
     _insert_once(connection, cross_certificates, identity, {"number": (newest or 0) + 1})
 
 
-def crosses(connection: Connection) -> list[tuple[GenerationId, CertificateId]]:
+def crosses(
+    connection: Connection, state: CertificateState = CertificateState.ISSUED
+) -> list[tuple[GenerationId, CertificateId]]:
     """Every (subject, certificate) of one generation for another, issued by those whose database this is.
 
     Renewed ones beside those that they renew, also what was revoked or has expired; links between two keys of one
@@ -149,7 +151,7 @@ def crosses(connection: Connection) -> list[tuple[GenerationId, CertificateId]]:
             certificates,
             (certificates.c.generation == columns.issuer) & (certificates.c.serial == columns.serial),
         )
-        .where(certificates.c.state == CertificateState.ISSUED)
+        .where(certificates.c.state == state)
         .order_by(certificates.c.not_before, columns.issuer, columns.subject, columns.number)
     )
     return [

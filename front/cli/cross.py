@@ -150,6 +150,8 @@ def examine(settings: Settings, agreement: str, file: Path, officer: str) -> Non
 def accept(settings: Settings, agreement: str, file: Path, out: Path | None, officer: str) -> None:
     """Accept the FILE that another officer has examined: issue on a request, or take the other CA's certificate.
 
+    The same again gives what was issued, for the file that could not be written the first time.
+
     \b
     Example:
       kakehashi cross accept foreign-2014 theirs.csr --out for-them.pem --officer endo --home world
@@ -160,15 +162,15 @@ def accept(settings: Settings, agreement: str, file: Path, out: Path | None, off
         fields: dict[str, Any] = {"examination": accepted.examination, "agreement": agreement}
         if accepted.issued is not None:
             fields["issued"] = str(accepted.issued.id)
-            if out is not None:
-                _write(out, "CERTIFICATE", accepted.issued.encoded)
-                fields["out"] = str(out)
         if accepted.received is not None:
             fields |= {
                 "received": f"{accepted.received.issuer}:{accepted.received.serial}",
                 "for": str(accepted.received.subject),
             }
         publish_changes(world)
+    if accepted.issued is not None and out is not None:
+        _write(out, "CERTIFICATE", accepted.issued.encoded)
+        fields["out"] = str(out)
     settings.tell(fields)
 
 

@@ -10,11 +10,11 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bridge.crossing.pairs import Half
-from bridge.crossing.renewal import Renewed, Renewing
+from bridge.crossing.renewal import Made, Renewed, Renewing
 from bridge.crossing.withdrawal import Withdrawn
 from bridge.crossing.withdrawal import withdraw as withdraw_pair
 from ca.clock import utc_text
-from ca.errors import BadInput, NotFound
+from ca.errors import BadInput, Conflict, NotFound
 from ca.model import ARL, AuthorityId, RevocationReason
 from ca.revoking.lists.publication import publish
 from ca.store import agreements
@@ -72,19 +72,22 @@ def renew(
         if order is None:
             if wanted is None:
                 raise BadInput("cross renew", "names no pairs", remedy="Give one of --all, --of and --pair")
+            if pairs:
+                _require_unexpired(renewing.expired(wanted, at))
             steps = renewing.propose(name, wanted, at)
             _require_found(steps, pairs)
         else:
             steps = order.steps
         if dry_run:
-            _show(settings, [_row(step, "to be made") for step in steps])
+            _show(settings, [_row(one, "to be made") for one in renewing.look(steps, at)])
             return
         if officer is None or second_officer is None:
             raise BadInput("cross renew", "needs two officers", remedy="Give --officer and --second-officer")
         order = renewing.order(name, steps, officer, second_officer, at=at)
-        rows, failed = [], False
+        rows: list[dict[str, Any]] = []
+        failed = False
         console = settings.console(stderr=True)
-        with Progress(
+        bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -92,14 +95,17 @@ def renew(
             console=console,
             transient=True,
             disable=not console.is_terminal,
-        ) as bar:
-            task = bar.add_task("cross-certificates", total=len(order.steps))
-            for done in renewing.run(order, at=at):
-                failed = failed or done.failure is not None
-                rows.append(_row(done.step, _outcome(done)))
-                bar.advance(task)
-        publish_changes(world)
-    _show(settings, rows)
+        )
+        try:
+            with bar:
+                task = bar.add_task("cross-certificates", total=len(order.steps))
+                for done in renewing.run(order, at=at, by=(officer, second_officer)):
+                    failed = failed or done.failure is not None
+                    rows.append(_row(done, "made"))
+                    bar.advance(task)
+        finally:  # what was made is told and published, whatever came then
+            _show(settings, rows)
+            publish_changes(world)
     if failed:
         sys.exit(1)
 
@@ -191,6 +197,15 @@ def _require_found(steps: Sequence[RenewalStep], pairs: Sequence[tuple[str, str]
             raise NotFound(f"pair {first} and {second}", "has no cross-certificate of ours that stands")
 
 
+def _require_unexpired(halves: Sequence[Half]) -> None:
+    """Raise Conflict if a pair that was named has a half that has expired: there is nothing to stand beside."""
+    for half in halves:
+        raise Conflict(
+            f"certificate {half.certificate}",
+            f"of {half.issuer.authority} for {half.subject} has expired, and is not renewed",
+        )
+
+
 def _publish(world: World, done: Withdrawn) -> list[ListRecord]:
     """The lists that say what was withdrawn, of every generation that issued it."""
     made: list[ListRecord] = []
@@ -202,22 +217,28 @@ def _publish(world: World, done: Withdrawn) -> list[ListRecord]:
 
 def _show(settings: Settings, rows: Sequence[dict[str, Any]]) -> None:
     """All of it as JSON; in a table there is no room for the certificates' ids."""
-    short = [{name: row[name] for name in ("issuer", "subject", "outcome")} for row in rows]
+    terms = ("agreement", "path_length") if any(row["agreement"] for row in rows) else ()
+    names = ("issuer", "subject", *terms, "valid_until", "outcome")
+    short = [{name: row[name] for name in names} for row in rows]
     settings.show(rows if settings.json else short)
 
 
-def _outcome(done: Renewed) -> str:
-    if done.failure is not None:
-        return f"not made: {done.failure}"
-    return "made before" if done.was_there else "made"
-
-
-def _row(step: RenewalStep, outcome: str) -> dict[str, Any]:
+def _row(one: Renewed, outcome: str) -> dict[str, Any]:
+    """A step, what it makes, and by which agreement and terms if the other CA is somebody else's."""
+    step, made = one.step, one.outcome
+    agreement = made.agreement if isinstance(made, Made) else None
+    if not isinstance(made, Made):
+        outcome = f"not made: {made}"
+    elif made.was_there:
+        outcome = "made before"
     return {
         "issuer": str(step.certificate.generation),
         "subject": str(step.subject),
         "certificate": str(step.certificate),
         "beside": str(step.replaces),
+        "agreement": None if agreement is None else agreement.id,
+        "path_length": None if agreement is None else agreement.certify.path_length,
+        "valid_until": utc_text(made.certificate.period.not_after) if isinstance(made, Made) else None,
         "outcome": outcome,
     }
 

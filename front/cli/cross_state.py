@@ -8,18 +8,21 @@ from typing import Any
 
 import click
 
+from bridge.crossing.agreement import Agreement, Terms, read_agreement
 from bridge.crossing.calendar import calendar, icalendar
 from bridge.crossing.impact import Impact, impact_of, of_pair
 from bridge.crossing.pairs import Half, all_halves, live, newest
 from ca.clock import parse_moment, utc_text
 from ca.errors import BadInput
 from ca.model import AuthorityId
+from ca.profiles.extensions import Subtree
 from ca.store import agreements, peers
 from front.assembly import World
 from front.cli.common import Settings, command_options
 
 FIRST = click.argument("first")
 SECOND = click.argument("second")
+_WIDE = {"certificate", "name", "valid_from", "title", "organisation", "keys", "map", "certify", "receive"}
 ISSUED_BY = click.option(
     "--issued-by", metavar="ID", help="Only the half that this one of the two has issued."
 )
@@ -128,7 +131,7 @@ def impact_fields(found: Impact) -> dict[str, Any]:
 
 def _short(row: dict[str, Any]) -> dict[str, Any]:
     """What a table has room for; ``--json`` tells all."""
-    return {name: value for name, value in row.items() if name not in {"certificate", "name", "valid_from"}}
+    return {name: value for name, value in row.items() if name not in _WIDE}
 
 
 def _issuer(issued_by: str | None) -> AuthorityId | None:
@@ -176,9 +179,38 @@ def _agreements(world: World) -> list[dict[str, Any]]:
             "examined": sum(it.agreement == one.id for it in examined),
             "accepted": sum(it.agreement == one.id and it.accepted_at is not None for it in examined),
             "officer": one.officer,
+            **_agreed(read_agreement(one.text, f"agreement {one.id}", world.plan)),
         }
         for one in known
     ]
+
+
+def _agreed(agreement: Agreement) -> dict[str, Any]:
+    """What an agreement says, as its file has it."""
+    return {
+        "title": agreement.title,
+        "organisation": agreement.organisation,
+        "contact": agreement.contact,
+        "name": str(agreement.name),
+        "keys": sorted(key.hex() for key in agreement.keys),
+        "map": [f"{ours} = {theirs}" for ours, theirs in agreement.certify.mappings.pairs],
+        "certify": _terms(agreement.certify),
+        "receive": _terms(agreement.receive),
+    }
+
+
+def _terms(terms: Terms) -> dict[str, Any]:
+    names = terms.constraints
+    return {
+        "path_length": terms.path_length,
+        "maximum_days": terms.maximum_days,
+        "permitted": [] if names is None else [_subtree(one) for one in names.permitted],
+        "excluded": [] if names is None else [_subtree(one) for one in names.excluded],
+    }
+
+
+def _subtree(one: Subtree) -> str:
+    return f"{one[0]}: {one[1]}" if isinstance(one, tuple) else f"directory: {one}"
 
 
 def _peers(world: World) -> list[dict[str, Any]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ca.errors import BadInput, Conflict
+from ca.errors import BadInput, Conflict, NotPermitted
 from ca.journal.entries import OrderEntry, RevocationEntry
 from ca.journal.journal import Head
-from ca.model import CertificateId, Revocation, RevocationReason, Scope
+from ca.model import CertificateId, CertificateKind, Revocation, RevocationReason, Scope
 from ca.rules.revocation import change, permit
 from ca.store import certificates, officers, revocations
 from ca.store.certificates import CertificateState
@@ -46,7 +46,7 @@ def revoke(
     Raises:
         BadInput: ``invalid_since`` lies after the revocation.
         NotFound: The certificate or the officer is unknown.
-        NotPermitted: The officer is not an operator of the centre.
+        NotPermitted: The officer is not an operator of the centre; or it is half of a pair, whose end may need two.
         Conflict: The certificate is not issued yet, or has expired.
         RevocationRefused: The reason is not one for this kind, or the certificate has ended already.
         HomeRefused: The journal is damaged.
@@ -66,6 +66,12 @@ def revoke(
         if record.period.not_after < moment:
             raise Conflict(f"certificate {certificate}", "has expired", clause="RFC 5280 3.3")
         permit(record.kind, reason)
+        if record.kind is CertificateKind.CROSS:
+            raise NotPermitted(
+                f"certificate {certificate}",
+                "is half of a pair of authorities, which ends as a whole and maybe on two officers' word",
+                remedy="`kakehashi cross withdraw`",
+            )
         asked = Revocation(certificate.serial, moment, reason, since)
         change(revocations.find(connection, certificate, record.scope), asked)
         order = OrderEntry(
