@@ -224,7 +224,9 @@ def test_nobody_is_told_good_beyond_the_bound(home, workers, ending):
         assert town.said["revoked"] > ending
         assert town.said.keys() <= {"good", "revoked", "try_later"}
         agree(home, server, everybody, {holder.certificate for holder in town.dying})
-    assert all(line["level"] == "info" for line in lines(server) if "ocsp" in line["event"]), server.said()
+    # On a machine that is too busy to beat in time a worker cannot know, and says so: tryLater.
+    told = [line for line in lines(server) if "ocsp" in line["event"] and line["level"] != "info"]
+    assert all("last heard of the primary" in line["error"] for line in told), server.said()
 
 
 def lines(server):
