@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from bridge.directory.connection import Directory, Server
@@ -106,6 +107,12 @@ def read_ldif(text: str) -> dict[str, dict[str, set[bytes]]]:
     return entries
 
 
+def require_extra() -> None:
+    """Skip the test without python-ldap, or fail it where everything is required."""
+    if find_spec("ldap") is None:
+        missing("python-ldap is not installed: pip install 'kakehashi[ldap]'")
+
+
 @contextmanager
 def slapd(folder: Path, *, secured: bool = False, load: Path | None = None) -> Iterator[Slapd]:
     """A server while the block runs.
@@ -116,10 +123,7 @@ def slapd(folder: Path, *, secured: bool = False, load: Path | None = None) -> I
         load: LDIF that ``slapadd`` fills it with before it begins.
     """
     program = require("slapd", "ldapsearch")
-    try:
-        import ldap  # noqa: F401, PLC0415 - whether the extra is there
-    except ImportError:
-        missing("python-ldap is not installed: pip install 'kakehashi[ldap]'")
+    require_extra()
     (folder / "data").mkdir(parents=True)
     tls = _certified(folder) if secured else ()
     (folder / "slapd.conf").write_text(

@@ -42,7 +42,7 @@ from ca.revoking.lists.publication import publish_changes
 from ca.wire.pairs import certificate_pair
 from tests.commands import done, refused, run
 from tests.engine_world import EngineWorld, engine_world
-from tests.slapd import MASTER, PASSWORD, SUFFIX, Slapd, read_ldif, slapd
+from tests.slapd import MASTER, PASSWORD, SUFFIX, Slapd, read_ldif, require_extra, slapd
 from tests.test_repository import (
     ANCHOR,
     BRIDGE_KEY,
@@ -114,7 +114,9 @@ def test_names_are_written_as_rfc_4514_says(steps, text):
     )
 )
 def test_libldap_reads_names_as_they_were_meant(texts):
-    dn = pytest.importorskip("ldap.dn")
+    require_extra()
+    from ldap import dn  # noqa: PLC0415 - an extra
+
     text = read_name_text(named(*(("organizational_unit_name", one) for one in texts)), "a name")
     assert [step[0][1] for step in dn.str2dn(text)] == list(reversed(texts))
 
@@ -524,7 +526,7 @@ BEHAVIOUR: list[tuple[str, Callable[[socket.socket], None], str]] = [
 
 @pytest.mark.parametrize(("answer", "words"), [pytest.param(*case[1:], id=case[0]) for case in BEHAVIOUR])
 def test_a_server_that_does_not_behave_ends_in_bounded_time_and_octets(answer, words):
-    pytest.importorskip("ldap")
+    require_extra()
     with answering(answer)() as url, Directory(Server(url), 1.0) as directory:
         with pytest.raises(BadInput, match=words) as refused_:
             directory.read("C=JP", (CERTIFICATE_LIST,), 1 << 20)
@@ -535,7 +537,7 @@ def test_a_server_that_does_not_behave_ends_in_bounded_time_and_octets(answer, w
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_a_server_is_reached_by_its_address(host):
-    pytest.importorskip("ldap")
+    require_extra()
     words = ldap_message(1, ENTRY) + ldap_message(1, bytes.fromhex("65070a010004000400"))
     try:
         socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()

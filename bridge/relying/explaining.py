@@ -15,7 +15,7 @@ from bridge.relying.path import CandidatePath
 from bridge.relying.policy_graph import PolicyGraph, policy_graph
 from bridge.relying.rejection import BudgetSpent, PathRejected, Reason
 from bridge.relying.trust import Trust
-from bridge.relying.verify import Judged, VerifiedPath, judged
+from bridge.relying.verify import Judged, VerifiedPath, judged, no_path, refusal
 from bridge.relying.words import Role, Verdict, Word, verdict_of
 from ca.errors import BadInput, SuiteRetired
 from ca.profiles.services import OCSP_SIGNING
@@ -183,27 +183,13 @@ def _outcome(
     judgements: Sequence[Judged], unreadable: Sequence[BadInput], spent: BudgetSpent | None
 ) -> tuple[VerifiedPath | PathRejected, int | None]:
     """What ``verify`` returns or raises, and which candidate it is."""
-    deciding = None
-    best = PathRejected(
-        "the certificate to verify",
-        "no path leads to it from an anchor",
-        step=0,
-        reason=Reason.NO_PATH,
-        clause="RFC 5280 6.1",
-    )
+    deciding, best = None, no_path()
     for number, one in enumerate(judgements):
         if isinstance(one.outcome, VerifiedPath):
             return one.outcome, number
         if one.outcome.more_telling_than(best) is one.outcome:
             best, deciding = one.outcome, number
-    if spent is not None:
-        problem = f"cannot tell, because {spent.place} {spent.problem}; so far: {best.problem}"
-        place = "the certificate to verify"
-        return PathRejected(place, problem, step=best.step, reason=Reason.CANNOT_TELL), deciding
-    if deciding is None and unreadable:
-        first = unreadable[0]
-        return PathRejected(first.place, first.problem, step=0, reason=Reason.UNREADABLE), None
-    return best, deciding
+    return refusal(best, unreadable, spent), deciding
 
 
 def _candidate(number: int, one: Judged, noting: Noting, trust: Trust) -> Candidate:

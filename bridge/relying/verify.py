@@ -9,7 +9,7 @@ The first path that passes is returned; if none does, the most telling reason is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -28,6 +28,7 @@ from ca.errors import BadInput
 from ca.wire.facts import CertificateFacts, read_certificate
 
 _MADE_BY_VERIFY: Final = object()
+_THE_LEAF: Final = "the certificate to verify"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,29 +76,43 @@ def verify(leaf: bytes, material: Material, trust: Trust, at: datetime) -> Verif
         PathRejected: No path is valid; the most telling reason of all candidates.
     """
     unreadable: list[BadInput] = []
-    best = PathRejected(
-        "the certificate to verify",
-        "no path leads to it from an anchor",
-        step=0,
-        reason=Reason.NO_PATH,
-        clause="RFC 5280 6.1",
-    )
+    best = no_path()
     try:
         for one in judged(leaf, material, trust, at, unreadable):
             if isinstance(one.outcome, VerifiedPath):
                 return one.outcome
             best = one.outcome.more_telling_than(best)
     except BudgetSpent as spent:
-        raise PathRejected(
-            "the certificate to verify",
-            f"cannot tell, because {spent.place} {spent.problem}; so far: {best.problem}",
-            step=best.step,
-            reason=Reason.CANNOT_TELL,
-        ) from spent
+        raise refusal(best, unreadable, spent) from spent
+    raise refusal(best, unreadable, None)
+
+
+def no_path() -> PathRejected:
+    """What there is to say before any candidate was judged."""
+    return PathRejected(
+        _THE_LEAF,
+        "no path leads to it from an anchor",
+        step=0,
+        reason=Reason.NO_PATH,
+        clause="RFC 5280 6.1",
+    )
+
+
+def refusal(best: PathRejected, unreadable: Sequence[BadInput], spent: BudgetSpent | None) -> PathRejected:
+    """What is said where no candidate is valid: the most telling reason, unless something kept a better one away.
+
+    Args:
+        best: The most telling reason of the candidates, or that there is none.
+        unreadable: What the material offered and could not be read.
+        spent: The limit that ended the search, if one did.
+    """
+    if spent is not None:
+        problem = f"cannot tell, because {spent.place} {spent.problem}; so far: {best.problem}"
+        return PathRejected(_THE_LEAF, problem, step=best.step, reason=Reason.CANNOT_TELL)
     if best.reason is Reason.NO_PATH and unreadable:
         first = unreadable[0]
-        raise PathRejected(first.place, first.problem, step=0, reason=Reason.UNREADABLE) from first
-    raise best
+        return PathRejected(first.place, first.problem, step=0, reason=Reason.UNREADABLE)
+    return best
 
 
 def judged(
@@ -118,7 +133,7 @@ def judged(
     """
     assert at.tzinfo is not None, "moments are aware"
     moment = at.astimezone(UTC).replace(microsecond=0)  # both ends of a validity are whole, valid seconds
-    holder = read_certificate(leaf, "the certificate to verify")
+    holder = read_certificate(leaf, _THE_LEAF)
     anchors = [_read_anchor(der, number) for number, der in enumerate(trust.anchors, 1)]
     budget = Budget(trust.limits)
     signatures = Signatures(moment, budget, trust.more_suites)
