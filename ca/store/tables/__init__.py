@@ -1,0 +1,89 @@
+"""The tables. Values go in and out through the modules beside this room; the schema's history is in migrations/.
+
+Every database of a world has every table. An authority's own hold its generations, certificates, revocations and
+lists; the offices, cases, holdings, events, keys of clients and leases, and what was agreed with other CAs, lie in the
+nation's alone. Read ground first (how values are kept); the others stand by themselves.
+"""
+
+from ca.store.tables.crossing import (
+    agreements,
+    examinations,
+    peers,
+    received_certificates,
+    renewal_halves,
+    renewals,
+)
+from ca.store.tables.events import (
+    order_certificates,
+    order_steps,
+    orders,
+    quarantine,
+    register_events,
+    resident_codes,
+)
+from ca.store.tables.ground import FOR_EVER, Moment, Octets, metadata, microseconds
+from ca.store.tables.issued import (
+    certificate_bytes,
+    certificates,
+    cross_certificates,
+    generations,
+    holdings,
+    service_certificates,
+)
+from ca.store.tables.registration import (
+    application_steps,
+    applications,
+    batch_answers,
+    batches,
+    client_keys,
+    officers,
+    offices,
+    requests,
+)
+from ca.store.tables.revoked import blocked_lists, counters, delta_lists, list_places, lists, revocations
+from ca.store.tables.serving import heartbeats, leases, marks, verifier_counts, verifiers
+
+__all__ = [
+    "FOR_EVER",
+    "Moment",
+    "Octets",
+    "agreements",
+    "application_steps",
+    "applications",
+    "batch_answers",
+    "batches",
+    "blocked_lists",
+    "certificate_bytes",
+    "certificates",
+    "client_keys",
+    "counters",
+    "cross_certificates",
+    "delta_lists",
+    "examinations",
+    "generations",
+    "heartbeats",
+    "holdings",
+    "leases",
+    "list_places",
+    "lists",
+    "marks",
+    "metadata",
+    "microseconds",
+    "officers",
+    "offices",
+    "order_certificates",
+    "order_steps",
+    "orders",
+    "peers",
+    "quarantine",
+    "received_certificates",
+    "register_events",
+    "renewal_halves",
+    "renewals",
+    "requests",
+    "resident_codes",
+    "revocations",
+    "service_certificates",
+    "verifier_counts",
+    "verifiers",
+]
