@@ -8,8 +8,8 @@ from datetime import datetime
 from itertools import groupby
 
 from bridge.manifest import JOURNAL_HEAD
-from bridge.relying.fetch import HttpSource, Source
-from bridge.relying.snapshot import Snapshot
+from bridge.relying.finding.fetch import HttpSource, Source
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.statements import check_statement
 from ca.clock import utc_text
 from ca.errors import BadInput, KakehashiError

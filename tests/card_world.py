@@ -13,7 +13,7 @@ from pathlib import Path
 
 from asn1crypto import pem
 
-from bridge.relying.snapshot import Snapshot
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.trust import Trust
 from ca.chance import SystemChance
 from ca.model import CertificateKind

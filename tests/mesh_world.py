@@ -1,6 +1,6 @@
 """Meshes of CAs for the path search: several generations with links, and many CAs that have all certified each other.
 
-Certificates are handed over as they are (``bridge.relying.carried``), without a repository. Lists cover every CA.
+Certificates are handed over as they are (``bridge.relying.finding.carried``), without a repository. Lists cover every CA.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from itertools import pairwise, permutations
 
 from bridge.manifest import Marking
 from bridge.relying.budget import USUAL, Limits
-from bridge.relying.carried import Carried
+from bridge.relying.finding.carried import Carried
 from bridge.relying.trust import Trust
 from ca.wire import der, walk
 from tests.relying_world import (

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from bridge.manifest import Marking
-from bridge.relying.carried import Carried
+from bridge.relying.finding.carried import Carried
 from bridge.relying.rejection import PathRejected, Reason
 from bridge.relying.trust import ListKeys, PolicyDemand, Trust
 from bridge.relying.verify import VerifiedPath, verify

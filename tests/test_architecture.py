@@ -26,9 +26,13 @@ CA_ORDER = (
     "errors", "birth", "model", "names", "suites", "clock", "chance",
     "rules", "profiles", "lint", "wire", "keys", "journal", "store", "issuing", "revoking",
 )  # fmt: skip
-SMALLER_ROOMS = {
-    "revoking": ("feed", "deciding", "lists", "assurance")
-}  # rooms within a room of ca, in order
+SMALLER_ROOMS = {  # what lies within a room, in order
+    ("ca", "revoking"): ("feed", "deciding", "lists", "assurance"),
+    ("bridge", "relying"): (
+        "rejection", "budget", "trust", "signatures", "finding", "policies", "path", "structure", "constraints", "rfc5280",
+        "validation", "revoked", "verify", "statements", "sealed", "telling",
+    ),
+}  # fmt: skip
 BRIDGE_ROOMS = {  # what a room of bridge may import of bridge's other rooms
     "manifest": set(),
     "crossing": {"manifest"},
@@ -138,17 +142,17 @@ def rooms_of_ca_import_downward(source):
 
 
 def smaller_rooms_import_downward(source):
-    order = SMALLER_ROOMS.get(source.room) if source.package == "ca" else None
+    order = SMALLER_ROOMS.get((source.package, source.room))
     if not order or len(source.parts) == 2:
         return
     if source.parts[2] not in order:
-        yield 1, f"{source.parts[2]} has no place in ca/{source.room}"
+        yield 1, f"{source.parts[2]} has no place in {source.package}/{source.room}"
         return
     for found in source.imports:
         package, room, smaller, *_ = [*found.name.split("."), "", ""]
         above = smaller not in order[: order.index(source.parts[2]) + 1]
-        if (package, room) == ("ca", source.room) and above:
-            yield found.line, f"ca/{source.room}/{source.parts[2]} imports {found.name}"
+        if (package, room) == (source.package, source.room) and above:
+            yield found.line, f"{source.package}/{source.room}/{source.parts[2]} imports {found.name}"
 
 
 def rooms_of_bridge_keep_apart(source):
@@ -347,9 +351,11 @@ COUNTER_EXAMPLES = [
     (smaller_rooms_import_downward, "ca/revoking/feed/events.py", "from ca.revoking.deciding.desk import EventDesk"),
     (smaller_rooms_import_downward, "ca/revoking/feed/events.py", "from ca.revoking import lists"),
     (smaller_rooms_import_downward, "ca/revoking/helpers.py", ""),
-    (rooms_of_bridge_keep_apart, "bridge/relying/fetch.py", "from bridge.repository import Folder"),
-    (rooms_of_bridge_keep_apart, "bridge/relying/fetch.py", "from bridge import crossing"),
+    (rooms_of_bridge_keep_apart, "bridge/relying/finding/fetch.py", "from bridge.repository import Folder"),
+    (rooms_of_bridge_keep_apart, "bridge/relying/finding/fetch.py", "from bridge import crossing"),
     (rooms_of_bridge_keep_apart, "bridge/crossing/world.py", "from bridge.repository.folder import Folder"),
+    (smaller_rooms_import_downward, "bridge/relying/finding/fetch.py", "from bridge.relying.path import Path"),
+    (smaller_rooms_import_downward, "bridge/relying/gossip.py", ""),
     (rooms_of_bridge_keep_apart, "bridge/repository.py", "from bridge.relying.verify import verify"),
     (rooms_of_bridge_keep_apart, "bridge/helpers.py", ""),
     (rules_are_pure, "ca/rules/validity.py", "from asn1crypto import x509"),
@@ -398,7 +404,7 @@ COUNTER_EXAMPLES = [
     (one_reading_of_revoked, "ocsp/responder.py",
      "from ca.rules.revocation import CertificateStatus\nanswer = CertificateStatus('good')"),
     (one_reading_of_revoked, "ca/store/certificates.py", "def f(row, at): return row.revoked_at <= at"),
-    (one_reading_of_revoked, "bridge/relying/revocation.py", "def f(at, revoked_at): return at > revoked_at"),
+    (one_reading_of_revoked, "bridge/relying/revoked/revocation.py", "def f(at, revoked_at): return at > revoked_at"),
 ]  # fmt: skip
 
 

@@ -20,13 +20,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.manifest import Marking
-from bridge.relying.bundle import Bundled, bundle
-from bridge.relying.bundle_file import MOST_FILES, pack, unpack
-from bridge.relying.carried import Carried
-from bridge.relying.explaining import explain
+from bridge.relying.finding.carried import Carried
+from bridge.relying.finding.several import Several
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.rejection import PathRejected, Reason
-from bridge.relying.several import Several
-from bridge.relying.snapshot import Snapshot
+from bridge.relying.telling.bundle import Bundled, bundle
+from bridge.relying.telling.bundle_file import MOST_FILES, pack, unpack
+from bridge.relying.telling.explaining import explain
 from bridge.relying.trust import PolicyDemand, Trust
 from bridge.relying.verify import VerifiedPath, verify
 from ca.errors import BadInput

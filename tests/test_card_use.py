@@ -23,8 +23,8 @@ from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 
 from bridge.manifest import Marking
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.rejection import PathRejected, Reason
-from bridge.relying.snapshot import Snapshot
 from ca.chance import SystemChance
 from ca.errors import BadInput, Conflict, KakehashiError, KeyRefused, NotFound, NotPermitted
 from ca.model import CertificateId, RevocationReason

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from bridge.manifest import Marking
-from bridge.relying import carried
-from bridge.relying.carried import Carried
-from bridge.relying.material import Material
+from bridge.relying.finding import carried
+from bridge.relying.finding.carried import Carried
+from bridge.relying.finding.material import Material
+from bridge.relying.finding.several import Several
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.rejection import BudgetSpent, PathRejected, Reason
-from bridge.relying.several import Several
-from bridge.relying.snapshot import Snapshot
 from bridge.relying.trust import Trust
 from bridge.relying.verify import verify
 from ca.errors import BadInput

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.relying.material import Material
+from bridge.relying.finding.material import Material
 from bridge.relying.verify import VerifiedPath
 from fixtures.make_interoperability import PAGE
 from tests.cases import gnutls

@@ -8,8 +8,8 @@ import pytest
 from asn1crypto.x509 import Certificate
 
 from bridge.manifest import MANIFEST
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.rejection import PathRejected
-from bridge.relying.snapshot import Snapshot
 from bridge.relying.trust import Trust
 from bridge.relying.verify import verify
 from ca.errors import PassphraseRefused, TokenFailed

@@ -13,9 +13,9 @@ import pytest
 from asn1crypto import core, pem, x509
 
 from bridge.manifest import Marking
-from bridge.relying.evidence import DeltaUsed, ListUsed
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.rejection import PathRejected, Reason
-from bridge.relying.snapshot import Snapshot
+from bridge.relying.revoked.evidence import DeltaUsed, ListUsed
 from bridge.relying.trust import Trust
 from bridge.relying.verify import VerifiedPath, verify
 from bridge.repository.contents import publish_manifest

@@ -26,7 +26,7 @@ from bridge.directory.attributes import (
 from bridge.directory.connection import Directory, Server, Values
 from bridge.directory.names import read_name_text
 from bridge.manifest import MANIFEST
-from bridge.relying.directory import DirectoryMaterial
+from bridge.relying.finding.directory import DirectoryMaterial
 from bridge.relying.rejection import PathRejected, Reason
 from bridge.relying.trust import Trust
 from bridge.relying.verify import verify

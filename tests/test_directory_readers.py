@@ -15,7 +15,7 @@ from asn1crypto import pem
 from bridge.directory.attributes import CA_CERTIFICATE, CERTIFICATE_LIST, CROSS_PAIR
 from bridge.directory.connection import Server
 from bridge.relying.budget import Limits
-from bridge.relying.directory import DirectoryMaterial
+from bridge.relying.finding.directory import DirectoryMaterial
 from bridge.relying.rejection import PathRejected, Reason
 from bridge.relying.trust import Trust
 from bridge.relying.verify import VerifiedPath, verify

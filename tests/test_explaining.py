@@ -13,17 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.manifest import Marking
-from bridge.relying import words
 from bridge.relying.budget import Limits
-from bridge.relying.clauses import CLAUSES
-from bridge.relying.drawing import MOST_POLICIES, draw
-from bridge.relying.explaining import explain
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.rejection import PathRejected, Reason
-from bridge.relying.snapshot import Snapshot
-from bridge.relying.svg import Drawing, clean, fitted, width_of, wrapped
+from bridge.relying.telling import words
+from bridge.relying.telling.clauses import CLAUSES
+from bridge.relying.telling.drawing import MOST_POLICIES, draw
+from bridge.relying.telling.explaining import explain
+from bridge.relying.telling.svg import Drawing, clean, fitted, width_of, wrapped
+from bridge.relying.telling.words import Language, Role, Verdict, Word, verdict_of
 from bridge.relying.trust import Trust
 from bridge.relying.verify import verify
-from bridge.relying.words import Language, Role, Verdict, Word, verdict_of
 from ca.model import GenerationId
 from tests.commands import done, run
 from tests.relying_world import (
@@ -272,7 +272,7 @@ def clauses_of(path):
 
 def test_every_clause_that_an_error_names_has_its_sentence():
     """What a verifier's errors can name: its own rules, and those of the keys that it reads."""
-    sources = {*(ROOT / "bridge/relying").glob("*.py")} - {ROOT / "bridge/relying/clauses.py"}
+    sources = {*(ROOT / "bridge/relying").glob("*.py")} - {ROOT / "bridge/relying/telling/clauses.py"}
     named = {clause for path in [*sources, ROOT / "ca/keys/signer.py"] for clause in clauses_of(path)}
     assert len(named) > 30
     assert named - CLAUSES.keys() == set()

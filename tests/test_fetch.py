@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.relying.fetch import FolderSource, HttpSource
+from bridge.relying.finding.fetch import FolderSource, HttpSource
 from ca.errors import BadInput
 from tests import http_servers as tricks
 from tests.http_servers import serving, unused_url

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 from asn1crypto import x509
 
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.rejection import PathRejected
-from bridge.relying.snapshot import Snapshot
 from bridge.relying.trust import Trust
 from bridge.relying.verify import verify
 from ca.issuing.cycle import IssuedCertificate

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.relying.budget import Budget
-from bridge.relying.index import IndexedList
-from bridge.relying.lists import ListSigner, Question, check_signature
-from bridge.relying.points import ALL_REASONS
+from bridge.relying.finding.index import IndexedList
+from bridge.relying.finding.points import ALL_REASONS
+from bridge.relying.revoked.lists import ListSigner, Question, check_signature
+from bridge.relying.revoked.status import ask
 from bridge.relying.signatures import Signatures
-from bridge.relying.status import ask
 from ca.errors import BadInput, KeyRefused, SuiteRetired
 from ca.model import Revocation
 from ca.wire import der, walk

@@ -9,9 +9,9 @@ import pytest
 from asn1crypto import core, x509
 
 from bridge.manifest import Marking
-from bridge.relying.carried import Carried
+from bridge.relying.finding.carried import Carried
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.rejection import PathRejected, Reason
-from bridge.relying.snapshot import Snapshot
 from bridge.relying.trust import ListKeys, Trust
 from bridge.relying.verify import VerifiedPath, verify
 from ca.wire.facts import read_certificate

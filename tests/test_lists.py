@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 
 from bridge.manifest import Marking
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.rejection import PathRejected, Reason
-from bridge.relying.snapshot import Snapshot
 from bridge.relying.trust import Trust
 from bridge.relying.verify import verify
 from bridge.repository.contents import publish_certificates, publish_lists, publish_manifest

@@ -15,9 +15,9 @@ from asn1crypto import x509
 
 from bridge.manifest import Marking
 from bridge.relying.budget import Limits
-from bridge.relying.online import Addresses, Online
-from bridge.relying.online import _question as question
-from bridge.relying.online import _require_public as require_public
+from bridge.relying.finding.online import Addresses, Online
+from bridge.relying.finding.online import _question as question
+from bridge.relying.finding.online import _require_public as require_public
 from bridge.relying.rejection import PathRejected, Reason
 from bridge.relying.trust import Trust
 from bridge.relying.verify import VerifiedPath, verify

@@ -10,7 +10,7 @@ import pytest
 from asn1crypto import x509
 
 from bridge.relying.budget import USUAL, Budget, Limits
-from bridge.relying.carried import Carried
+from bridge.relying.finding.carried import Carried
 from bridge.relying.path import CandidatePath, candidates
 from bridge.relying.rejection import BudgetSpent, PathRejected, Reason
 from bridge.relying.verify import VerifiedPath, judged, verify

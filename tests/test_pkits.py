@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from asn1crypto import pem
 
-from bridge.relying.carried import Carried
+from bridge.relying.finding.carried import Carried
 from bridge.relying.rejection import Reason
 from bridge.relying.trust import ListKeys
 from bridge.relying.verify import VerifiedPath

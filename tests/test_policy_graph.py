@@ -15,10 +15,10 @@ from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import NO_REVOCATION, CertRevTrustPolicy, PKIXValidationParams
 from pyhanko_certvalidator.validate import async_validate_path
 
-from bridge.relying.explaining import explain
 from bridge.relying.policies import read_policies
-from bridge.relying.policy_graph import policy_graph
 from bridge.relying.rejection import BudgetSpent, Reason
+from bridge.relying.telling.explaining import explain
+from bridge.relying.telling.policy_graph import policy_graph
 from bridge.relying.trust import PolicyDemand
 from ca.errors import BadInput
 from ca.profiles import extensions as ext

@@ -30,9 +30,9 @@ from pyhanko_certvalidator.validate import validate_path
 
 from bridge.manifest import Marking
 from bridge.relying.budget import Budget, Limits
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.path import candidates
 from bridge.relying.rejection import BudgetSpent, PathRejected, Reason
-from bridge.relying.snapshot import Snapshot
 from bridge.relying.trust import Trust
 from bridge.relying.verify import VerifiedPath, verify
 from ca.errors import BadInput

@@ -21,10 +21,10 @@ from bridge.crossing.renewal import Renewing
 from bridge.crossing.withdrawal import withdraw
 from bridge.directory.attributes import CA_CERTIFICATE, CROSS_PAIR
 from bridge.manifest import MANIFEST, MANIFEST_SIGNATURE, PEER
-from bridge.relying.carried import Carried
-from bridge.relying.material import Material
+from bridge.relying.finding.carried import Carried
+from bridge.relying.finding.material import Material
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.rejection import PathRejected, Reason
-from bridge.relying.snapshot import Snapshot
 from bridge.relying.statements import check_statement
 from bridge.relying.trust import Trust
 from bridge.relying.verify import verify

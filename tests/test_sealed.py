@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.manifest import JOURNAL_HEAD, MANIFEST, SUMS, SUMS_SIGNATURE
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.rejection import PathRejected
 from bridge.relying.sealed import ZipSource, check_sealed
-from bridge.relying.snapshot import Snapshot
 from bridge.repository.contents import publish_all
 from bridge.repository.layout import list_path, self_signed_path
 from bridge.repository.sealed import seal

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from bridge.relying.fetch import HttpSource
+from bridge.relying.finding.fetch import HttpSource
 from ca.errors import BadInput, NotFound, StorageFailed
 from ca.store import verifiers
 from ca.store.engine import Store, sqlite_url

@@ -8,9 +8,9 @@ import pytest
 from asn1crypto import pem
 
 from bridge.manifest import Marking
-from bridge.relying.fetch import FolderSource, HttpSource
+from bridge.relying.finding.fetch import FolderSource, HttpSource
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.rejection import PathRejected, Reason
-from bridge.relying.snapshot import Snapshot
 from bridge.relying.trust import Trust
 from bridge.relying.verify import verify
 from bridge.repository.directory import publish_entries

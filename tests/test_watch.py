@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bridge.manifest import JOURNAL_HEAD, MANIFEST
-from bridge.relying.fetch import HttpSource
+from bridge.relying.finding.fetch import HttpSource
 from bridge.repository.contents import publish_certificates, publish_lists, publish_manifest
 from bridge.repository.heads import publish_head
 from bridge.repository.signing import sign_statement

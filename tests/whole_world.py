@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import Table
 
-from bridge.relying.fetch import FolderSource
+from bridge.relying.finding.fetch import FolderSource
 from bridge.repository.contents import publish_lists
 from bridge.repository.heads import publish_head
 from ca.issuing import cycle

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 from bridge.relying.rejection import BudgetSpent
 
+ANSWER_LIMIT = 64 * 1024
+"""Octets of an OCSP answer. One with its responder's certificate takes some 2 KB."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

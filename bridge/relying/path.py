@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.relying.budget import Budget
-from bridge.relying.material import Material
+from bridge.relying.finding.material import Material
 from bridge.relying.policies import PolicyFacts, read_policies
 from ca.errors import BadInput
 from ca.profiles.extensions import ANY_POLICY

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, BinaryIO, Self, cast
 
 from bridge.manifest import SUMS, SUMS_SIGNATURE
-from bridge.relying.fetch import FolderSource, Source
-from bridge.relying.snapshot import Snapshot
+from bridge.relying.finding.fetch import FolderSource, Source
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.statements import check_statement
 from ca.errors import BadInput
 from ca.wire.cms_facts import SIGNATURE_LIMIT

@@ -12,8 +12,8 @@ from datetime import datetime
 from asn1crypto import x509
 
 from bridge.relying.budget import Budget
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.signatures import Signatures
-from bridge.relying.snapshot import Snapshot
 from bridge.relying.trust import Trust
 from bridge.relying.verify import verify
 from ca.errors import BadInput

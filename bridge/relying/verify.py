@@ -16,11 +16,11 @@ from functools import lru_cache
 from typing import Final
 
 from bridge.relying.budget import Budget
-from bridge.relying.evidence import AnswerUsed, ListUsed
-from bridge.relying.material import Material
+from bridge.relying.finding.material import Material
 from bridge.relying.path import CandidatePath, candidates
 from bridge.relying.rejection import BudgetSpent, PathRejected, Reason
-from bridge.relying.revocation import Inquiry
+from bridge.relying.revoked.evidence import AnswerUsed, ListUsed
+from bridge.relying.revoked.revocation import Inquiry
 from bridge.relying.signatures import Signatures
 from bridge.relying.trust import Trust
 from bridge.relying.validation import validate

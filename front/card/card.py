@@ -24,7 +24,7 @@ from pathlib import Path
 
 import msgspec
 
-from bridge.relying.snapshot import Snapshot
+from bridge.relying.finding.snapshot import Snapshot
 from ca.chance import Chance
 from ca.errors import BadInput, Conflict, KeyRefused, NotFound, PassphraseRefused, StorageFailed
 from ca.model import RESIDENT_KINDS, CertificateKind

@@ -14,7 +14,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from bridge.relying.material import Material
+from bridge.relying.finding.material import Material
 from bridge.relying.trust import Trust
 from bridge.relying.verify import VerifiedPath
 from ca.chance import Chance

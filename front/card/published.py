@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from bridge.relying.budget import Budget
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.path import candidates
 from bridge.relying.rejection import BudgetSpent
 from bridge.relying.signatures import Signatures
-from bridge.relying.snapshot import Snapshot
 from ca.errors import BadInput
 from ca.wire.facts import CertificateFacts, read_certificate, read_name
 from front.watching.published import published_anchor, published_issuer

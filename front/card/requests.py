@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from bridge.manifest import PEER
-from bridge.relying.snapshot import Snapshot
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.trust import Trust
 from ca.chance import Chance
 from ca.errors import BadInput, NotFound, NotPermitted

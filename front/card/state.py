@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from bridge.relying.fetch import SECONDS, HttpSource
-from bridge.relying.material import Material
+from bridge.relying.finding.fetch import SECONDS, HttpSource
+from bridge.relying.finding.material import Material
 from bridge.relying.rejection import PathRejected, Reason
 from bridge.relying.trust import Trust
 from bridge.relying.verify import verify

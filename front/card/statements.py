@@ -13,7 +13,7 @@ from typing import Annotated, Generic, TypeVar
 
 import msgspec
 
-from bridge.relying.material import Material
+from bridge.relying.finding.material import Material
 from bridge.relying.trust import Trust
 from bridge.relying.verify import VerifiedPath, verify
 from ca.clock import utc_text

@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from bridge.relying.fetch import SECONDS
-from bridge.relying.snapshot import Snapshot
+from bridge.relying.finding.fetch import SECONDS
+from bridge.relying.finding.snapshot import Snapshot
 from ca.clock import system_clock
 from ca.errors import BadInput, Conflict, PassphraseRefused, StorageFailed
 from ca.model import RESIDENT_KINDS, CertificateKind

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from bridge.relying.fetch import SECONDS, HttpSource
+from bridge.relying.finding.fetch import SECONDS, HttpSource
 from ca.chance import SystemChance
 from ca.clock import utc_text
 from ca.errors import BadInput, NotFound

@@ -10,12 +10,12 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from bridge.relying.clauses import CLAUSES
-from bridge.relying.explaining import Asked, Candidate, Explanation, Step
-from bridge.relying.policy_graph import PolicyStep
-from bridge.relying.policy_levels import PolicyNode
 from bridge.relying.rejection import PathRejected
-from bridge.relying.words import REASONS, ROLES, VERDICTS, WORDS, Language, Verdict, Word
+from bridge.relying.telling.clauses import CLAUSES
+from bridge.relying.telling.explaining import Asked, Candidate, Explanation, Step
+from bridge.relying.telling.policy_graph import PolicyStep
+from bridge.relying.telling.policy_levels import PolicyNode
+from bridge.relying.telling.words import REASONS, ROLES, VERDICTS, WORDS, Language, Verdict, Word
 from ca.clock import utc_text
 from ca.profiles.extensions import ANY_POLICY
 

@@ -13,8 +13,8 @@ import click
 import msgspec
 
 from bridge.manifest import JOURNAL_HEAD, JOURNAL_HEAD_SIGNATURE, JournalHead
-from bridge.relying.fetch import SECONDS, FolderSource, HttpSource, Source
-from bridge.relying.snapshot import Snapshot
+from bridge.relying.finding.fetch import SECONDS, FolderSource, HttpSource, Source
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.statements import check_statement
 from bridge.repository.heads import read_head
 from ca.clock import parse_moment, utc_text

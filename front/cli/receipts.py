@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
-from bridge.relying.fetch import SECONDS, FolderSource, HttpSource, Source
+from bridge.relying.finding.fetch import SECONDS, FolderSource, HttpSource, Source
 from ca.clock import parse_moment, system_clock
 from ca.errors import BadInput
 from ca.revoking.assurance.receipt_checks import Line, Verdict, check_journal

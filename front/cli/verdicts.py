@@ -9,12 +9,12 @@ import click
 import msgspec
 from rich.markup import escape
 
-from bridge.relying.evidence import AnswerUsed, DeltaUsed, ListUsed
-from bridge.relying.explaining import certificate_id
-from bridge.relying.material import Material
+from bridge.relying.finding.material import Material
 from bridge.relying.rejection import PathRejected, Reason
+from bridge.relying.revoked.evidence import AnswerUsed, DeltaUsed, ListUsed
+from bridge.relying.telling.explaining import certificate_id
+from bridge.relying.telling.words import Verdict, verdict_of
 from bridge.relying.verify import VerifiedPath
-from bridge.relying.words import Verdict, verdict_of
 from ca.clock import utc_text
 from ca.errors import KakehashiError
 from ca.wire.facts import read_certificate

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import click
 
-from bridge.relying.bundle import bundle
-from bridge.relying.bundle_file import pack
-from bridge.relying.drawing import draw
-from bridge.relying.explaining import explain
-from bridge.relying.fetch import SECONDS
-from bridge.relying.material import Material
-from bridge.relying.online import Addresses
+from bridge.relying.finding.fetch import SECONDS
+from bridge.relying.finding.material import Material
+from bridge.relying.finding.online import Addresses
 from bridge.relying.rejection import PathRejected, Reason
+from bridge.relying.telling.bundle import bundle
+from bridge.relying.telling.bundle_file import pack
+from bridge.relying.telling.drawing import draw
+from bridge.relying.telling.explaining import explain
+from bridge.relying.telling.words import Language
 from bridge.relying.trust import Trust
 from bridge.relying.verify import VerifiedPath
 from bridge.relying.verify import verify as verify_path
-from bridge.relying.words import Language
 from ca.clock import parse_moment, system_clock, utc_text
 from ca.errors import BadInput
 from front.cli.common import Settings, command_options_home_optional

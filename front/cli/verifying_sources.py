@@ -14,14 +14,14 @@ from asn1crypto import pem
 from bridge.directory.connection import Server
 from bridge.manifest import Marking
 from bridge.relying.budget import USUAL, Limits
-from bridge.relying.bundle import Bundled
-from bridge.relying.bundle_file import unpack
-from bridge.relying.directory import DirectoryMaterial
-from bridge.relying.fetch import FolderSource, HttpSource
-from bridge.relying.material import Material
-from bridge.relying.online import Addresses, Online
-from bridge.relying.several import Several
-from bridge.relying.snapshot import Snapshot
+from bridge.relying.finding.directory import DirectoryMaterial
+from bridge.relying.finding.fetch import FolderSource, HttpSource
+from bridge.relying.finding.material import Material
+from bridge.relying.finding.online import Addresses, Online
+from bridge.relying.finding.several import Several
+from bridge.relying.finding.snapshot import Snapshot
+from bridge.relying.telling.bundle import Bundled
+from bridge.relying.telling.bundle_file import unpack
 from bridge.relying.trust import Trust
 from ca.errors import BadInput
 from ca.wire.facts import CERTIFICATE_LIMIT

@@ -14,7 +14,7 @@ import msgspec
 from rich.markup import escape
 from rich.progress import Progress
 
-from bridge.relying.fetch import HttpSource
+from bridge.relying.finding.fetch import HttpSource
 from ca.chance import SystemChance
 from ca.clock import Clock, ShiftedClock, system_clock, utc_text
 from front.cli.common import Settings, command_options_home_optional

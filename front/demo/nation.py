@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.rejection import PathRejected
-from bridge.relying.snapshot import Snapshot
 from bridge.relying.trust import Trust
 from bridge.relying.verify import verify
 from ca.issuing.cycle import IssuedCertificate

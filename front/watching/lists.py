@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from bridge.manifest import ListEntry
-from bridge.relying.fetch import Source
+from bridge.relying.finding.fetch import Source
 from ca.errors import BadInput, KeyRefused
 from ca.keys.signer import verify_digest
 from ca.model import Revocation, Serial

@@ -8,8 +8,8 @@ from datetime import datetime
 import msgspec
 
 from bridge.manifest import AuthorityEntry, JournalHead
-from bridge.relying.fetch import HttpSource, Source
-from bridge.relying.snapshot import Snapshot
+from bridge.relying.finding.fetch import HttpSource, Source
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.repository.layout import kept_head_path
 from ca.errors import BadInput
 from ca.keys.signer import key_identifier

@@ -16,8 +16,8 @@ from bridge.manifest import (
     PEER,
     ListEntry,
 )
-from bridge.relying.fetch import HttpSource
-from bridge.relying.snapshot import MANIFEST_LIMIT, Snapshot
+from bridge.relying.finding.fetch import HttpSource
+from bridge.relying.finding.snapshot import MANIFEST_LIMIT, Snapshot
 from bridge.relying.statements import check_statement
 from bridge.repository.layout import kept_head_path
 from ca.chance import Chance, new_serial

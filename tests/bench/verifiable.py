@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from bridge.manifest import Marking
-from bridge.relying.carried import Carried
+from bridge.relying.finding.carried import Carried
 from bridge.relying.trust import Trust
 from ca.wire import der
 from tests import relying_world as toy

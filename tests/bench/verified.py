@@ -21,8 +21,8 @@ from pyhanko_certvalidator.validate import validate_path
 from bridge.directory.connection import Server
 from bridge.manifest import Marking
 from bridge.relying.budget import USUAL
-from bridge.relying.directory import DirectoryMaterial
-from bridge.relying.snapshot import Snapshot
+from bridge.relying.finding.directory import DirectoryMaterial
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.trust import Trust
 from bridge.relying.verify import verify
 from bridge.repository.directory import publish_entries

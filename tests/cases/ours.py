@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bridge.manifest import Marking
-from bridge.relying.carried import Carried
-from bridge.relying.material import Material
+from bridge.relying.finding.carried import Carried
+from bridge.relying.finding.material import Material
+from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.rejection import PathRejected
-from bridge.relying.snapshot import Snapshot
 from bridge.relying.trust import PolicyDemand, Trust
 from bridge.relying.verify import VerifiedPath, verify
 from tests.cases.folder import publish

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from bridge.manifest import Marking
-from bridge.relying.bundle import Bundle
-from bridge.relying.index import IndexedList
-from bridge.relying.points import ALL_REASONS
+from bridge.relying.finding.index import IndexedList
+from bridge.relying.finding.points import ALL_REASONS
+from bridge.relying.telling.bundle import Bundle
 from ca.profiles.extensions import ANY_POLICY
 from ca.rules.revocation import status_of
 from ca.wire.facts import CertificateFacts, read_certificate

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from bridge.manifest import Marking
-from bridge.relying.index import IndexedList
-from bridge.relying.points import Point
+from bridge.relying.finding.index import IndexedList
+from bridge.relying.finding.points import Point
 from ca.model import GenerationId
 from ca.wire.facts import CertificateFacts
 

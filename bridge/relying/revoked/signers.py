@@ -11,12 +11,12 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from bridge.relying.evidence import Evidence
-from bridge.relying.index import IndexedList
-from bridge.relying.lists import ListSigner, Question
-from bridge.relying.material import Material, Reading
+from bridge.relying.finding.index import IndexedList
+from bridge.relying.finding.material import Material, Reading
 from bridge.relying.path import CandidatePath, candidates
 from bridge.relying.rejection import PathRejected
+from bridge.relying.revoked.evidence import Evidence
+from bridge.relying.revoked.lists import ListSigner, Question
 from bridge.relying.signatures import Signatures
 from bridge.relying.trust import ListKeys, PolicyDemand, Trust
 from bridge.relying.validation import validate

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bridge.relying.deltas import Finder, Freshened, freshen
-from bridge.relying.index import IndexedList
-from bridge.relying.lists import Question, Signers, require_speaker
-from bridge.relying.material import Reading
-from bridge.relying.points import ALL_REASONS
+from bridge.relying.finding.index import IndexedList
+from bridge.relying.finding.material import Reading
+from bridge.relying.finding.points import ALL_REASONS
+from bridge.relying.revoked.deltas import Finder, Freshened, freshen
+from bridge.relying.revoked.lists import Question, Signers, require_speaker
 from bridge.relying.signatures import Signatures
 from ca.errors import BadInput, KeyRefused
 from ca.model import Revocation

@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from bridge.relying.answers import read_answer
-from bridge.relying.deltas import Freshened
-from bridge.relying.evidence import NOTHING, AnswerUsed, DeltaUsed, Evidence, ListUsed
-from bridge.relying.index import IndexedList
-from bridge.relying.lists import Question
-from bridge.relying.material import Material, Reading
+from bridge.relying.finding.index import IndexedList
+from bridge.relying.finding.material import Material, Reading
+from bridge.relying.finding.points import Point
 from bridge.relying.path import CandidatePath
-from bridge.relying.points import Point
 from bridge.relying.rejection import PathRejected, Reason
+from bridge.relying.revoked.answers import read_answer
+from bridge.relying.revoked.deltas import Freshened
+from bridge.relying.revoked.evidence import NOTHING, AnswerUsed, DeltaUsed, Evidence, ListUsed
+from bridge.relying.revoked.lists import Question
+from bridge.relying.revoked.signers import PathSigners, SignerJudge
+from bridge.relying.revoked.status import EntryUnreadable, ask
 from bridge.relying.signatures import Signatures
-from bridge.relying.signers import PathSigners, SignerJudge
-from bridge.relying.status import EntryUnreadable, ask
 from bridge.relying.trust import Trust
 from ca.errors import BadInput, KeyRefused
 from ca.model import Revocation

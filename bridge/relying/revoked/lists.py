@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, Self
 
-from bridge.relying.evidence import NOTHING, Evidence
-from bridge.relying.index import IndexedList
-from bridge.relying.material import Reading
-from bridge.relying.points import ALL_REASONS, Point, read_points
+from bridge.relying.finding.index import IndexedList
+from bridge.relying.finding.material import Reading
+from bridge.relying.finding.points import ALL_REASONS, Point, read_points
+from bridge.relying.revoked.evidence import NOTHING, Evidence
 from bridge.relying.signatures import Signatures
 from ca.errors import BadInput, KeyRefused
 from ca.profiles import extensions as ext

@@ -19,10 +19,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from bridge.manifest import Marking
-from bridge.relying.answers import ANSWER_LIMIT
-from bridge.relying.bundle import Bundle, Hindrance, NamedAuthority
-from bridge.relying.check_script import ANCHORS, ANSWER, DELTA, LIST, PATH, SIGNER, check_script
+from bridge.relying.budget import ANSWER_LIMIT
 from bridge.relying.rejection import Reason
+from bridge.relying.telling.bundle import Bundle, Hindrance, NamedAuthority
+from bridge.relying.telling.check_script import ANCHORS, ANSWER, DELTA, LIST, PATH, SIGNER, check_script
 from bridge.relying.trust import PolicyDemand
 from ca.errors import BadInput
 from ca.model import GenerationId

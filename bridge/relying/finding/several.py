@@ -8,9 +8,9 @@ from functools import partial
 from typing import NoReturn, TypeVar
 
 from bridge.manifest import Marking
-from bridge.relying.index import IndexedList
-from bridge.relying.material import Material, Reading
-from bridge.relying.points import Point
+from bridge.relying.finding.index import IndexedList
+from bridge.relying.finding.material import Material, Reading
+from bridge.relying.finding.points import Point
 from ca.errors import BadInput
 from ca.model import GenerationId
 from ca.wire.facts import CertificateFacts

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bridge.relying.words import Said
+from bridge.relying.telling.words import Said
 
 CLAUSES: Mapping[str, Said] = MappingProxyType(
     {

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 
-from bridge.relying.points import ListScope, Point, read_points, read_scope
+from bridge.relying.finding.points import ListScope, Point, read_points, read_scope
 from ca.model import Revocation
 from ca.profiles import extensions as ext
 from ca.wire import walk

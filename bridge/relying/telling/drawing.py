@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bridge.relying.explaining import Candidate, Explanation, Step
-from bridge.relying.policy_graph import PolicyStep
-from bridge.relying.policy_levels import PolicyNode
-from bridge.relying.svg import Drawing, fitted, width_of, wrapped
-from bridge.relying.words import REASONS, ROLES, VERDICTS, WORDS, Language, Verdict, Word
+from bridge.relying.telling.explaining import Candidate, Explanation, Step
+from bridge.relying.telling.policy_graph import PolicyStep
+from bridge.relying.telling.policy_levels import PolicyNode
+from bridge.relying.telling.svg import Drawing, fitted, width_of, wrapped
+from bridge.relying.telling.words import REASONS, ROLES, VERDICTS, WORDS, Language, Verdict, Word
 from ca.profiles.extensions import ANY_POLICY
 
 MOST_POLICIES = 8

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from bridge.relying.index import IndexedList
-from bridge.relying.lists import ListSigner, Question, Speaker, check_current, check_form, check_signature
-from bridge.relying.material import Reading
-from bridge.relying.points import Point
+from bridge.relying.finding.index import IndexedList
+from bridge.relying.finding.material import Reading
+from bridge.relying.finding.points import Point
+from bridge.relying.revoked.lists import (
+    ListSigner,
+    Question,
+    Speaker,
+    check_current,
+    check_form,
+    check_signature,
+)
 from bridge.relying.signatures import Signatures
 from ca.errors import BadInput, KeyRefused
 from ca.model import Revocation, RevocationReason

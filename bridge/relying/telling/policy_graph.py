@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bridge.relying.budget import USUAL
 from bridge.relying.policies import PolicyFacts, read_policies
-from bridge.relying.policy_levels import Levels, PolicyNode
+from bridge.relying.telling.policy_levels import Levels, PolicyNode
 from bridge.relying.trust import PolicyDemand
 from ca.profiles.extensions import ANY_POLICY
 from ca.wire.facts import CertificateFacts

@@ -16,10 +16,10 @@ from typing import NoReturn, Self
 import msgspec
 
 from bridge.manifest import MANIFEST, ListEntry, Manifest, Marking
-from bridge.relying.fetch import FolderSource, Source
-from bridge.relying.index import IndexedList
-from bridge.relying.material import Reading
-from bridge.relying.points import ALL_REASONS, Point, read_points
+from bridge.relying.finding.fetch import FolderSource, Source
+from bridge.relying.finding.index import IndexedList
+from bridge.relying.finding.material import Reading
+from bridge.relying.finding.points import ALL_REASONS, Point, read_points
 from ca.errors import BadInput
 from ca.keys.signer import key_identifier
 from ca.model import GenerationId

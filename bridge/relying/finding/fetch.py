@@ -18,7 +18,7 @@ from typing import BinaryIO, Protocol, Self
 
 import msgspec
 
-from bridge.relying.metered import Meter, MeteredConnection, too_long
+from bridge.relying.finding.metered import Meter, MeteredConnection, too_long
 from ca.errors import BadInput
 
 SECONDS = 60.0

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from asn1crypto import core, ocsp
 
+from bridge.relying.budget import ANSWER_LIMIT
 from bridge.relying.signatures import Signatures
 from ca.errors import BadInput
 from ca.keys.signer import key_identifier
@@ -20,9 +21,6 @@ from ca.profiles.services import OCSP_SIGNING
 from ca.wire import walk
 from ca.wire.der import NULL
 from ca.wire.facts import CertificateFacts, read_certificate
-
-ANSWER_LIMIT = 64 * 1024
-"""Octets. An answer with its responder's certificate takes some 2 KB."""
 
 # Certificates that an answer may carry; one signs it.
 _CERTIFICATES = 4

@@ -14,11 +14,11 @@ from functools import partial
 from typing import NoReturn
 
 from bridge.manifest import Marking
-from bridge.relying.carried import Carried
-from bridge.relying.explaining import Candidate, Explanation
-from bridge.relying.index import IndexedList
-from bridge.relying.material import Material, Reading
+from bridge.relying.finding.carried import Carried
+from bridge.relying.finding.index import IndexedList
+from bridge.relying.finding.material import Material, Reading
 from bridge.relying.rejection import BudgetSpent, PathRejected, Reason
+from bridge.relying.telling.explaining import Candidate, Explanation
 from bridge.relying.trust import PolicyDemand, Trust
 from bridge.relying.verify import VerifiedPath
 from ca.errors import BadInput

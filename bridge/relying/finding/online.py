@@ -19,12 +19,11 @@ from typing import Final, NoReturn
 from asn1crypto import x509
 
 from bridge.directory.wire import Deadline
-from bridge.relying.answers import ANSWER_LIMIT
-from bridge.relying.budget import USUAL, Budget, Limits
-from bridge.relying.fetch import HttpSource
-from bridge.relying.index import IndexedList
-from bridge.relying.material import Reading
-from bridge.relying.points import Point, read_points
+from bridge.relying.budget import ANSWER_LIMIT, USUAL, Budget, Limits
+from bridge.relying.finding.fetch import HttpSource
+from bridge.relying.finding.index import IndexedList
+from bridge.relying.finding.material import Reading
+from bridge.relying.finding.points import Point, read_points
 from ca.errors import BadInput
 from ca.lint.parts import subject_public_key
 from ca.model import GenerationId

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from bridge.relying.material import Material
-from bridge.relying.noting import Found, Noting
+from bridge.relying.finding.material import Material
 from bridge.relying.path import CandidatePath
-from bridge.relying.policy_graph import PolicyGraph, policy_graph
 from bridge.relying.rejection import BudgetSpent, PathRejected, Reason
+from bridge.relying.telling.noting import Found, Noting
+from bridge.relying.telling.policy_graph import PolicyGraph, policy_graph
+from bridge.relying.telling.words import Role, Verdict, Word, verdict_of
 from bridge.relying.trust import Trust
 from bridge.relying.verify import Judged, VerifiedPath, judged, no_path, refusal
-from bridge.relying.words import Role, Verdict, Word, verdict_of
 from ca.errors import BadInput, SuiteRetired
 from ca.profiles.services import OCSP_SIGNING
 from ca.suites import of_algorithm

@@ -21,9 +21,9 @@ from bridge.directory.attributes import (
 from bridge.directory.connection import ENTRY_LIMIT, Directory, Server
 from bridge.directory.names import read_name_text
 from bridge.relying.budget import USUAL, Budget, Limits
-from bridge.relying.index import IndexedList
-from bridge.relying.material import Reading
-from bridge.relying.points import Point, read_points
+from bridge.relying.finding.index import IndexedList
+from bridge.relying.finding.material import Reading
+from bridge.relying.finding.points import Point, read_points
 from ca.errors import BadInput
 from ca.model import GenerationId
 from ca.profiles import extensions as ext
