@@ -39,7 +39,11 @@ from tests.engine_world import OFFICERS, SEED, TOWN, URL, EngineWorld, journal_o
 BEGINS = datetime(2016, 1, 29, 0, 30, 15, tzinfo=UTC)
 WINDOWS = (TOWN, MunicipalityCode("011061"), MunicipalityCode("131016"))
 """Tottori-shi, a ward of a designated city (Minami-ku of Sapporo), a special ward."""
-LOCAL_OFFICERS = (("local", "local-2", Role.RECEPTION), ("local-examiner", "local-2", Role.EXAMINER))
+LOCAL_OFFICERS = (
+    ("local", "local-2", Role.RECEPTION),
+    ("local-examiner", "local-2", Role.EXAMINER),
+    ("second", "centre", Role.CENTRE_EXAMINER),
+)
 LOCAL = LocalHolder("City of Kakehashi", "General Affairs Division", "The Mayor")
 
 
@@ -96,5 +100,6 @@ def issue_local(world: EngineWorld) -> dict[CertificateKind, IssuedCertificate]:
     desk = world.registration
     case = desk.file("local", LOCAL, world.csrs(*LOCAL_KINDS), code=None, at=BEGINS).case.id
     desk.examine(case, "local-examiner", at=BEGINS)
+    desk.reexamine(case, "second", at=BEGINS)
     desk.approve(case, "centre-1", at=BEGINS)
     return {item.record.kind: item for item in desk.issue(case, "operator", at=BEGINS)}

@@ -20,6 +20,7 @@ from ca.issuing.cycle import IssuedCertificate
 from ca.model import LOCAL_KINDS, RESIDENT_KINDS, CertificateKind, LocalHolder, OfficialPost, RevocationReason
 from ca.revoking.deciding.by_hand import revoke
 from ca.revoking.lists.publication import publish
+from ca.rules.registration import Step, next_steps
 from front.assembly import World as OpenedWorld
 from front.assembly import open_world
 from front.demo.openssl import OpensslJudge, from_folder, write_certificate
@@ -96,7 +97,11 @@ APPLICATIONS = {
 """Which kinds one application is for, and who receives and who examines it."""
 
 MORE_OFFICERS = {"endo": ("ministry-1", "examiner")}
-LOCAL_OFFICERS = {"honda": ("local-2", "reception"), "wada": ("local-2", "examiner")}
+LOCAL_OFFICERS = {
+    "honda": ("local-2", "reception"),
+    "wada": ("local-2", "examiner"),
+    "nomura": ("centre", "centre-examiner"),
+}
 
 HOLDERS = {
     "small": (*RESIDENT_KINDS, CertificateKind.OFFICIAL_POST),
@@ -201,7 +206,8 @@ def issued(
                 code = invented_code(number)
         csrs = {kind: csr_for(10 * number + wanted.index(kind)) for kind in kinds}
         case_id = desk.file(reception, applicant, csrs, code=code, at=at).case.id
-        desk.examine(case_id, examiner, at=at)
+        if Step.REEXAMINE in next_steps(desk.examine(case_id, examiner, at=at)):
+            desk.reexamine(case_id, "nomura", at=at)
         desk.approve(case_id, "tanaka", at=at)
         made |= {item.record.kind: item for item in desk.issue(case_id, "ito", at=at)}
     return made

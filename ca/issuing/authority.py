@@ -104,7 +104,7 @@ class Registration:
             raise BadInput("application", "asks for no certificate", remedy="Give a request for a kind")
         with self.stores.writing() as writing:
             connection = writing.nation
-            case = Case(applications.next_id(connection, office.id), office.id, None, ())
+            case = Case(applications.next_id(connection, office.id), office.id, course=office.kind)
             application = Application(
                 case=registration.take(case, Step.FILE, officer, office, at),
                 holder=None if code is None else keyed_code(self.issuers.vault.code_key(), code),
@@ -124,9 +124,13 @@ class Registration:
         """The centre's check of what an office examined."""
         return self._step(application, Step.APPROVE, officer, at)
 
-    def reject(self, application: str, officer: str, *, at: datetime) -> Case:
-        """End a case without a certificate."""
-        return self._step(application, Step.REJECT, officer, at)
+    def reexamine(self, application: str, officer: str, *, at: datetime) -> Case:
+        """The centre's own examination of what a local government's sub-office examined."""
+        return self._step(application, Step.REEXAMINE, officer, at)
+
+    def reject(self, application: str, officer: str, *, at: datetime, note: str | None = None) -> Case:
+        """End a case without a certificate, for a reason that the office is told."""
+        return self._step(application, Step.REJECT, officer, at, note)
 
     def issue(self, application: str, officer_id: str, *, at: datetime) -> list[IssuedCertificate]:
         """Issue what was approved; carries on where an issuance of this case broke off.
@@ -149,11 +153,13 @@ class Registration:
                 applications.advance(recording.nation, case)
         return self._finish(found.case.id, prepared, at)
 
-    def _step(self, application: str, step: Step, officer_id: str, at: datetime) -> Case:
+    def _step(
+        self, application: str, step: Step, officer_id: str, at: datetime, note: str | None = None
+    ) -> Case:
         with self.stores.nation.writing() as connection:
             officer, office = officers.officer(connection, officer_id)
             found = applications.find(connection, application)
-            case = registration.take(found.case, step, officer, office, at)
+            case = registration.take(found.case, step, officer, office, at, note)
             applications.advance(connection, case)
         return case
 

@@ -1,17 +1,18 @@
 """An application's life: which steps it takes, in which order, and which officer may take them.
 
-An office files and examines; the centre examines again (approves) and issues. No officer takes two steps of a case.
+An office files and examines; the centre approves and issues; the office hands over. What a local government examined the
+centre examines again before it approves. No officer takes two of the steps that decide a case.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from ca.errors import Conflict, NotPermitted
+from ca.errors import BadInput, Conflict, NotPermitted
 from ca.model import ApplicationId, Office, OfficeId, OfficeKind, Officer, OfficerId, Role
 
 
@@ -20,9 +21,12 @@ class Step(StrEnum):
 
     FILE = "file"
     EXAMINE = "examine"
+    REEXAMINE = "re-examine"
     APPROVE = "approve"
     ISSUE = "issue"
     REJECT = "reject"
+    HAND_OVER = "hand-over"
+    DISCARD = "discard"
 
 
 class State(StrEnum):
@@ -30,11 +34,14 @@ class State(StrEnum):
 
     FILED = "filed"
     EXAMINED = "examined"
+    REEXAMINED = "reexamined"
     APPROVED = "approved"
     ISSUING = "issuing"
     ISSUED = "issued"
     FAILED = "failed"
     REJECTED = "rejected"
+    DELIVERED = "delivered"
+    DISCARDED = "discarded"
 
 
 class Place(StrEnum):
@@ -50,40 +57,81 @@ class Rule:
 
     Attributes:
         before: The state that the case must be in; None for one that is not filed yet.
+        courses: The kinds of office whose cases go this way.
     """
 
     role: Role
     place: Place
     before: State | None
     after: State
+    courses: frozenset[OfficeKind] = frozenset(
+        {OfficeKind.WINDOW, OfficeKind.MINISTRY, OfficeKind.LOCAL_GOVERNMENT}
+    )
 
+
+_ONCE = frozenset({OfficeKind.WINDOW, OfficeKind.MINISTRY})
+_TWICE = frozenset({OfficeKind.LOCAL_GOVERNMENT})
 
 RULES: Mapping[Step, tuple[Rule, ...]] = MappingProxyType(
     {
         Step.FILE: (Rule(Role.RECEPTION, Place.OWN_OFFICE, None, State.FILED),),
         Step.EXAMINE: (Rule(Role.EXAMINER, Place.OWN_OFFICE, State.FILED, State.EXAMINED),),
-        Step.APPROVE: (Rule(Role.APPROVER, Place.CENTRE, State.EXAMINED, State.APPROVED),),
+        Step.REEXAMINE: (Rule(Role.CENTRE_EXAMINER, Place.CENTRE, State.EXAMINED, State.REEXAMINED, _TWICE),),
+        Step.APPROVE: (
+            Rule(Role.APPROVER, Place.CENTRE, State.EXAMINED, State.APPROVED, _ONCE),
+            Rule(Role.APPROVER, Place.CENTRE, State.REEXAMINED, State.APPROVED, _TWICE),
+        ),
         Step.ISSUE: (Rule(Role.OPERATOR, Place.CENTRE, State.APPROVED, State.ISSUING),),
         Step.REJECT: (
             Rule(Role.EXAMINER, Place.OWN_OFFICE, State.FILED, State.REJECTED),
-            Rule(Role.APPROVER, Place.CENTRE, State.EXAMINED, State.REJECTED),
+            Rule(Role.APPROVER, Place.CENTRE, State.EXAMINED, State.REJECTED, _ONCE),
+            Rule(Role.CENTRE_EXAMINER, Place.CENTRE, State.EXAMINED, State.REJECTED, _TWICE),
+            Rule(Role.APPROVER, Place.CENTRE, State.REEXAMINED, State.REJECTED, _TWICE),
             # What was approved may have become untrue since: a move, a death.
             Rule(Role.OPERATOR, Place.CENTRE, State.APPROVED, State.REJECTED),
         ),
+        Step.HAND_OVER: (Rule(Role.RECEPTION, Place.OWN_OFFICE, State.ISSUED, State.DELIVERED),),
+        Step.DISCARD: (Rule(Role.RECEPTION, Place.OWN_OFFICE, State.ISSUED, State.DISCARDED),),
     }
 )
 """Every step that may be taken; what does not stand here may not."""
 
 assert RULES.keys() == set(Step), "each step needs a row"
 
+DECIDING = frozenset(set(Step) - {Step.HAND_OVER, Step.DISCARD})
+"""The steps of a case that no two are one officer's. What follows the decision carries it out, and decides nothing."""
+
+CENTRE_ROLES = frozenset({Role.CENTRE_EXAMINER, Role.APPROVER, Role.OPERATOR, Role.AUDITOR})
+"""The roles that are the centre's; the others are a sub-office's."""
+
+
+def require_roles(kind: OfficeKind, roles: frozenset[Role]) -> None:
+    """Raise BadInput unless these roles may be one officer's in an office of this kind.
+
+    A role has its place, and whoever audits does nothing that is audited.
+    """
+    misplaced = roles - CENTRE_ROLES if kind is OfficeKind.CENTRE else roles & CENTRE_ROLES
+    if misplaced:
+        where = "a sub-office" if kind is OfficeKind.CENTRE else "the centre"
+        raise BadInput("roles", f"{', '.join(sorted(misplaced))} is a role at {where}")
+    if Role.AUDITOR in roles and len(roles) > 1:
+        raise BadInput("roles", "an auditor has no other role", remedy="Make another officer for it")
+    if not roles:
+        raise BadInput("roles", "none is given")
+
 
 @dataclass(frozen=True, slots=True)
 class StepTaken:
-    """A step of a case's history."""
+    """A step of a case's history.
+
+    Attributes:
+        note: Why, in the officer's words, where a reason is asked for. It may tell of a person, and stays out of logs.
+    """
 
     step: Step
     officer: OfficerId
     at: datetime
+    note: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +143,21 @@ class Case:
         state: None before it is filed.
         history: Its steps, oldest first. It must lead to the state: a case whose steps are missing would let an
             officer take a second one, so it is refused with Conflict.
+        course: The kind of that office, which says by which rules the case goes.
     """
 
     id: ApplicationId
     office: OfficeId
     state: State | None = None
     history: tuple[StepTaken, ...] = ()
+    course: OfficeKind = OfficeKind.WINDOW
 
     def __post_init__(self) -> None:
         reached: State | None = None
         for taken in self.history:
-            reached = _rule(self.id, reached, taken.step).after
+            # What was handed over was issued in between, which is no officer's step.
+            before = State.ISSUED if reached is State.ISSUING else reached
+            reached = _rule(self, before, taken.step).after
         ended = self.state in {State.ISSUED, State.FAILED} and reached is State.ISSUING
         if self.state is not reached and not ended:
             raise Conflict(
@@ -118,7 +170,9 @@ class Case:
         return next((taken.at for taken in self.history if taken.step is step), None)
 
 
-def take(case: Case, step: Step, officer: Officer, office: Office, at: datetime) -> Case:
+def take(
+    case: Case, step: Step, officer: Officer, office: Office, at: datetime, note: str | None = None
+) -> Case:
     """The case after this step, with the step in its history.
 
     Args:
@@ -127,21 +181,28 @@ def take(case: Case, step: Step, officer: Officer, office: Office, at: datetime)
         officer: Who does it.
         office: The officer's own office.
         at: When.
+        note: Why, in the officer's words.
 
     Raises:
         Conflict: The case's state does not allow the step.
-        NotPermitted: The officer lacks the role, sits in another office, or has had this case in hand before.
+        NotPermitted: The officer lacks the role, sits in another office, or has decided on this case before.
     """
-    rule = _rule(case.id, case.state, step)
+    rule = _permitted(case, step, officer, office)
+    return replace(case, state=rule.after, history=(*case.history, StepTaken(step, officer.id, at, note)))
+
+
+def _permitted(case: Case, step: Step, officer: Officer, office: Office) -> Rule:
+    """The rule by which this officer may take the step; Conflict or NotPermitted as for ``take``."""
+    rule = _rule(case, case.state, step)
     _require_place(case, f"{step}", rule, officer, office)
     for taken in case.history:
-        if taken.officer == officer.id:
+        if taken.officer == officer.id and step in DECIDING:
             raise NotPermitted(
                 f"case {case.id}",
                 f"officer {officer.id} has taken a step of it already ({taken.step})",
                 remedy=f"Another officer must {step} it",
             )
-    return replace(case, state=rule.after, history=(*case.history, StepTaken(step, officer.id, at)))
+    return rule
 
 
 def resume(case: Case, officer: Officer, office: Office) -> Case:
@@ -190,19 +251,39 @@ def _ended(case: Case, state: State) -> Case:
     return replace(case, state=state)
 
 
-def next_steps(state: State | None) -> tuple[Step, ...]:
-    """The steps that a case in this state may take, in their order; none once it is issuing or has ended."""
-    return tuple(step for step, rules in RULES.items() if any(rule.before is state for rule in rules))
+def next_steps(case: Case) -> tuple[Step, ...]:
+    """The steps that a case may take as it stands, in their order; none while it is issuing or once it has ended."""
+    return _steps(case.state, case.course)
 
 
-def _rule(case: ApplicationId, state: State | None, step: Step) -> Rule:
+def steps_open_to(case: Case, officer: Officer, office: Office) -> tuple[Step, ...]:
+    """Those of them that this officer may take: what a page offers."""
+    found = []
+    for step in next_steps(case):
+        try:
+            _permitted(case, step, officer, office)
+        except NotPermitted:
+            continue
+        found.append(step)
+    return tuple(found)
+
+
+def _steps(state: State | None, course: OfficeKind) -> tuple[Step, ...]:
+    return tuple(
+        step
+        for step, rules in RULES.items()
+        if any(rule.before is state and course in rule.courses for rule in rules)
+    )
+
+
+def _rule(case: Case, state: State | None, step: Step) -> Rule:
     """The one rule by which a case in this state takes this step, or Conflict."""
     for rule in RULES[step]:
-        if rule.before is state:
+        if rule.before is state and case.course in rule.courses:
             return rule
-    possible = " or ".join(next_steps(state))
+    possible = " or ".join(_steps(state, case.course))
     raise Conflict(
-        f"case {case}",
+        f"case {case.id}",
         f"is {_said(state)}; the step {step} is not possible",
         remedy=f"Next would be: {possible}" if possible else "No officer's step is left",
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from ca.birth import BirthDate
 from ca.errors import NotFound
@@ -21,6 +22,7 @@ from ca.model import (
     LocalHolder,
     MunicipalityCode,
     OfficeId,
+    OfficeKind,
     OfficerId,
     OfficialPost,
     Resident,
@@ -30,7 +32,7 @@ from ca.model import (
 from ca.rules.registration import Case, State, Step, StepTaken
 from ca.store import numbers
 from ca.store.bulk import AT_ONCE, among
-from ca.store.tables import application_steps, applications, requests
+from ca.store.tables import application_steps, applications, offices, requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,8 @@ def add(connection: Connection, application: Application) -> None:
             state=case.state,
             holder=application.holder,
             particulars=msgspec.json.encode(_Particulars.of(application)).decode(),
+            sought_name=sought(_name(application.applicant)),
+            filed_at=case.moment_of(Step.FILE),
         )
     )
     _add_steps(connection, case, 0)
@@ -179,7 +183,7 @@ def issuing(connection: Connection) -> list[ApplicationId]:
 
 def find(connection: Connection, wanted: str) -> Application:
     """The application of this number, or NotFound."""
-    query = select(applications).where(applications.c.application == wanted)
+    query = _cases().where(applications.c.application == wanted)
     # Not every database takes every character, even in a question.
     row = connection.execute(query).one_or_none() if wanted.isprintable() else None
     if row is None:
@@ -189,7 +193,7 @@ def find(connection: Connection, wanted: str) -> Application:
 
 def of_office(connection: Connection, office: OfficeId | None) -> list[Case]:
     """The cases of an office, or of all, by number."""
-    query = select(applications).order_by(applications.c.application)
+    query = _cases().order_by(applications.c.application)
     if office is not None:
         query = query.where(applications.c.office == office)
     return [_case(connection, row) for row in connection.execute(query).all()]
@@ -212,6 +216,28 @@ def with_public_keys(connection: Connection, public_keys: Sequence[bytes]) -> di
     return found
 
 
+def sought(name: str) -> str:
+    """A name as it is searched for: compatibility forms folded (NFKC), lower case, without spaces."""
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def _name(applicant: Applicant) -> str:
+    match applicant:
+        case Resident():
+            return applicant.name
+        case OfficialPost():
+            return applicant.post
+        case LocalHolder():
+            return applicant.name
+
+
+def _cases() -> Select[Any]:
+    """Cases, each with the kind of its office."""
+    return select(applications, offices.c.kind.label("course")).join_from(
+        applications, offices, applications.c.office == offices.c.office
+    )
+
+
 def _add_steps(connection: Connection, case: Case, written: int) -> None:
     rows: Sequence[dict[str, Any]] = [
         {
@@ -220,6 +246,7 @@ def _add_steps(connection: Connection, case: Case, written: int) -> None:
             "step": taken.step,
             "officer": taken.officer,
             "at": taken.at,
+            "note": taken.note,
         }
         for position, taken in enumerate(case.history)
         if position >= written
@@ -256,8 +283,9 @@ def _case(connection: Connection, row: Row[Any]) -> Case:
         id=ApplicationId(row.application),
         office=OfficeId(row.office),
         state=State(row.state),
+        course=OfficeKind(row.course),
         history=tuple(
-            StepTaken(Step(taken.step), OfficerId(taken.officer), taken.at)
+            StepTaken(Step(taken.step), OfficerId(taken.officer), taken.at, taken.note)
             for taken in connection.execute(query)
         ),
     )

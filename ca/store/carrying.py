@@ -282,7 +282,7 @@ def _answer_case(
     """
     try:
         case = applications.find(nation, name).case
-        officers.officer(nation, officer)
+        officers.known(nation, officer)
     except NotFound:
         numbers.spend_case(nation, name)
         return

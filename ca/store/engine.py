@@ -16,7 +16,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from ca.errors import HomeBusy, HomeRefused, HomeTooNew, KakehashiError, StorageFailed
 
-SCHEMA = "0006"
+SCHEMA = "0007"
 """The newest migration's number; migrations are numbered in order."""
 
 _WRITES = (

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, insert, select, update
 
 from ca.errors import Conflict, NotFound, NotPermitted
 from ca.model import AuthorityId, Office, OfficeId, OfficeKind, Officer, OfficerId, Role
@@ -48,13 +50,33 @@ def add_officer(connection: Connection, officer: Officer) -> None:
         raise Conflict(f"officer {officer.id}", "exists already", remedy="Choose another id")
     connection.execute(
         insert(officers).values(
-            officer=officer.id, office=officer.office, roles=" ".join(sorted(officer.roles))
+            officer=officer.id,
+            office=officer.office,
+            roles=" ".join(sorted(officer.roles)),
+            name=officer.name,
         )
     )
 
 
 def officer(connection: Connection, wanted: str) -> tuple[Officer, Office]:
-    """The officer of this id and the office that the officer works in, or NotFound."""
+    """The officer of this id, who is about to do something, and the officer's office.
+
+    Raises:
+        NotFound: There is no such officer.
+        NotPermitted: The officer has left, or the centre has suspended the office.
+    """
+    found, where = known(connection, wanted)
+    if found.ended_at is not None:
+        raise NotPermitted(f"officer {found.id}", "may do nothing any more: the officer has left")
+    if where.suspended_at is not None:
+        raise NotPermitted(
+            f"office {where.id}", "is suspended by the centre", remedy="An authority operator resumes it"
+        )
+    return found, where
+
+
+def known(connection: Connection, wanted: str) -> tuple[Officer, Office]:
+    """The officer of this id and the office, whether they may still do anything or not; or NotFound."""
     row = connection.execute(select(officers).where(officers.c.officer == wanted)).one_or_none()
     if row is None:
         raise NotFound(
@@ -84,15 +106,50 @@ def all_officers(connection: Connection) -> list[Officer]:
     return [_officer(row) for row in connection.execute(select(officers).order_by(officers.c.officer))]
 
 
+def of_office(connection: Connection, wanted: OfficeId) -> list[Officer]:
+    """The officers of an office, by id."""
+    query = select(officers).where(officers.c.office == wanted).order_by(officers.c.officer)
+    return [_officer(row) for row in connection.execute(query)]
+
+
+def all_offices(connection: Connection) -> list[Office]:
+    """Every office, by id."""
+    return [_office(row) for row in connection.execute(select(offices).order_by(offices.c.office))]
+
+
+def end_officer(connection: Connection, wanted: str, at: datetime) -> Officer:
+    """Have an officer do nothing any more; NotFound, or Conflict if that is so already."""
+    found, _ = known(connection, wanted)
+    if found.ended_at is not None:
+        raise Conflict(f"officer {found.id}", "has left already")
+    connection.execute(update(officers).where(officers.c.officer == found.id).values(ended_at=at))
+    return replace(found, ended_at=at)
+
+
+def suspend_office(connection: Connection, wanted: str, at: datetime | None) -> Office:
+    """Let nobody work in an office from this moment on, or, with None, let them work again.
+
+    Raises:
+        NotFound: There is no such office.
+        NotPermitted: It is the centre, which could not be resumed by anybody.
+    """
+    found = office(connection, wanted)
+    if found.kind is OfficeKind.CENTRE:
+        raise NotPermitted(f"office {found.id}", "cannot be suspended: nobody could resume it")
+    connection.execute(update(offices).where(offices.c.office == found.id).values(suspended_at=at))
+    return replace(found, suspended_at=at)
+
+
 def _office(row: Row[Any]) -> Office:
     return Office(
         OfficeId(row.office),
         OfficeKind(row.kind),
         row.name,
         tuple(AuthorityId(word) for word in row.authorities.split()),
+        row.suspended_at,
     )
 
 
 def _officer(row: Row[Any]) -> Officer:
     roles = frozenset(Role(word) for word in row.roles.split())
-    return Officer(OfficerId(row.officer), OfficeId(row.office), roles)
+    return Officer(OfficerId(row.officer), OfficeId(row.office), roles, row.name, row.ended_at)

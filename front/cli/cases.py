@@ -221,7 +221,7 @@ def _case_fields(found: Case) -> dict[str, object]:
         "case": found.id,
         "office": found.office,
         "state": None if found.state is None else found.state.value,
-        "next": " or ".join(next_steps(found.state)) or None,
+        "next": " or ".join(next_steps(found)) or None,
     }
 
 

@@ -7,7 +7,8 @@ import re
 import click
 
 from ca.errors import BadInput
-from ca.model import OfficeKind, Officer, OfficerId, Role
+from ca.model import Officer, OfficerId, Role
+from ca.rules.registration import require_roles
 from ca.store import officers
 from ca.store.clients import KeyPurpose
 from front.cli.common import Settings, command_options
@@ -49,7 +50,7 @@ def add(settings: Settings, officer_id: str, office: str, roles: tuple[str, ...]
         with world.stores.nation.writing() as connection:
             found = officers.office(connection, office)
             wanted = frozenset(Role(role) for role in roles)
-            _require_fit(found.kind, wanted)
+            require_roles(found.kind, wanted)
             officers.add_officer(connection, Officer(OfficerId(officer_id), found.id, wanted))
             key = new_key(
                 connection,
@@ -94,12 +95,3 @@ def list_officers(settings: Settings) -> None:
             for item in officers.all_officers(connection)
         ]
     settings.show(rows)
-
-
-def _require_fit(kind: OfficeKind, roles: frozenset[Role]) -> None:
-    """Raise BadInput for a role that has nothing to do in an office of this kind."""
-    centre = {Role.APPROVER, Role.OPERATOR}
-    misplaced = roles - centre if kind is OfficeKind.CENTRE else roles & centre
-    if misplaced:
-        where = "a sub-office" if kind is OfficeKind.CENTRE else "the centre"
-        raise BadInput("--role", f"{', '.join(sorted(misplaced))} is a role at {where}")

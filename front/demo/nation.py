@@ -44,6 +44,7 @@ from ca.model import (
 from ca.profiles.extensions import AuthorityKeyForm
 from ca.revoking.deciding.by_hand import revoke
 from ca.revoking.lists.publication import publish
+from ca.rules.registration import Step, next_steps
 from ca.store import authorities as authority_rows
 from ca.store import certificates, officers
 from front.assembly import World, open_world
@@ -113,7 +114,7 @@ class _Application:
 
 def _issue_everywhere(world: World, folder: Path, console: Console) -> Iterator[IssuedCertificate]:
     """A case at one office of every authority, through all its steps; then what authorities issue themselves."""
-    operator, approver = _officers(world)
+    operator, approver, second = _officers(world)
     console.print("Keys and requests by `openssl req`, one for each kind of each authority ...")
     applications = _applications(world, folder)
     for number, application in enumerate(
@@ -128,7 +129,9 @@ def _issue_everywhere(world: World, folder: Path, console: Console) -> Iterator[
             code=None if application.code is None else invented_code(number + 1),
             at=at,
         ).case
-        world.registration.examine(case.id, window[1], at=at)
+        case = world.registration.examine(case.id, window[1], at=at)
+        if Step.REEXAMINE in next_steps(case):
+            world.registration.reexamine(case.id, second, at=at)
         world.registration.approve(case.id, approver, at=at)
         yield from world.registration.issue(case.id, operator, at=at)
     for store in world.stores.each():
@@ -167,13 +170,18 @@ def _applications(world: World, folder: Path) -> list[_Application]:
     return applications
 
 
-def _officers(world: World) -> tuple[OfficerId, OfficerId]:
-    """An operator and an approver at the centre."""
+def _officers(world: World) -> tuple[OfficerId, OfficerId, OfficerId]:
+    """An operator, an approver and an examiner at the centre."""
+    centre = next(office for office in world.plan.offices if office.kind is OfficeKind.CENTRE)
+    made = tuple(
+        Officer(OfficerId(f"centre-{role}"), centre.id, frozenset({role}))
+        for role in (Role.OPERATOR, Role.APPROVER, Role.CENTRE_EXAMINER)
+    )
     with world.stores.nation.writing() as connection:
-        for name, role in (("operator", Role.OPERATOR), ("approver", Role.APPROVER)):
-            centre = next(office for office in world.plan.offices if office.kind is OfficeKind.CENTRE)
-            officers.add_officer(connection, Officer(OfficerId(name), centre.id, frozenset({role})))
-    return OfficerId("operator"), OfficerId("approver")
+        for officer in made:
+            officers.add_officer(connection, officer)
+    operator, approver, second = (officer.id for officer in made)
+    return operator, approver, second
 
 
 def _window_officers(world: World, office: Office) -> tuple[OfficerId, OfficerId]:
@@ -270,7 +278,11 @@ def _revoke(world: World, item: IssuedCertificate) -> None:
     """Revoke a holder's certificate and publish the lists that then name it."""
     generation = item.id.generation
     ended = revoke(
-        world.stores, item.id, RevocationReason.CESSATION_OF_OPERATION, "operator", at=world.clock()
+        world.stores,
+        item.id,
+        RevocationReason.CESSATION_OF_OPERATION,
+        f"centre-{Role.OPERATOR}",
+        at=world.clock(),
     )
     store, issuer = world.stores.of(generation.authority), world.issuers.of(generation)
     publish(store, issuer, ended.scopes, world.repository, at=world.clock())

@@ -168,7 +168,7 @@ def _case(world: World, case_id: str) -> dict[str, Any]:
         "case": case.id,
         "office": case.office,
         "state": case.state,
-        "next": list(next_steps(case.state)),
+        "next": list(next_steps(case)),
         "steps": [
             {"step": taken.step, "officer": taken.officer, "at": utc_text(taken.at)} for taken in case.history
         ],

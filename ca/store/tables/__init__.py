@@ -13,6 +13,7 @@ from ca.store.tables.crossing import (
     renewal_halves,
     renewals,
 )
+from ca.store.tables.custody import evidence, media, medium_steps, self_checks
 from ca.store.tables.events import (
     order_certificates,
     order_steps,
@@ -42,6 +43,7 @@ from ca.store.tables.registration import (
 )
 from ca.store.tables.revoked import blocked_lists, counters, delta_lists, list_places, lists, revocations
 from ca.store.tables.serving import heartbeats, leases, marks, verifier_counts, verifiers
+from ca.store.tables.sign_in import ceremonies, deeds, enrolment_codes, passkeys, sessions
 
 __all__ = [
     "FOR_EVER",
@@ -53,12 +55,16 @@ __all__ = [
     "batch_answers",
     "batches",
     "blocked_lists",
+    "ceremonies",
     "certificate_bytes",
     "certificates",
     "client_keys",
     "counters",
     "cross_certificates",
+    "deeds",
     "delta_lists",
+    "enrolment_codes",
+    "evidence",
     "examinations",
     "generations",
     "heartbeats",
@@ -67,6 +73,8 @@ __all__ = [
     "list_places",
     "lists",
     "marks",
+    "media",
+    "medium_steps",
     "metadata",
     "microseconds",
     "officers",
@@ -74,6 +82,7 @@ __all__ = [
     "order_certificates",
     "order_steps",
     "orders",
+    "passkeys",
     "peers",
     "quarantine",
     "received_certificates",
@@ -83,7 +92,9 @@ __all__ = [
     "requests",
     "resident_codes",
     "revocations",
+    "self_checks",
     "service_certificates",
+    "sessions",
     "verifier_counts",
     "verifiers",
 ]

@@ -13,6 +13,7 @@ offices = Table(
     Column("kind", String(24), nullable=False),
     Column("name", Text, nullable=False),
     Column("authorities", Text, nullable=False),
+    Column("suspended_at", Moment, nullable=True),
 )
 
 officers = Table(
@@ -21,6 +22,8 @@ officers = Table(
     Column("officer", String(64), primary_key=True),
     Column("office", String(24), nullable=False),
     Column("roles", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("ended_at", Moment, nullable=True),
     ForeignKeyConstraint(["office"], ["offices.office"]),
 )
 
@@ -32,9 +35,14 @@ applications = Table(
     Column("state", String(10), nullable=False),
     Column("holder", Octets(32), nullable=True),
     Column("particulars", Text, nullable=False),
+    # The applicant's name as it is searched for: compatibility forms folded, without spaces.
+    Column("sought_name", Text, nullable=False),
+    Column("filed_at", Moment, nullable=False),
     ForeignKeyConstraint(["office"], ["offices.office"]),
 )
 Index("applications_office", applications.c.office, applications.c.state)
+Index("applications_name", applications.c.office, applications.c.sought_name)
+Index("applications_state", applications.c.state, applications.c.filed_at)
 
 application_steps = Table(
     "application_steps",
@@ -44,9 +52,11 @@ application_steps = Table(
     Column("step", String(10), nullable=False),
     Column("officer", String(64), nullable=False),
     Column("at", Moment, nullable=False),
+    Column("note", Text, nullable=True),
     ForeignKeyConstraint(["application"], ["applications.application"]),
     ForeignKeyConstraint(["officer"], ["officers.officer"]),
 )
+Index("application_steps_step", application_steps.c.step, application_steps.c.at)
 
 requests = Table(
     "requests",
