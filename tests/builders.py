@@ -40,6 +40,7 @@ from ca.names import DirectoryName
 from ca.profiles import local, residents
 from ca.profiles.drafting import CertificateDraft, CertificateProfile, Subject
 from ca.profiles.extensions import (
+    AuthorityAccess,
     AuthorityKey,
     BasicConstraints,
     CertificateExtension,
@@ -50,7 +51,7 @@ from ca.profiles.extensions import (
     ListExtension,
     NameConstraints,
     PolicyMappings,
-    StatusService,
+    SubjectAccess,
     SubjectDirectoryName,
     SubjectKey,
 )
@@ -65,6 +66,10 @@ KEYS = {"authority": 0, "other authority": 1, "holder": 2, "service": 3, "anothe
 POLICY = "2.999.392.1"
 MAPPED_POLICY = "2.999.392.2"
 PRACTICE_STATEMENT = "http://repository.example/cps"
+ACCESS = AuthorityAccess(
+    "http://repository.example/ocsp/jpki-13.g1", "http://repository.example/g/jpki-13.g1/issued-to.p7c"
+)
+REPOSITORY = SubjectAccess("http://repository.example/g/jpki-13.g1/issued-by.p7c")
 
 
 def name_of(*steps: tuple[str, str]) -> DirectoryName:
@@ -167,7 +172,8 @@ def values_of(kind: CertificateKind) -> dict[type, CertificateExtension]:
         residents.four_items(RESIDENT),
         IssuerDirectoryName(AUTHORITY_JAPANESE),
         DistributionPoint(AUTHORITY if of_ca else POINT),
-        StatusService("http://repository.example/ocsp/jpki-13.g1"),
+        ACCESS,
+        REPOSITORY,
     )
     return {type(value): value for value in values}
 
@@ -209,6 +215,8 @@ def issuer_of(kind: CertificateKind, **fields: Any) -> IssuerFacts:
         serial=serial_of(0),
         kinds=frozenset(CertificateKind),
         all_parts=frozenset(),
+        access={one: ACCESS for one in CertificateKind if one is not CertificateKind.SELF_SIGNED},
+        repository=REPOSITORY,
     )
     return dataclasses.replace(facts, **fields)
 

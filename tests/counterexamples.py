@@ -21,6 +21,7 @@ from ca.profiles.drafting import PlacedExtension, Slot, Subject
 from ca.profiles.extensions import (
     ANY_POLICY,
     CLIENT_AUTH,
+    AuthorityAccess,
     AuthorityKey,
     BasicConstraints,
     CertificatePolicies,
@@ -38,7 +39,7 @@ from ca.profiles.extensions import (
     OcspNoCheck,
     PolicyConstraints,
     PolicyMappings,
-    StatusService,
+    SubjectAccess,
     SubjectDirectoryName,
     SubjectKey,
     SubjectOtherNames,
@@ -170,6 +171,12 @@ def signing_holder(use: KeyUse):
     return misprofiled(SIGNATURE, Slot(KeyUsage, critical=True, fixed=KeyUsage(uses)))
 
 
+def accessed(kind: CertificateKind, status: str | None = None, issuers: str | None = None):
+    """A candidate whose authorityInfoAccess is this, as its authority practises it."""
+    access = AuthorityAccess(status, issuers)
+    return candidate(kind, access, issuer={"access": {kind: access}})
+
+
 def with_an_item_twice():
     names = values_of(SIGNATURE)[SubjectOtherNames].names
     return candidate(SIGNATURE, SubjectOtherNames((*names, names[0])))
@@ -264,7 +271,6 @@ COUNTEREXAMPLES: Mapping[str, Callable[[], Candidate]] = {
     "point_there": lambda: misprofiled(REPOSITORY, Slot(DistributionPoint)),
     "point_of_cas": lambda: candidate(CROSS, DistributionPoint(OTHER_AUTHORITY)),
     "point_of_holders": lambda: candidate(SIGNATURE, DistributionPoint(AUTHORITY)),
-    "status_url": lambda: candidate(SIGNATURE, StatusService("https://repository.example/ocsp")),
     "purposes_once": lambda: misprofiled(
         USER_AUTHENTICATION, Slot(ExtendedKeyUsage, fixed=ExtendedKeyUsage((CLIENT_AUTH, CLIENT_AUTH)))
     ),
@@ -283,6 +289,18 @@ COUNTEREXAMPLES: Mapping[str, Callable[[], Candidate]] = {
     ),
     "validation_purpose": lambda: misprofiled(VALIDATION_SERVICE, without=ExtendedKeyUsage),
     "responder_no_check": lambda: misprofiled(RESPONDER, without=OcspNoCheck),
+    # access
+    "access_there": lambda: accessed(SIGNATURE),
+    "status_url": lambda: accessed(SIGNATURE, "https://repository.example/ocsp"),
+    "issuers_url": lambda: accessed(CROSS, issuers="ldap://repository.example/cn=CA?cACertificate"),
+    "access_of_issuer": lambda: candidate(
+        LINK, AuthorityAccess(issuers="http://repository.example/g/jpki-13.g2/issued-to.p7c")
+    ),
+    "repository_of_cas_only": lambda: misprofiled(SIGNATURE, Slot(SubjectAccess)),
+    "repository_url": lambda: candidate(CROSS, SubjectAccess("ftp://repository.example/issued-by.p7c")),
+    "repository_of_self": lambda: candidate(
+        SELF_SIGNED, SubjectAccess("http://repository.example/g/jpki-13.g2/issued-by.p7c")
+    ),
     # policies
     "identifiers": lambda: policies("1.40.1"),
     "policies_there": policies,
@@ -383,10 +401,15 @@ FURTHER: tuple[tuple[str, Callable[[], Candidate]], ...] = (
     ("point_there", lambda: misprofiled(OFFICIAL_POST, without=DistributionPoint)),
     ("point_there", lambda: misprofiled(SELF_SIGNED, without=DistributionPoint)),
     ("point_of_cas", lambda: candidate(SELF_SIGNED, DistributionPoint(POINT))),
-    ("status_url", lambda: candidate(SIGNATURE, StatusService("http://r.example/" + "o" * 239))),
-    ("status_url", lambda: candidate(SIGNATURE, StatusService("http:///ocsp"))),
-    ("status_url", lambda: candidate(SIGNATURE, StatusService("http://r.example/o csp"))),
-    ("status_url", lambda: candidate(SIGNATURE, StatusService("http://r.example/ocsp\n"))),
+    ("status_url", lambda: accessed(SIGNATURE, "http://r.example/" + "o" * 239)),
+    ("status_url", lambda: accessed(SIGNATURE, "http:///ocsp")),
+    ("issuers_url", lambda: accessed(SIGNATURE, issuers="http://r.example/" + "c" * 239)),
+    ("access_of_issuer", lambda: extended(CROSS, lambda placed: without(placed, AuthorityAccess))),
+    ("access_of_issuer", lambda: candidate(REPOSITORY, issuer={"access": {}})),
+    ("repository_of_self", lambda: extended(SELF_SIGNED, lambda placed: without(placed, SubjectAccess))),
+    ("repository_of_self", lambda: candidate(SELF_SIGNED, issuer={"repository": None})),
+    ("status_url", lambda: accessed(SIGNATURE, "http://r.example/o csp")),
+    ("status_url", lambda: accessed(SIGNATURE, "http://r.example/ocsp\n")),
     (
         "purposes_once",
         lambda: misprofiled(USER_AUTHENTICATION, Slot(ExtendedKeyUsage, fixed=ExtendedKeyUsage(()))),

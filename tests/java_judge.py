@@ -44,14 +44,18 @@ class JavaJudge:
         subprocess.run(command, capture_output=True, check=True, timeout=120)
         return cls(folder)
 
-    def judge(self, questions: Iterable[Question]) -> list[str]:
-        """For each question ``valid LENGTH`` or ``refused REASON: words``. One process answers all of them."""
-        return self.answers([self._posed(number, question) for number, question in enumerate(questions)])
+    def judge(self, questions: Iterable[Question], *properties: str) -> list[str]:
+        """For each question ``valid LENGTH`` or ``refused REASON: words``. One process answers all of them.
 
-    def answers(self, lines: Sequence[str]) -> list[str]:
+        ``properties`` are the JVM's.
+        """
+        posed = [self._posed(number, question) for number, question in enumerate(questions)]
+        return self.answers(posed, *properties)
+
+    def answers(self, lines: Sequence[str], *properties: str) -> list[str]:
         """The answers to questions that are posed as the program wants them."""
         done = subprocess.run(
-            self._command(),
+            self._command(*properties),
             input="".join(f"{line}\n" for line in lines), capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, ""), done.stderr

@@ -25,6 +25,7 @@ from ca.names import Attribute, DirectoryName
 from ca.profiles.drafting import CertificateDraft, PlacedExtension, Subject
 from ca.profiles.extensions import (
     ANY_POLICY,
+    AuthorityAccess,
     AuthorityKey,
     BasicConstraints,
     CertificatePolicies,
@@ -41,7 +42,7 @@ from ca.profiles.extensions import (
     OcspNoCheck,
     PolicyConstraints,
     PolicyMappings,
-    StatusService,
+    SubjectAccess,
     SubjectDirectoryName,
     SubjectKey,
     SubjectOtherNames,
@@ -257,6 +258,7 @@ NAMES_OF_ANY_KIND = st.lists(st.tuples(st.sampled_from(Attribute), TEXTS), max_s
     lambda steps: DirectoryName(tuple(steps))
 )
 OIDS = st.sampled_from([POLICY, ANY_POLICY, OCSP_SIGNING, "1.40", "", "2.5.", "1.2.392.200149.8.5.5.1"])
+URLS = st.none() | TEXTS | st.just("http://a")
 SERIALS = st.integers(-1, 1 << 160).map(forged_serial)
 VALUES = st.one_of(
     st.builds(KeyUsage, st.frozensets(st.sampled_from(KeyUse))),
@@ -269,7 +271,8 @@ VALUES = st.one_of(
     st.builds(IssuerDirectoryName, NAMES_OF_ANY_KIND),
     st.builds(DistributionPoint, NAMES_OF_ANY_KIND),
     st.builds(SubjectOtherNames, st.lists(st.tuples(OIDS, TEXTS), max_size=7).map(tuple)),
-    st.builds(StatusService, TEXTS | st.just("http://a")),
+    st.builds(AuthorityAccess, URLS, URLS),
+    st.builds(SubjectAccess, TEXTS | st.just("http://a")),
     st.builds(AuthorityKey, st.binary(max_size=21), st.none() | NAMES_OF_ANY_KIND, st.none() | SERIALS),
     st.builds(SubjectKey, st.binary(max_size=21)),
     st.builds(OcspNoCheck),

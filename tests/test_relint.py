@@ -29,6 +29,7 @@ from ca.model import (
 from ca.names import Attribute, DirectoryName
 from ca.profiles.extensions import (
     ANY_POLICY,
+    AuthorityAccess,
     AuthorityKey,
     BasicConstraints,
     CertificateExtension,
@@ -37,7 +38,6 @@ from ca.profiles.extensions import (
     IssuerDirectoryName,
     KeyUsage,
     KeyUse,
-    StatusService,
     SubjectKey,
 )
 from ca.store import authorities, certificates, lists
@@ -269,7 +269,7 @@ ALTERED: dict[str, tuple[Alter, str]] = {
         pointing_to(TOWN, CertificateKind.USER_AUTHENTICATION), "cRLDistributionPoints has another value",
     ),
     "another responder": (
-        instead(5, StatusService("http://evil.example"), critical=False), "authorityInfoAccess",
+        instead(5, AuthorityAccess("http://evil.example"), critical=False), "authorityInfoAccess",
     ),
     "another authority key": (instead(6, AuthorityKey(b"\1" * 20), critical=False), "authorityKeyIdentifier"),
     "another subject key": (instead(7, SubjectKey(b"\1" * 20), critical=False), "subjectKeyIdentifier"),

@@ -23,6 +23,7 @@ from ca.model import CertificateKind, Period, RevocationReason
 from ca.names import Attribute, DirectoryName
 from ca.profiles.drafting import CertificateDraft
 from ca.profiles.extensions import (
+    AuthorityAccess,
     AuthorityKey,
     BasicConstraints,
     CertificatePolicies,
@@ -39,7 +40,7 @@ from ca.profiles.extensions import (
     OcspNoCheck,
     PolicyConstraints,
     PolicyMappings,
-    StatusService,
+    SubjectAccess,
     SubjectDirectoryName,
     SubjectKey,
     SubjectOtherNames,
@@ -259,6 +260,17 @@ def name_read(name: Any) -> DirectoryName:
     return DirectoryName(tuple((Attribute(words[dotted]), value) for dotted, _, value in steps_of(name)))
 
 
+def places_read(access: Any) -> dict[str, str]:
+    """The URL of each method, in their order."""
+    found = {}
+    for one in access:
+        assert one["access_location"].name == "uniform_resource_identifier"
+        # Its octets: asn1crypto's own form of a URI is a repaired one.
+        found[one["access_method"].native] = one["access_location"].chosen.contents.decode("ascii")
+    assert len(found) == len(access)
+    return found
+
+
 def only_name(names: Any) -> DirectoryName:
     (name,) = names
     assert name.name == "directory_name"
@@ -343,11 +355,13 @@ def read_value(oid: str, octets: bytes) -> Extension:  # noqa: C901, PLR0911, PL
             assert point["distribution_point"].name == "full_name"
             return DistributionPoint(only_name(point["distribution_point"].chosen))
         case "1.3.6.1.5.5.7.1.1":
-            (access,) = x509.AuthorityInfoAccessSyntax.load(octets, strict=True)
-            assert access["access_method"].native == "ocsp"
-            assert access["access_location"].name == "uniform_resource_identifier"
-            # Its octets: asn1crypto's own form of a URI is a repaired one.
-            return StatusService(access["access_location"].chosen.contents.decode("ascii"))
+            found = places_read(x509.AuthorityInfoAccessSyntax.load(octets, strict=True))
+            assert list(found) == [method for method in ("ocsp", "ca_issuers") if method in found]
+            return AuthorityAccess(found.get("ocsp"), found.get("ca_issuers"))
+        case "1.3.6.1.5.5.7.1.11":
+            ((method, url),) = places_read(x509.SubjectInfoAccessSyntax.load(octets, strict=True)).items()
+            assert method == "ca_repository"
+            return SubjectAccess(url)
         case "2.5.29.35":
             key = x509.AuthorityKeyIdentifier.load(octets, strict=True)
             issuer = key["authority_cert_issuer"]
@@ -402,7 +416,8 @@ VALUES: st.SearchStrategy[Extension] = st.one_of(
     st.builds(SubjectOtherNames, st.lists(st.tuples(OIDS, JAPANESE), min_size=1, max_size=6).map(tuple)),
     st.builds(IssuerDirectoryName, NAMES),
     st.builds(DistributionPoint, NAMES),
-    st.builds(StatusService, URLS),
+    st.builds(AuthorityAccess, URLS, URLS) | st.builds(AuthorityAccess, st.none(), URLS),
+    st.builds(SubjectAccess, URLS),
     st.builds(AuthorityKey, KEY_IDS),
     st.builds(AuthorityKey, KEY_IDS, NAMES, st.integers(1, (1 << 159) - 1).map(builders.Serial)),
     st.builds(SubjectKey, KEY_IDS),
@@ -454,6 +469,7 @@ def test_cryptography_reads_every_extension_of_every_kind() -> None:
         (judge.IssuerAlternativeName, False),
         (judge.CRLDistributionPoints, False),
         (judge.AuthorityInformationAccess, False),
+        (judge.SubjectInformationAccess, False),
         (judge.AuthorityKeyIdentifier, False),
         (judge.SubjectKeyIdentifier, False),
         (judge.OCSPNoCheck, False),

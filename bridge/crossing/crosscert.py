@@ -13,7 +13,7 @@ from ca.errors import Conflict
 from ca.issuing.cycle import Prepared, prepare
 from ca.issuing.issuer import Issuer
 from ca.keys.signer import key_identifier
-from ca.model import ARL, GenerationId, Period, Serial
+from ca.model import ARL, CertificateKind, GenerationId, Period, Serial
 from ca.names import DirectoryName
 from ca.profiles.authorities import CROSS
 from ca.profiles.drafting import Subject
@@ -73,6 +73,7 @@ def certify(
         [
             *((PolicyMappings(plan.mappings),) if plan.mappings else ()),
             SubjectDirectoryName(subject.practice.japanese_name),
+            *subject.subject_access(),
         ],
         serial=serial or cross_serial(issuer.id, subject.id, chance),
         at=at,
@@ -140,6 +141,7 @@ def _prepare(
             *others,
             IssuerDirectoryName(issuer.practice.japanese_name),
             DistributionPoint(issuer.practice.name),
+            *issuer.access(CertificateKind.CROSS),
         ),
     )
     return prepare(issuer, draft, scope=ARL, at=at)

@@ -37,7 +37,7 @@ _UNDERSTOOD = _ASKED | {
         ext.SubjectDirectoryName,
         ext.IssuerDirectoryName,
         ext.DistributionPoint,
-        ext.StatusService,
+        ext.AuthorityAccess,
     )
 }
 

@@ -71,6 +71,12 @@ class ListTable(_Table, frozen=True):
     usual_changes: Annotated[int, msgspec.Meta(ge=1, le=100_000_000)] = 10_000
 
 
+class CertificateTable(_Table, frozen=True):
+    """What every certificate says."""
+
+    information_access: bool = False
+
+
 class StatusTable(_Table, frozen=True):
     """How status is answered, and to whom."""
 
@@ -202,6 +208,7 @@ class Edition(_Table, frozen=True):
     prefectures: PrefectureTable | None = None
     lapses: LapseTable = LapseTable()
     lists: ListTable = ListTable()
+    certificates: CertificateTable = CertificateTable()
     status: StatusTable = StatusTable()
 
 

@@ -167,6 +167,7 @@ class PracticePlanner:
             ),
             status=_status(edition.status, edition.periods.responder_days),
             access=None if table.status_access is None else Access(table.status_access),
+            information_access=edition.certificates.information_access,
         )
 
     def _national(self, name: str) -> Iterator[CertificateKind]:

@@ -28,7 +28,7 @@ PROCESSED = frozenset(
         ext.PolicyConstraints.oid,
         ext.SubjectOtherNames.oid,
         ext.DistributionPoint.oid,
-        ext.StatusService.oid,
+        ext.AuthorityAccess.oid,
         ext.AuthorityKey.oid,
         ext.SubjectKey.oid,
         ext.OcspNoCheck.oid,

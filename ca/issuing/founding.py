@@ -56,6 +56,7 @@ def found(
         contents=(
             SubjectDirectoryName(practice.japanese_name),
             DistributionPoint(practice.name),
+            *issuer.subject_access(),
             SubjectKey(issuer.key_identifier),
         ),
     )
@@ -84,6 +85,8 @@ def link(signing: Issuer, certified: Issuer, *, chance: Chance, at: datetime) ->
             practice.services,
             SubjectDirectoryName(practice.japanese_name),
             DistributionPoint(practice.name),
+            *signing.access(CertificateKind.LINK),
+            *certified.subject_access(),
         ),
     )
     return prepare(signing, draft, scope=ARL, at=at)
@@ -115,6 +118,7 @@ def service(
         subject=Subject(issuer.practice.name.child((Attribute.CN, common_name)), public_key),
         contents=(
             issuer.practice.services,
+            *issuer.access(kind),
             issuer.authority_key(),
             SubjectKey(key_identifier(public_key)),
         ),

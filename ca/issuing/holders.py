@@ -90,19 +90,17 @@ class HolderCertificates:
     ) -> tuple[ListPlace, Series]:
         """Certificates of one issuer, kind and partition differ in little; the rest is put together once."""
         holder = issuer.practice.holder(kind)
-        status: tuple[CertificateExtension, ...] = ()
         if town is None:
             place = holder.whole()
         else:
             place = holder.place(self._municipalities.window(town), self._municipalities)
-            status = (issuer.practice.status_service(issuer.id),)
         assert place.point is not None, "a partition has a point"
         series = Series(
             holder.profile,
             suite=issuer.record.suite,
             issuer=issuer.facts,
             contents=(
-                *status,
+                *issuer.access(kind),
                 holder.policies,
                 IssuerDirectoryName(issuer.practice.japanese_name),
                 DistributionPoint(place.point),

@@ -10,7 +10,7 @@ from ca.keys.signer import Signer
 from ca.keys.vault import KeyId, KeyVault
 from ca.lint.certificates import IssuerFacts
 from ca.model import CA_KINDS, AuthorityId, CertificateKind, GenerationId
-from ca.profiles.extensions import AuthorityKey, AuthorityKeyForm
+from ca.profiles.extensions import AuthorityKey, AuthorityKeyForm, CertificateExtension
 from ca.profiles.practice import Practice
 from ca.store import authorities
 from ca.store.authorities import GenerationRecord
@@ -42,16 +42,30 @@ class Issuer:
     def facts(self) -> IssuerFacts:
         """What a certificate or list of this issuer is linted against."""
         holders = self.practice.holders
+        kinds = _OWN_KINDS.union(self.practice.offered, holders)
+        access = {kind: self.practice.authority_access(kind, self.id) for kind in kinds}
         return IssuerFacts(
             name=self.practice.name,
             key_identifier=self.key_identifier,
             period=self.record.period,
             serial=self.record.serial,
-            kinds=_OWN_KINDS.union(self.practice.offered, holders),
+            kinds=kinds,
             all_parts=frozenset(
                 kind for kind, holder in holders.items() if holder.authority_key is AuthorityKeyForm.ALL_PARTS
             ),
+            access={kind: told for kind, told in access.items() if told is not None},
+            repository=self.practice.subject_access(self.id),
         )
+
+    def access(self, kind: CertificateKind) -> tuple[CertificateExtension, ...]:
+        """What a certificate of this kind tells of its issuer in authorityInfoAccess: one value, or none."""
+        told = self.practice.authority_access(kind, self.id)
+        return () if told is None else (told,)
+
+    def subject_access(self) -> tuple[CertificateExtension, ...]:
+        """What a CA certificate for this key tells of it in subjectInfoAccess: one value, or none."""
+        told = self.practice.subject_access(self.id)
+        return () if told is None else (told,)
 
     def authority_key(self, form: AuthorityKeyForm = AuthorityKeyForm.KEY_IDENTIFIER) -> AuthorityKey:
         """What a certificate says of this key; all parts are those of the self-signed certificate."""

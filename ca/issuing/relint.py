@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from ca.errors import BadInput, LintRefused, NotFound
 from ca.issuing.issuer import Issuer, Issuers
@@ -22,13 +23,16 @@ from ca.model import ARL, CA_KINDS, FULL, HOLDER_KINDS, CertificateKind, partiti
 from ca.profiles.drafting import Slot
 from ca.profiles.extensions import (
     NAMES,
+    AuthorityAccess,
     CertificateExtension,
     DistributionPoint,
     IssuerDirectoryName,
+    SubjectAccess,
     SubjectDirectoryName,
     SubjectKey,
 )
 from ca.store import agreements, authorities, lists
+from ca.store.authorities import GenerationRecord
 from ca.store.certificates import CertificateRecord
 from ca.wire import der, walk
 from ca.wire.extensions import encode_extension
@@ -38,6 +42,7 @@ from ca.wire.tbs import VERSION_3, algorithm_identifier
 
 _TAGS = [0xA0, 0x02, 0x30, 0x30, 0x30, 0x30, 0x30, 0xA3]
 _FIELDS = "RFC 5280 4.1"
+_Known: TypeAlias = Mapping[type[CertificateExtension], CertificateExtension | None]
 _SELF_ISSUED = {CertificateKind.SELF_SIGNED, CertificateKind.LINK}
 
 
@@ -51,7 +56,8 @@ def check_intent(record: CertificateRecord, issuers: Issuers) -> None:
     issuer = issuers.of(record.id.generation)
     place = f"intent of {record.id}"
     try:
-        found = list(_problems(record, issuer, _point(record, issuer, issuers)))
+        access = _access(record, issuer, issuers)
+        found = list(_problems(record, issuer, _point(record, issuer, issuers), access))
     except BadInput:
         found = ["is not a TBSCertificate in DER"]
     if not found and record.kind not in HOLDER_KINDS and not _is_known(record, issuers):
@@ -65,7 +71,9 @@ def check_intent(record: CertificateRecord, issuers: Issuers) -> None:
         )
 
 
-def _problems(record: CertificateRecord, issuer: Issuer, point: DistributionPoint | None) -> Iterator[str]:
+def _problems(
+    record: CertificateRecord, issuer: Issuer, point: DistributionPoint | None, access: _Known
+) -> Iterator[str]:
     """What is wrong with an intent, each as a short sentence; BadInput if it cannot even be read."""
     octets = record.encoded
     walk.require_size(octets, "intent", CERTIFICATE_LIMIT)
@@ -103,14 +111,17 @@ def _problems(record: CertificateRecord, issuer: Issuer, point: DistributionPoin
     if point is None:
         yield f"the scope {record.scope!r} is no list of this kind's"
     yield from _extension_problems(
-        fields[-1].contents(octets), PROFILES[record.kind].slots, _known(record, issuer, key, point)
+        fields[-1].contents(octets),
+        PROFILES[record.kind].slots,
+        {**_known(record, issuer, key, point), **access},
     )
 
 
-def _extension_problems(
-    octets: bytes, slots: Sequence[Slot], known: Mapping[type[CertificateExtension], CertificateExtension]
-) -> Iterator[str]:
-    """What is wrong with the extensions: each must be the next that the profile has, with the value that is known."""
+def _extension_problems(octets: bytes, slots: Sequence[Slot], known: _Known) -> Iterator[str]:
+    """What is wrong with the extensions: each must be the next that the profile has, with the value that is known.
+
+    What is known as None must not be there.
+    """
     with walk.reading("intent", "the extensions"):
         read_extensions(octets)
         frame = walk.only(octets, 0x30)
@@ -120,13 +131,15 @@ def _extension_problems(
         name = NAMES[slot.extension.oid]
         head = der.oid(slot.extension.oid) + (der.BOOLEAN_TRUE if slot.critical else b"")
         there = encoded[position] if position < len(encoded) else b""
+        wanted = slot.fixed or known.get(slot.extension)
         if not _begins(there, head):
-            if not slot.optional:
+            if wanted is not None or not slot.optional:
                 yield f"{name} is not in its place, or not as critical as the profile says"
                 return
             continue
         position += 1
-        wanted = slot.fixed or known.get(slot.extension)
+        if wanted is None and slot.extension in known:
+            yield f"{name} is there"
         if wanted is not None and there != encode_extension(wanted, critical=slot.critical):
             yield f"{name} has another value"
     if position < len(encoded):
@@ -174,7 +187,6 @@ def _known(
     values: list[CertificateExtension] = [
         SubjectKey(key_identifier(key)),
         IssuerDirectoryName(practice.japanese_name),
-        practice.status_service(issuer.id),
     ]
     if point is not None:
         values.append(point)
@@ -186,6 +198,16 @@ def _known(
         if kind is not CertificateKind.CROSS:  # its policies are those of an agreement
             values += [practice.services, SubjectDirectoryName(practice.japanese_name)]
     return {type(value): value for value in values}
+
+
+def _access(record: CertificateRecord, issuer: Issuer, issuers: Issuers) -> _Known:
+    """What is known of the places that a certificate names: its issuer's, and its subject's if that is one of ours."""
+    certified = _certified(record, issuers) if record.kind in CA_KINDS else ()
+    told = [issuers.practice(one.id.authority).subject_access(one.id) for one in certified]
+    return {
+        AuthorityAccess: issuer.practice.authority_access(record.kind, issuer.id),
+        SubjectAccess: next(iter(told), None),
+    }
 
 
 def _is_known(record: CertificateRecord, issuers: Issuers) -> bool:
@@ -213,14 +235,19 @@ def _was_accepted(record: CertificateRecord, issuers: Issuers) -> bool:
 def _is_ours(record: CertificateRecord, issuers: Issuers) -> bool:
     """Whether the vault holds the private key: of an authority, or of the service whose certificate this is."""
     if record.kind in CA_KINDS:
-        names = [
-            generation.key
-            for generation in issuers.stores.generations()
-            if hashlib.sha256(generation.public_key).digest() == record.subject_key
-        ]
+        names = [generation.key for generation in _certified(record, issuers)]
     else:
         with issuers.store(record.id.generation.authority).reading() as connection:
             services = authorities.services(connection)
         names = [service.key for service in services if service.certificate == record.id]
     signers = [issuers.vault.signer(KeyId(name)) for name in names]
     return any(hashlib.sha256(signer.public_key).digest() == record.subject_key for signer in signers)
+
+
+def _certified(record: CertificateRecord, issuers: Issuers) -> list[GenerationRecord]:
+    """The generations of this home that have the key of a CA certificate: one, or none."""
+    return [
+        generation
+        for generation in issuers.stores.generations()
+        if hashlib.sha256(generation.public_key).digest() == record.subject_key
+    ]

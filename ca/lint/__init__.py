@@ -2,6 +2,6 @@
 
 One rule, one clause, one counter-example (tests/test_lint.py). Read in this order: rules (the machinery), parts
 (what rules share), candidate (what certificate rules look at); then the rules of certificates by family: fields,
-profile, extensions, keys, policies, residents; last the two doors, certificates and lists; and compiled, the first
-door for a series.
+profile, extensions, access, keys, policies, residents; last the two doors, certificates and lists; and compiled, the
+first door for a series.
 """

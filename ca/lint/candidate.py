@@ -15,10 +15,12 @@ from ca.profiles import authorities, government, local, residents, services
 from ca.profiles.drafting import CertificateDraft, CertificateProfile, PlacedExtension
 from ca.profiles.extensions import (
     NAMES,
+    AuthorityAccess,
     AuthorityKey,
     CertificateExtension,
     DistributionPoint,
     IssuerDirectoryName,
+    SubjectAccess,
     SubjectDirectoryName,
 )
 
@@ -57,6 +59,8 @@ class IssuerFacts:
         serial: The serial of that certificate.
         kinds: The kinds of certificate that this authority issues.
         all_parts: Those of them whose authorityKeyIdentifier names that certificate besides the key.
+        access: What those of them that have an authorityInfoAccess say there.
+        repository: What the issuer's own certificate says of what it issues, if anything.
     """
 
     name: DirectoryName
@@ -65,6 +69,8 @@ class IssuerFacts:
     serial: Serial
     kinds: frozenset[CertificateKind]
     all_parts: frozenset[CertificateKind]
+    access: Mapping[CertificateKind, AuthorityAccess]
+    repository: SubjectAccess | None
 
 
 class Part(Enum):

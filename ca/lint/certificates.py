@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ca.lint import extensions, fields, keys, policies, profile, residents
+from ca.lint import access, extensions, fields, keys, policies, profile, residents
 from ca.lint.candidate import Candidate, CertificateRule, IssuerFacts
 from ca.lint.rules import findings, refusal
 from ca.profiles.drafting import CertificateDraft
@@ -13,6 +13,7 @@ RULES: tuple[CertificateRule, ...] = (
     *fields.BOOK,
     *profile.BOOK,
     *extensions.BOOK,
+    *access.BOOK,
     *keys.BOOK,
     *policies.BOOK,
     *residents.BOOK,

@@ -1,4 +1,4 @@
-"""Rules about extensions that hold whatever a profile says: uses of keys, points, status, responders."""
+"""Rules about extensions that hold whatever a profile says: uses of keys, points, responders."""
 
 # ruff: noqa: D103 - a rule is documented by its sentence
 from __future__ import annotations
@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from ca.lint import parts
 from ca.lint.candidate import CONSTANTS, Candidate, CertificateRules
 from ca.model import CA_KINDS, HOLDER_KINDS, RESPONDER_KINDS, CertificateKind
 from ca.profiles.drafting import PlacedExtension
 from ca.profiles.extensions import (
     NAMES,
+    AuthorityAccess,
     AuthorityKey,
     BasicConstraints,
     CertificatePolicies,
@@ -24,7 +24,7 @@ from ca.profiles.extensions import (
     OcspNoCheck,
     PolicyConstraints,
     PolicyMappings,
-    StatusService,
+    SubjectAccess,
     SubjectDirectoryName,
     SubjectKey,
     SubjectOtherNames,
@@ -72,7 +72,8 @@ _NEVER_CRITICAL = (
     SubjectDirectoryName,
     SubjectOtherNames,
     IssuerDirectoryName,
-    StatusService,
+    AuthorityAccess,
+    SubjectAccess,
     OcspNoCheck,
 )
 
@@ -196,18 +197,6 @@ def point_of_holders(candidate: Candidate) -> Iterator[str]:
     point = candidate.extension(DistributionPoint)
     if point is not None and point.name == candidate.draft.issuer:
         yield "cRLDistributionPoints is the issuer's own name"
-
-
-@BOOK.rule(
-    "RFC 5280 4.2.2.1",
-    "status is asked for over plain http, at a URL of at most 255 characters",
-    reads={StatusService},
-)
-def status_url(candidate: Candidate) -> Iterator[str]:
-    # Not https: to verify the server's certificate one would need its status first.
-    service = candidate.extension(StatusService)
-    if service is not None and not parts.is_plain_http(service.url):
-        yield "the OCSP location is not an http URL of at most 255 characters"
 
 
 @BOOK.rule("RFC 5280 4.2.1.12", "extKeyUsage names at least one purpose, each once", reads={ExtendedKeyUsage})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ca.model import CertificateKind
 from ca.profiles.drafting import CertificateProfile, Slot
 from ca.profiles.extensions import (
+    AuthorityAccess,
     AuthorityKey,
     BasicConstraints,
     CertificatePolicies,
@@ -15,6 +16,7 @@ from ca.profiles.extensions import (
     NameConstraints,
     PolicyConstraints,
     PolicyMappings,
+    SubjectAccess,
     SubjectDirectoryName,
     SubjectKey,
 )
@@ -28,6 +30,7 @@ SELF_SIGNED = CertificateProfile(
         Slot(BasicConstraints, critical=True, fixed=BasicConstraints(ca=True)),
         Slot(SubjectDirectoryName),
         Slot(DistributionPoint),
+        Slot(SubjectAccess, optional=True),
         Slot(SubjectKey),
     ),
 )
@@ -43,6 +46,8 @@ LINK = CertificateProfile(
         Slot(SubjectDirectoryName),
         Slot(BasicConstraints, critical=True, fixed=BasicConstraints(ca=True)),
         Slot(DistributionPoint),
+        Slot(AuthorityAccess, optional=True),
+        Slot(SubjectAccess, optional=True),
     ),
 )
 """One authority's word, under one of its keys, for another of its keys (RFC 4210 4.4: NewWithOld and OldWithNew).
@@ -68,9 +73,12 @@ CROSS = CertificateProfile(
         Slot(NameConstraints, critical=True, optional=True),
         Slot(PolicyConstraints, critical=True, fixed=PolicyConstraints(require_explicit_policy=0)),
         Slot(DistributionPoint),
+        Slot(AuthorityAccess, optional=True),
+        Slot(SubjectAccess, optional=True),
     ),
 )
 """One CA's word for another's key. requireExplicitPolicy 0 binds every path that goes through it.
 
-Path length and name constraints are an agreement's with a CA of another nation; within one there are none.
+Path length and name constraints are an agreement's with a CA of another nation; within one there are none. Where that
+CA publishes what it issues is not ours to say: then there is no subjectInfoAccess.
 """

@@ -124,11 +124,28 @@ class DistributionPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class StatusService:
-    """authorityInfoAccess with one OCSP location (RFC 5280 4.2.2.1)."""
+class AuthorityAccess:
+    """authorityInfoAccess (RFC 5280 4.2.2.1): what can be had of the issuer, in this order, each at one URL.
+
+    Attributes:
+        status: Where the certificate's status is asked for (id-ad-ocsp).
+        issuers: Where the certificates lie that were issued to its issuer (id-ad-caIssuers).
+    """
 
     oid: ClassVar[str] = "1.3.6.1.5.5.7.1.1"
-    url: str
+    status: str | None = None
+    issuers: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectAccess:
+    """subjectInfoAccess (RFC 5280 4.2.2.2) with one URL: where the certificates lie that the subject has issued.
+
+    That is id-ad-caRepository.
+    """
+
+    oid: ClassVar[str] = "1.3.6.1.5.5.7.1.11"
+    repository: str
 
 
 class AuthorityKeyForm(StrEnum):
@@ -221,7 +238,8 @@ CertificateExtension = (
     | SubjectOtherNames
     | IssuerDirectoryName
     | DistributionPoint
-    | StatusService
+    | AuthorityAccess
+    | SubjectAccess
     | AuthorityKey
     | SubjectKey
     | OcspNoCheck
@@ -240,7 +258,8 @@ NAMES: Mapping[str, str] = {
     SubjectDirectoryName.oid: "subjectAltName",
     IssuerDirectoryName.oid: "issuerAltName",
     DistributionPoint.oid: "cRLDistributionPoints",
-    StatusService.oid: "authorityInfoAccess",
+    AuthorityAccess.oid: "authorityInfoAccess",
+    SubjectAccess.oid: "subjectInfoAccess",
     AuthorityKey.oid: "authorityKeyIdentifier",
     SubjectKey.oid: "subjectKeyIdentifier",
     OcspNoCheck.oid: "ocspNoCheck",

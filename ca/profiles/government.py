@@ -6,6 +6,7 @@ from ca.model import CertificateKind, OfficialPost
 from ca.names import Attribute, DirectoryName
 from ca.profiles.drafting import CertificateProfile, Slot
 from ca.profiles.extensions import (
+    AuthorityAccess,
     AuthorityKey,
     CertificatePolicies,
     DistributionPoint,
@@ -26,6 +27,7 @@ OFFICIAL_POST = CertificateProfile(
         Slot(CertificatePolicies, critical=True),
         Slot(IssuerDirectoryName),
         Slot(DistributionPoint),
+        Slot(AuthorityAccess, optional=True),
         Slot(AuthorityKey),
         Slot(SubjectKey),
     ),

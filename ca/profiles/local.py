@@ -7,6 +7,7 @@ from ca.names import Attribute, DirectoryName
 from ca.profiles.drafting import CertificateProfile, Slot
 from ca.profiles.extensions import (
     CLIENT_AUTH,
+    AuthorityAccess,
     AuthorityKey,
     CertificatePolicies,
     DistributionPoint,
@@ -28,6 +29,7 @@ LG_POST = CertificateProfile(
         Slot(CertificatePolicies, critical=True),
         Slot(IssuerDirectoryName),
         Slot(DistributionPoint),
+        Slot(AuthorityAccess, optional=True),
         Slot(AuthorityKey),
         Slot(SubjectKey),
     ),
@@ -42,6 +44,7 @@ LG_USER = CertificateProfile(
         Slot(CertificatePolicies, critical=True),
         Slot(IssuerDirectoryName),
         Slot(DistributionPoint),
+        Slot(AuthorityAccess, optional=True),
         Slot(AuthorityKey),
         Slot(SubjectKey),
     ),
@@ -59,6 +62,7 @@ LG_ENCRYPTION = CertificateProfile(
         Slot(CertificatePolicies, critical=True),
         Slot(IssuerDirectoryName),
         Slot(DistributionPoint),
+        Slot(AuthorityAccess, optional=True),
         Slot(AuthorityKey),
         Slot(SubjectKey),
     ),

@@ -12,6 +12,7 @@ from ca.model import (
     ARL,
     FULL,
     RESIDENT_KINDS,
+    RESPONDER_KINDS,
     AuthorityId,
     CertificateKind,
     GenerationId,
@@ -19,7 +20,13 @@ from ca.model import (
 )
 from ca.names import Attribute, DirectoryName, Municipalities, Municipality
 from ca.profiles.drafting import CertificateProfile
-from ca.profiles.extensions import AuthorityKeyForm, CertificatePolicies, Holds, StatusService
+from ca.profiles.extensions import (
+    AuthorityAccess,
+    AuthorityKeyForm,
+    CertificatePolicies,
+    Holds,
+    SubjectAccess,
+)
 from ca.profiles.lists import ListPlace
 from ca.rules.residents import LapseRules
 from ca.rules.validity import ValidityRule
@@ -140,6 +147,8 @@ class Practice:
         url: The base of every URL that its certificates carry, without a slash at its end.
         access: Who may ask its responder, where that is not what the nation's status says.
         lapses: What the register's events do to its certificates, where that is open; the same in all the nation.
+        information_access: Whether its certificates lead to those of their issuer and to their status, and its CA
+            certificates to what their subject has issued (RFC 5280 4.2.2); the same in all the nation.
     """
 
     authority: AuthorityId
@@ -157,6 +166,7 @@ class Practice:
     lists: ListPractice = ListPractice()
     status: StatusPractice = StatusPractice()
     access: Access | None = None
+    information_access: bool = False
 
     def holder(self, kind: CertificateKind) -> HolderPractice:
         """How this authority issues this kind, or NotFound naming the kinds that it does issue."""
@@ -193,6 +203,21 @@ class Practice:
         """The full list's place."""
         return ListPlace(FULL, None, Holds.ALL)
 
-    def status_service(self, generation: GenerationId) -> StatusService:
-        """Where the status of what this generation issued is answered."""
-        return StatusService(f"{self.url}/ocsp/{generation}")
+    def authority_access(self, kind: CertificateKind, generation: GenerationId) -> AuthorityAccess | None:
+        """What a certificate of this kind tells of the generation that issues it; None if it tells nothing.
+
+        Residents' certificates always tell where their status is answered. Nobody asks about a responder's (RFC 6960
+        4.2.2.2.1), and a self-signed one has no issuer above it.
+        """
+        if kind is CertificateKind.SELF_SIGNED:
+            return None
+        asked = kind in RESIDENT_KINDS or (self.information_access and kind not in RESPONDER_KINDS)
+        status = f"{self.url}/ocsp/{generation}" if asked else None
+        issuers = f"{self.url}/g/{generation}/issued-to.p7c" if self.information_access else None
+        return AuthorityAccess(status, issuers) if status or issuers else None
+
+    def subject_access(self, generation: GenerationId) -> SubjectAccess | None:
+        """What a CA certificate for this generation tells of it; None if it tells nothing."""
+        if not self.information_access:
+            return None
+        return SubjectAccess(f"{self.url}/g/{generation}/issued-by.p7c")

@@ -13,6 +13,7 @@ from ca.names import Attribute, DirectoryName, Municipality
 from ca.profiles.drafting import CertificateProfile, Slot
 from ca.profiles.extensions import (
     CLIENT_AUTH,
+    AuthorityAccess,
     AuthorityKey,
     CertificatePolicies,
     DistributionPoint,
@@ -20,7 +21,6 @@ from ca.profiles.extensions import (
     IssuerDirectoryName,
     KeyUsage,
     KeyUse,
-    StatusService,
     SubjectKey,
     SubjectOtherNames,
 )
@@ -37,7 +37,7 @@ SIGNATURE = CertificateProfile(
         Slot(SubjectOtherNames),
         Slot(IssuerDirectoryName),
         Slot(DistributionPoint),
-        Slot(StatusService),
+        Slot(AuthorityAccess),
         Slot(AuthorityKey),
         Slot(SubjectKey),
     ),
@@ -52,7 +52,7 @@ USER_AUTHENTICATION = CertificateProfile(
         Slot(CertificatePolicies, critical=True),
         Slot(IssuerDirectoryName),
         Slot(DistributionPoint),
-        Slot(StatusService),
+        Slot(AuthorityAccess),
         Slot(AuthorityKey),
         Slot(SubjectKey),
     ),

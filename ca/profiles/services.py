@@ -9,6 +9,7 @@ from __future__ import annotations
 from ca.model import CertificateKind
 from ca.profiles.drafting import CertificateProfile, Slot
 from ca.profiles.extensions import (
+    AuthorityAccess,
     AuthorityKey,
     CertificatePolicies,
     ExtendedKeyUsage,
@@ -28,6 +29,7 @@ OCSP_RESPONDER = CertificateProfile(
         Slot(KeyUsage, critical=True, fixed=KeyUsage(frozenset({KeyUse.DIGITAL_SIGNATURE}))),
         Slot(ExtendedKeyUsage, critical=True, fixed=ExtendedKeyUsage((OCSP_SIGNING,))),
         Slot(CertificatePolicies, critical=True),
+        Slot(AuthorityAccess, optional=True),
         Slot(AuthorityKey),
         Slot(SubjectKey),
         Slot(OcspNoCheck, fixed=OcspNoCheck()),
@@ -47,6 +49,7 @@ REPOSITORY = CertificateProfile(
     (
         Slot(KeyUsage, critical=True, fixed=KeyUsage(frozenset({KeyUse.DIGITAL_SIGNATURE}))),
         Slot(CertificatePolicies, critical=True),
+        Slot(AuthorityAccess, optional=True),
         Slot(AuthorityKey),
         Slot(SubjectKey),
     ),
@@ -63,6 +66,7 @@ TIME_STAMP = CertificateProfile(
         ),
         Slot(ExtendedKeyUsage, critical=True, fixed=ExtendedKeyUsage((TIME_STAMPING,))),
         Slot(CertificatePolicies, critical=True),
+        Slot(AuthorityAccess, optional=True),
         Slot(AuthorityKey),
         Slot(SubjectKey),
     ),
@@ -75,6 +79,7 @@ VALIDATION_SERVICE = CertificateProfile(
         Slot(KeyUsage, critical=True, fixed=KeyUsage(frozenset({KeyUse.DIGITAL_SIGNATURE}))),
         Slot(ExtendedKeyUsage, critical=True, fixed=ExtendedKeyUsage((SCVP_SERVER,))),
         Slot(CertificatePolicies, critical=True),
+        Slot(AuthorityAccess, optional=True),
         Slot(AuthorityKey),
         Slot(SubjectKey),
     ),

@@ -7,6 +7,7 @@ from functools import lru_cache, singledispatch
 
 from ca.names import DirectoryName
 from ca.profiles.extensions import (
+    AuthorityAccess,
     AuthorityKey,
     BasicConstraints,
     CertificatePolicies,
@@ -25,7 +26,7 @@ from ca.profiles.extensions import (
     OcspNoCheck,
     PolicyConstraints,
     PolicyMappings,
-    StatusService,
+    SubjectAccess,
     SubjectDirectoryName,
     SubjectKey,
     SubjectOtherNames,
@@ -39,6 +40,8 @@ GENERAL_NAMES = {"email": 1, "dns": 2}
 
 _ID_QT_CPS = "1.3.6.1.5.5.7.2.1"
 _ID_AD_OCSP = "1.3.6.1.5.5.7.48.1"
+_ID_AD_CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
+_ID_AD_CA_REPOSITORY = "1.3.6.1.5.5.7.48.5"
 
 
 @lru_cache(maxsize=8192)
@@ -153,9 +156,19 @@ def _distribution_point(extension: DistributionPoint) -> bytes:
 
 
 @_value.register
-def _status_service(extension: StatusService) -> bytes:
-    location = der.tlv(0x86, extension.url.encode("ascii"))  # [6] uniformResourceIdentifier
-    return der.sequence(der.sequence(der.oid(_ID_AD_OCSP), location))
+def _authority_access(extension: AuthorityAccess) -> bytes:
+    places = ((_ID_AD_OCSP, extension.status), (_ID_AD_CA_ISSUERS, extension.issuers))
+    return der.sequence(*(_access(method, url) for method, url in places if url is not None))
+
+
+@_value.register
+def _subject_access(extension: SubjectAccess) -> bytes:
+    return der.sequence(_access(_ID_AD_CA_REPOSITORY, extension.repository))
+
+
+def _access(method: str, url: str) -> bytes:
+    """An AccessDescription."""
+    return der.sequence(der.oid(method), der.tlv(0x86, url.encode("ascii")))  # [6] uniformResourceIdentifier
 
 
 @_value.register
