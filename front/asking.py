@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ca.clock import Clock
-from ca.profiles.practice import Practice, StatusPractice
+from ca.errors import NotPermitted
+from ca.profiles.practice import Access, Practice, StatusPractice
 from ca.store import verifiers
 from ca.store.engine import Store
 from front.counting import Keep, flushing
@@ -79,6 +80,22 @@ def asking(
 def status_practice(practices: Collection[Practice]) -> StatusPractice:
     """How status is given: the same in all the nation, so that the first authority will do."""
     return next(iter(practices)).status
+
+
+def require_open(practices: Collection[Practice], *, guarded: bool) -> None:
+    """Raise NotPermitted if lists are for known verifiers and nobody has said that what is handed on stays so."""
+    if status_practice(practices).list_access is Access.KNOWN and not guarded:
+        raise NotPermitted(
+            "repository",
+            "has lists for known verifiers alone, and what is handed on here is everybody's",
+            remedy="Give --guarded if whoever gets it keeps it from others",
+        )
+
+
+def answers_are_open(practices: Collection[Practice]) -> bool:
+    """Whether status is everybody's, of every authority."""
+    own = {practice.access for practice in practices}
+    return status_practice(practices).access is Access.OPEN and Access.KNOWN not in own
 
 
 def doors(practices: Collection[Practice], nation: Store) -> tuple[Admission, Admission]:

@@ -9,6 +9,7 @@
     journal/            what was acknowledged, in a chain of hashes
     archive/            the certificates that the journal tells of, each under a key of its own
     repository/         what is public
+    reports/            what became of renewals, and what deviated when other CAs' files were examined
 
 Locks: ``home.lock`` is held shared by whoever works in the home, and alone by ``init``.
 """
@@ -138,6 +139,11 @@ class Home:
     def repository(self) -> Path:
         """The public folder."""
         return self.folder / "repository"
+
+    @property
+    def reports(self) -> Path:
+        """The folder of reports on cross-certification."""
+        return self.folder / "reports"
 
     def exists(self) -> bool:
         """Whether a world was begun here."""

@@ -3,7 +3,8 @@
 Carry out what the journal has and the store has not; publish the lists that newer revocations call for; every minute
 those that their age calls for; with lists, and every hour, the journal's head. Carry out orders of many certificates.
 Apply the feed files of the home's inbox, if it has one. Every hour renew the responders' certificates that end soon.
-Publishing is done under a lease row, so that two workers never do it at once.
+Publishing is done under a lease row, so that two workers never do it at once. A directory that the home names is kept up to
+date beside all that, by a thread (``front.following``): it may be slow, or gone.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 
 from bridge.repository.contents import publish_certificates, publish_lists
-from bridge.repository.heads import publish_head
+from bridge.repository.heads import mend_head, publish_head
 from ca.clock import system_clock
 from ca.errors import KakehashiError, ListBlocked
 from ca.issuing.renewal import renew_responders
@@ -29,6 +30,7 @@ from ca.revoking.lists.publication import publish_changes
 from ca.store import clients, orders
 from ca.store.orders import OrderState
 from front.assembly import World
+from front.following import DIRECTORY_JOB, Follower
 from front.inbox import take
 from front.logs import LOGGER, log
 from front.ordering import ORDERS_JOB, TURN, chunks
@@ -40,6 +42,7 @@ HEALTH_JOB = "health"
 
 _LEASE = timedelta(seconds=15)
 _PAUSE = 1.0
+_PATIENCE = 3.0  # seconds for the directory's thread to end
 # How often the journal's head is published where no list is; with lists it is published at once.
 _HEADS = timedelta(hours=1)
 # How often responders' certificates are looked at: they are renewed days before they end.
@@ -63,6 +66,7 @@ class Worker:
         self._next_round = system_clock()
         self._alarms: dict[tuple[str, str], datetime] = {}  # what was said of which list, until when
         self._next_head = system_clock()
+        self._next_look = system_clock()
         self._next_renewal = system_clock()
 
     def run(self, *, parent: int | None = None) -> None:
@@ -70,12 +74,20 @@ class Worker:
         signal.signal(signal.SIGTERM, self._end)
         signal.signal(signal.SIGINT, self._end)
         log("worker started")
+        following = threading.Thread(target=self.follower().run, name="directory", daemon=True)
+        following.start()
         while not self._stop.is_set() and (parent is None or os.getppid() == parent):
             self.once()
             self._stop.wait(_PAUSE)
+        self._stop.set()
+        following.join(_PATIENCE)  # a directory that does not answer is left alone; the next worker goes on
         with self._world.stores.nation.writing() as connection:
             clients.release_leases(connection, self._owner)
         log("worker stopped")
+
+    def follower(self) -> Follower:
+        """What keeps the home's directory up to date, if it names one."""
+        return Follower(self._world, lambda: self._hold(DIRECTORY_JOB), self._stop)
 
     def once(self) -> None:
         """Try every job once. What goes wrong in one is said, and does not keep the others from their turn."""
@@ -188,10 +200,18 @@ class Worker:
             raise failures[0]
 
     def _publish_head(self) -> None:
-        """How far the journal reaches: with every publication of lists, and every hour."""
-        if system_clock() < self._next_head or self._hold(LISTS_JOB) is None:
+        """How far the journal reaches: with every publication of lists, and every hour.
+
+        Every minute it is looked at whether the one that is public can be believed.
+        """
+        now, world = system_clock(), self._world
+        if now < min(self._next_head, self._next_look) or self._hold(LISTS_JOB) is None:
             return
-        world = self._world
+        self._next_look = now + _ROUND
+        if now < self._next_head:
+            if mend_head(world.issuers, world.plan, world.repository, at=world.clock()):
+                log("journal head mended")
+            return
         publish_head(world.issuers, world.plan, world.repository, at=world.clock())
         self._next_head = system_clock() + _HEADS
 

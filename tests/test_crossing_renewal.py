@@ -221,12 +221,12 @@ def test_a_key_that_does_not_sign_keeps_nothing_else_back(world):
     require_whole(world)
 
 
-def test_what_has_expired_is_not_renewed(world):
+def test_what_has_expired_with_its_keys_is_not_renewed(world):
     late = max(half.period.not_after for half in halves(world)) + timedelta(days=1)
-    assert {half.certificate for half in renewing(world).expired(everything, late)} == {
-        half.certificate for half in halves(world)
-    }
-    assert renewing(world).expired(everything, LATER) == []
+    left_out = renewing(world).left_out(everything, late)
+    assert {one.half.certificate for one in left_out} == {half.certificate for half in halves(world)}
+    assert all("own certificate" in str(one.why) for one in left_out)
+    assert renewing(world).left_out(everything, LATER) == []
     with pytest.raises(NotFound, match="no such cross-certificate"):
         renewing(world).propose("late", everything, late)
 

@@ -31,7 +31,7 @@ from bridge.relying.rejection import PathRejected, Reason
 from bridge.relying.trust import Trust
 from bridge.relying.verify import verify
 from bridge.repository.contents import publish_all
-from bridge.repository.directory import publish_entries
+from bridge.repository.directory import publish_entries, publish_repository
 from bridge.repository.entries import read_entries
 from bridge.repository.layout import cross_path, list_path, pair_path, self_signed_path
 from bridge.repository.ldif import ldif
@@ -384,6 +384,22 @@ def test_commands_publish_and_export(home, server, tmp_path):
     done(home.repo("ldif", "--out", tmp_path / "nation.ldif"))
     assert read_ldif((tmp_path / "nation.ldif").read_text()) == server.content()
     assert done(home.repo("ldif")).stdout == (tmp_path / "nation.ldif").read_text()
+
+
+def test_a_list_that_is_lost_is_not_taken_from_the_directory(world, tmp_path):
+    """Nobody makes entries without it; made anew, it takes the place of the last one."""
+    path = world.repository.folder / list_path(OLD, ARL)
+    with slapd(tmp_path / "slapd") as server, server.master() as directory:
+        publish_repository(world.repository, directory, quiet)
+        before = server.content()
+        path.unlink()
+        with pytest.raises(BadInput, match="is named by the manifest, and lost"):
+            publish_repository(world.repository, directory, quiet)
+        assert server.content() == before
+        publish(world)
+        publish_repository(world.repository, directory, quiet)
+        assert server.content()[TOTTORI_ENTRY][AUTHORITY_LIST.lower()] == {path.read_bytes()}
+        assert server.content() != before
 
 
 def test_a_server_of_another_country_has_no_place(home, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from bridge.repository.heads import publish_head, published_head
+from bridge.repository.heads import mend_head, publish_head, published_head
 from bridge.repository.layout import kept_head_path
 from ca.errors import ArchiveDestroyed, HomeRefused
 from ca.journal.inspection import inspect
@@ -83,6 +83,37 @@ class TestHeads:
         assert published_head(engines.repository).at == begin + 2 * HOUR
         kept = [count for count in range(second + 1) if engines.repository.has(kept_head_path(count))]
         assert kept == [first, second]
+
+    @pytest.mark.parametrize(
+        ("name", "spoil"),
+        [
+            ("head.p7s", lambda _: b"nothing"),
+            ("head.p7s", lambda octets: octets[:-1] + bytes([octets[-1] ^ 1])),
+            ("head.p7s", None),
+            ("head.json", lambda octets: octets.replace(b'"at":"2014', b'"at":"2015')),
+        ],
+        ids=["no signature", "a wrong one", "lost", "another moment"],
+    )
+    def test_one_that_nobody_can_believe_is_published_anew_within_the_hour(self, engines, name, spoil):
+        more(engines)
+        begin = NOW.replace(minute=10)
+        placed(engines, begin)
+        path = engines.repository.folder / "journal" / name
+        if spoil is None:
+            path.unlink()
+        else:
+            before = path.read_bytes()
+            path.write_bytes(spoil(before))
+            assert path.read_bytes() != before
+        at = begin + timedelta(minutes=1)
+        assert mend_head(engines.issuers, engines.plan, engines.repository, at=at) > 0
+        assert published_head(engines.repository).at == at
+        assert judged(engines.repository.folder) == 0
+        assert mend_head(engines.issuers, engines.plan, engines.repository, at=at) == 0
+
+    def test_before_the_first_there_is_nothing_to_mend(self, engines):
+        assert mend_head(engines.issuers, engines.plan, engines.repository, at=NOW) == 0
+        assert published_head(engines.repository) is None
 
     @pytest.mark.parametrize("spoil", ["cut", "changed"])
     def test_none_is_placed_over_one_that_the_journal_does_not_reach(self, engines, spoil):

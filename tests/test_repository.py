@@ -42,7 +42,7 @@ from bridge.repository.layout import (
 )
 from bridge.repository.ldif import ldif
 from bridge.repository.signing import sign_statement
-from ca.errors import BadInput
+from ca.errors import BadInput, KeyRefused
 from ca.issuing.cycle import IssuedCertificate
 from ca.issuing.succession import Succession
 from ca.journal.crossing import PeerKeyEntry, ReceivedEndEntry
@@ -61,6 +61,7 @@ from ca.store import authorities, peers
 from ca.wire.cms import certs_only
 from ca.wire.cms_facts import CERTS_ONLY_LIMIT, read_certs_only
 from ca.wire.facts import read_certificate
+from ca.wire.list_facts import read_list
 from ca.wire.pairs import certificate_pair, read_pair
 from tests.engine_world import NOW, TOWN, EngineWorld, engine_world
 from tests.relying_world import Cert, World, o
@@ -283,12 +284,8 @@ def test_a_manifest_whose_signature_does_not_fit_is_signed_again(world, spoil):
     assert publish_manifest(world.issuers, world.plan, world.repository, at=LATER) == 0
 
 
-LOST = [
-    self_signed_path(OLD),
-    service_path(OLD, CertificateKind.OCSP_RESPONDER),
-    list_path(OLD, ARL),
-    list_path(OLD, partition_scope(SIGNATURE, TOWN)),
-]
+LOST = [self_signed_path(OLD), service_path(OLD, CertificateKind.OCSP_RESPONDER)]
+LOST_LISTS = [list_path(OLD, ARL), list_path(OLD, partition_scope(SIGNATURE, TOWN))]
 
 
 @pytest.mark.parametrize("path", LOST)
@@ -305,6 +302,33 @@ def test_what_is_not_there_is_not_named(world, path):
     assert all(world.repository.has(one) for one in named)
     assert "".join(ldif(read_entries(world.repository.folder), world.repository.folder))
     publish(world)
+    assert content(world, MANIFEST) == before
+
+
+@pytest.mark.parametrize("path", LOST_LISTS)
+def test_a_list_that_is_lost_is_placed_anew_before_a_manifest_is_made(world, path):
+    before = content(world, MANIFEST)
+    old = read_list(content(world, path), path)
+    (world.repository.folder / path).unlink()
+    assert publish_manifest(world.issuers, world.plan, world.repository, at=LATER) == 0
+    assert content(world, MANIFEST) == before
+    assert path in {one.url for one in Snapshot.read(world.repository.folder).manifest.lists}
+    assert read_list(content(world, path), path).number > old.number
+
+
+@pytest.mark.parametrize("path", LOST_LISTS)
+def test_no_manifest_is_made_without_a_list_that_cannot_be_made(world, path):
+    before = content(world, MANIFEST)
+    (world.repository.folder / path).unlink()
+
+    class Mute:
+        def sign_digest(self, *_: object) -> bytes:
+            raise KeyRefused("key jpki-31.g1", "the token does not answer")
+
+    world.interpose(OLD, lambda _: Mute())
+    end(world)
+    with pytest.raises(KeyRefused):
+        publish_manifest(world.issuers, world.plan, world.repository, at=LATER)
     assert content(world, MANIFEST) == before
 
 

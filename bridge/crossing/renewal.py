@@ -1,35 +1,42 @@
 """Renewing cross-certificates: one pair, or every pair of a nation, by one order of two officers.
 
 The order fixes what is made, serials included, so whoever goes on with it after a crash makes nothing twice. A renewed
-certificate stands beside the one that it renews, which stays as it is.
+certificate stands beside the one that it renews, which stays as it is. Which may be renewed at all, ``renewable`` says.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-
-from sqlalchemy import Connection
 
 from bridge.crossing.agreement import Agreement, read_agreement
 from bridge.crossing.crosscert import PeerKey, certify, certify_peer, cross_serial
 from bridge.crossing.desk import accept_intended, agreement_in_force, issue_intended
 from bridge.crossing.deviations import digest_of
-from bridge.crossing.pairs import Half, all_halves, newest
 from bridge.crossing.plan import Plan
+from bridge.crossing.renewable import (
+    ANOTHER,
+    Key,
+    LeftOut,
+    Wanted,
+    agreed_for,
+    renewable,
+    require_standing,
+    withdrawn,
+)
 from ca.chance import Chance
 from ca.errors import BadInput, Conflict, KakehashiError, NotFound
 from ca.issuing import cycle
 from ca.issuing.cycle import Intended, Prepared, Signed
 from ca.issuing.issuer import Issuers
 from ca.journal.crossing import ExaminationEntry, RenewalEntry, RenewalHalf
-from ca.model import AuthorityId, CertificateId, GenerationId, Officer, RevocationReason
+from ca.model import CertificateId, Officer
 from ca.names import DirectoryName
-from ca.store import agreements, certificates, lives, officers, peers
-from ca.store.agreements import AgreementRecord, HandedIn, RenewalRecord, RenewalStep
+from ca.store import agreements, certificates, officers, peers
+from ca.store.agreements import HandedIn, RenewalRecord, RenewalStep
 from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.connections import Reading
 from ca.store.recording import Recording
@@ -38,11 +45,6 @@ from ca.wire.names import encode_name
 # So many share the syncs of the journal.
 _AT_ONCE = 16
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,39}")
-
-_ANOTHER = "Give another order, under another name"
-
-Wanted = Callable[[Half], bool]
-"""Which halves are to be renewed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +93,21 @@ class Renewing:
 
         Raises:
             BadInput: This is no name for an order.
-            NotFound: Nothing that stands is wanted; what has expired does not stand.
+            NotFound: Nothing that may be renewed is wanted.
         """
         if not _NAME.fullmatch(name):
             raise BadInput("--plan", "is not 1 to 40 lower-case letters, digits, dots and hyphens")
-        found: dict[tuple[AuthorityId, GenerationId], RenewalStep] = {}
-        for (authority, subject), half in self._wanted(wanted, at).items():
-            if half.state(at) == "expired":
-                continue
+        found: dict[Key, RenewalStep] = {}
+        for (authority, subject), half in renewable(self.issuers, self.plan, wanted, at).halves.items():
             issuer = self.issuers.newest(authority).id
             serial = cross_serial(issuer, subject, self.chance, f"plan {name}")
             made = CertificateId(issuer, serial)
             found[authority, subject] = RenewalStep(made, subject, half.certificate)
         if not found:
             raise NotFound(
-                "pair", "no such cross-certificate stands", remedy="`kakehashi cross list` shows them"
+                "pair",
+                "no such cross-certificate stands, or may be renewed",
+                remedy="`kakehashi cross list --all` shows them",
             )
         # As the edition has them, the two halves of a pair together; those with CAs of others last.
         ranks = {(one.issuer, one.subject): rank for rank, one in enumerate(self.plan.crosses)}
@@ -114,25 +116,9 @@ class Renewing:
             for key in sorted(found, key=lambda key: (ranks.get((key[0], key[1].authority), len(ranks)), key))
         )
 
-    def expired(self, wanted: Wanted, at: datetime) -> list[Half]:
-        """Which halves are wanted and left out of a proposal, since they have expired."""
-        return [half for half in self._wanted(wanted, at).values() if half.state(at) == "expired"]
-
-    def _wanted(self, wanted: Wanted, at: datetime) -> dict[tuple[AuthorityId, GenerationId], Half]:
-        """Of each authority and each newest key that it certifies, the half to be renewed: one that stands, if any."""
-        with self.issuers.stores.reading() as reading:
-            halves = newest(all_halves(reading), at)
-        found: dict[tuple[AuthorityId, GenerationId], Half] = {}
-        for half in halves:
-            if half.received or half.is_link or not wanted(half):
-                continue
-            subject = half.subject
-            if subject.authority in self.plan.practices:
-                subject = self.issuers.newest(subject.authority).id
-            key = half.issuer.authority, subject
-            if key not in found or half.state(at) != "expired":
-                found[key] = half
-        return found
+    def left_out(self, wanted: Wanted, at: datetime) -> Sequence[LeftOut]:
+        """Which halves are wanted and in no proposal, and why: they have expired, and so has what they rested on."""
+        return renewable(self.issuers, self.plan, wanted, at).left_out
 
     def order(
         self, name: str, steps: Sequence[RenewalStep], first: str, second: str, *, at: datetime
@@ -155,13 +141,13 @@ class Renewing:
         assert there is not None, "it has just been written down"
         return there
 
-    def look(self, steps: Iterable[RenewalStep], at: datetime) -> Iterator[Renewed]:
+    def look(self, steps: Sequence[RenewalStep], at: datetime) -> Iterator[Renewed]:
         """What each step would make now, or has made; nothing is written down."""
+        with self.issuers.stores.reading() as reading:
+            known, ended = self._known(reading, steps), withdrawn(reading, steps)
         for step in steps:
-            with self.issuers.stores.reading() as reading:
-                known, withdrawn = self._known(reading, [step]), _withdrawn(reading, [step])
             try:
-                yield Renewed(step, known.get(step.certificate) or self._prepare(step, withdrawn, at).made)
+                yield Renewed(step, known.get(step.certificate) or self._prepare(step, ended, at).made)
             except KakehashiError as error:
                 yield Renewed(step, error)
 
@@ -186,14 +172,14 @@ class Renewing:
 
     def _some(self, steps: Sequence[RenewalStep], two: tuple[str, str], at: datetime) -> Iterator[Renewed]:
         with self.issuers.stores.reading() as reading:
-            known, withdrawn = self._known(reading, steps), _withdrawn(reading, steps)
+            known, ended = self._known(reading, steps), withdrawn(reading, steps)
         prepared: list[_Step] = []
         for step in steps:
             try:
                 if step.certificate in known:
                     yield Renewed(step, self._finish(known[step.certificate], at))
                 else:
-                    prepared.append(self._prepare(step, withdrawn, at))
+                    prepared.append(self._prepare(step, ended, at))
             except KakehashiError as error:
                 yield Renewed(step, error)
         if prepared:
@@ -207,12 +193,12 @@ class Renewing:
             steps = [one.step for one in prepared]
             # Another process may have been quicker: what it intended, it signs; what it withdrew, stays so.
             known = self._known(recording.writing, steps)
-            withdrawn = _withdrawn(recording.writing, steps)
+            ended = withdrawn(recording.writing, steps)
             for one in prepared:
                 if one.step.certificate in known:
                     continue
                 try:
-                    _require_standing(one.step, withdrawn)
+                    require_standing(one.step, ended)
                     if one.agreement is not None:
                         agreements.find(recording.nation, one.agreement.id).require_in_force(at)
                 except Conflict as error:
@@ -237,12 +223,12 @@ class Renewing:
         done = {one.id for one in signed}
         yield from (Renewed(one.step, one.made) for one in mine if one.step.certificate in done)
 
-    def _prepare(self, step: RenewalStep, withdrawn: Container[CertificateId], at: datetime) -> _Step:
-        _require_standing(step, withdrawn)
+    def _prepare(self, step: RenewalStep, ended: Collection[CertificateId], at: datetime) -> _Step:
+        require_standing(step, ended)
         issuer = self.issuers.newest(step.certificate.generation.authority)
         place, serial = f"certificate {step.certificate}", step.certificate.serial
         if issuer.id != step.certificate.generation:
-            raise Conflict(place, f"{issuer.id} signs now", remedy=_ANOTHER)
+            raise Conflict(place, f"{issuer.id} signs now", remedy=ANOTHER)
         if step.subject.authority not in self.plan.practices:
             key, agreement = self._peer(step, at)
             return _Step(step, certify_peer(issuer, key, agreement, serial=serial, at=at), agreement)
@@ -261,7 +247,7 @@ class Renewing:
         """
         with self.issuers.stores.nation.reading() as connection:
             record = peers.find(connection, step.subject)
-            agreed = _agreed(connection, step.replaces)
+            agreed = agreed_for(connection, step.replaces)
         agreement = agreement_in_force(agreed, self.plan, at)
         if digest_of(record.public_key) not in agreement.keys:
             raise Conflict(f"agreement {agreement.id}", f"does not name the key of {step.subject}")
@@ -278,7 +264,7 @@ class Renewing:
             agreement = None
             if by_id[record.id].subject.authority not in self.plan.practices:
                 with suppress(KakehashiError):  # of what is made already its terms are told where they can be
-                    agreed = _agreed(reading.nation, record.id)
+                    agreed = agreed_for(reading.nation, record.id)
                     agreement = read_agreement(agreed.text, f"agreement {agreed.id}", self.plan)
             found[record.id] = Made(record, agreement, was_there=True)
         return found
@@ -287,7 +273,7 @@ class Renewing:
         """What is there already, signed if it was not yet; Conflict if that is too late."""
         record = made.certificate
         if record.state is CertificateState.ABANDONED:
-            raise Conflict(f"certificate {record.id}", "was never signed, and cannot be now", remedy=_ANOTHER)
+            raise Conflict(f"certificate {record.id}", "was never signed, and cannot be now", remedy=ANOTHER)
         if record.state is CertificateState.INTENDED:
             issue_intended(self.issuers, [cycle.resumed(self.issuers, record)], at)
         return made
@@ -325,26 +311,3 @@ def _accept(
         )
     )
     accept_intended(recording, number, made, step.subject, two[1].id, at)
-
-
-def _agreed(connection: Connection, certificate: CertificateId) -> AgreementRecord:
-    """The agreement under which a certificate for a peer was examined, or Conflict."""
-    examined = agreements.issued_by(connection, certificate)
-    if examined is None:
-        raise Conflict(f"certificate {certificate}", "was issued by no agreement")
-    return agreements.find(connection, examined.agreement)
-
-
-def _withdrawn(reading: Reading, steps: Sequence[RenewalStep]) -> set[CertificateId]:
-    """Which of the certificates that are to be renewed have ended."""
-    return {
-        life.certificate
-        for life in lives.of(reading, [step.replaces for step in steps])
-        if life.reason not in {None, RevocationReason.REMOVE_FROM_CRL}
-    }
-
-
-def _require_standing(step: RenewalStep, withdrawn: Container[CertificateId]) -> None:
-    """Raise Conflict if what is to be renewed was withdrawn: a renewal does not undo that."""
-    if step.replaces in withdrawn:
-        raise Conflict(f"certificate {step.replaces}", "was withdrawn since the order", remedy=_ANOTHER)

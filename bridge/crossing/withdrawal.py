@@ -12,10 +12,11 @@ from datetime import datetime
 from bridge.crossing.impact import Impact, impact_of, of_pair
 from bridge.crossing.pairs import Half
 from bridge.crossing.plan import Plan
-from ca.errors import Conflict, NotPermitted
+from ca.errors import BadInput, Conflict, NotPermitted
 from ca.journal.crossing import ReceivedEndEntry
 from ca.journal.entries import OrderEntry, RevocationEntry
 from ca.model import ARL, AuthorityId, CertificateKind, GenerationId, Revocation, RevocationReason
+from ca.revoking.deciding.by_hand import suspected
 from ca.rules.revocation import change, permit
 from ca.store import authorities, officers
 from ca.store.certificates import CertificateState
@@ -41,7 +42,7 @@ class Withdrawn:
         return tuple(sorted({half.issuer for half in self.halves if not half.received}))
 
 
-def withdraw(
+def withdraw(  # noqa: PLR0913 - what two officers say is this much
     stores: Stores,
     plan: Plan,
     first: AuthorityId,
@@ -51,6 +52,7 @@ def withdraw(
     *,
     at: datetime,
     issued_by: AuthorityId | None = None,
+    invalid_since: datetime | None = None,
 ) -> Withdrawn:
     """End every cross-certificate between two CAs, or those that one of them has issued.
 
@@ -63,14 +65,17 @@ def withdraw(
         officers_: One operator of the centre, or two different ones.
         at: Now.
         issued_by: End only the half that this one has issued.
+        invalid_since: When a key of the pair is known or suspected to have been lost, if it was.
 
     Raises:
+        BadInput: ``invalid_since`` lies after the withdrawal, or nothing of ours ends to say it.
         NotFound: There is no such pair, or no such officer.
         Conflict: A certificate of the pair is written down and not signed yet: it would come to be after this.
         NotPermitted: An officer is no operator of the centre; or somebody would be cut off, and only one says so.
         RevocationRefused: Cross-certificates do not end for this reason.
     """
     permit(CertificateKind.CROSS, reason)
+    since = suspected(invalid_since, at)
     with stores.recording() as recording:
         names = _names(recording, officers_)
         _require_signed(recording, first, second, issued_by)
@@ -82,7 +87,9 @@ def withdraw(
                 f"its end would cut off {_words(impact)}",
                 remedy="Two operators of the centre have to say so: `kakehashi cross impact` shows whom it concerns",
             )
-        orders = tuple(_order(half, reason, at) for half in ending if not half.received)
+        orders = tuple(_order(half, reason, since, at) for half in ending if not half.received)
+        if since is not None and not orders:
+            raise BadInput("invalidity date", "only the list of whoever has issued a certificate can say it")
         if orders:
             rule = f"withdrawal of the pair {first} and {second}"
             second_word = f", by {names[1]} too" if len(names) > 1 else ""
@@ -117,10 +124,10 @@ def _names(recording: Recording, wanted: Sequence[str]) -> list[str]:
     return [officers.operator_of_centre(recording.nation, wanted[0]).id]
 
 
-def _order(half: Half, reason: RevocationReason, at: datetime) -> OrderEntry:
+def _order(half: Half, reason: RevocationReason, since: datetime | None, at: datetime) -> OrderEntry:
     moment = at.replace(microsecond=0)
-    change(half.revocation, Revocation(half.serial, moment, reason))
-    return OrderEntry(str(half.certificate), reason.word, moment, ARL, None, half.period.not_after)
+    change(half.revocation, Revocation(half.serial, moment, reason, since))
+    return OrderEntry(str(half.certificate), reason.word, moment, ARL, since, half.period.not_after)
 
 
 def _words(impact: Impact) -> str:

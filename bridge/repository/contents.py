@@ -49,13 +49,13 @@ from bridge.repository.layout import (
 )
 from bridge.repository.public import Pair, Public, read_public
 from bridge.repository.signing import require_signed, sign_statement
-from ca.errors import BadInput, KeyRefused
+from ca.errors import BadInput, KeyRefused, StorageFailed
 from ca.issuing.issuer import Issuers
-from ca.model import CertificateKind, GenerationId
+from ca.model import CertificateKind, GenerationId, Scope
 from ca.revoking.lists.adoption import adopt
 from ca.revoking.lists.gate import require_places
 from ca.revoking.lists.publication import due, publish
-from ca.store import lists
+from ca.store import authorities, lists
 from ca.store.lists import ListRecord
 from ca.store.peers import PeerRecord
 from ca.store.stores import Stores
@@ -135,9 +135,24 @@ def publish_lists(
 
 
 def publish_manifest(issuers: Issuers, plan: Plan, repository: Repository, *, at: datetime) -> int:
-    """Place the signed manifest, if it says something new or its signature is wrong; gives how many files were written."""
+    """Place the signed manifest, if it says something new or its signature is wrong; gives how many files were written.
+
+    A list that was placed once and is lost from the folder is made and placed anew first: no manifest is silent about it.
+
+    Raises:
+        ListBlocked, LintRefused, KeyRefused, StorageFailed: A lost list cannot be made; the manifest stays as it is, and
+            names it still.
+    """
+    for generation in sorted({generation for generation, _ in _lost(issuers.stores, repository)}):
+        publish_lists(issuers, generation, repository, at=at)
     with repository.exclusive():
         public = read_public(issuers.stores)
+        for generation, scope in _lost(issuers.stores, repository):
+            raise StorageFailed(
+                f"list {generation} {scope}",
+                "is lost from the published folder, and no manifest is made without it",
+                remedy="`kakehashi list publish` makes it anew, or says why not",
+            )
         manifest = msgspec.json.format(msgspec.json.encode(_manifest(plan, public, repository)), indent=1)
         if not repository.differs(MANIFEST, manifest):
             with suppress(OSError, BadInput, KeyRefused):  # without one that fits, it is signed again
@@ -148,6 +163,20 @@ def publish_manifest(issuers: Issuers, plan: Plan, repository: Repository, *, at
         # The signature goes first: a reader between the two sees an old manifest with a signature that does not fit,
         # and asks again, but never a new manifest that nobody signed.
         return repository.place([(MANIFEST_SIGNATURE, signature), (MANIFEST, manifest)])
+
+
+def _lost(stores: Stores, repository: Repository) -> list[tuple[GenerationId, Scope]]:
+    """The lists that were placed once, as the databases know, and are in the folder no more."""
+    found: list[tuple[GenerationId, Scope]] = []
+    for store in stores.each():
+        with store.reading() as connection:
+            for record in authorities.all_generations(connection):
+                found += [
+                    (record.id, scope)
+                    for scope in lists.newest(connection, record.id)
+                    if not repository.has(list_path(record.id, scope))
+                ]
+    return found
 
 
 def _without_lists(public: Public, repository: Repository) -> frozenset[GenerationId]:

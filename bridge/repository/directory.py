@@ -15,6 +15,8 @@ from pathlib import Path
 from bridge.directory.attributes import CA_CERTIFICATE, CERTIFICATES, CROSS_PAIR, LISTS
 from bridge.directory.connection import Directory, Values
 from bridge.repository.entries import Entry, read_entries
+from bridge.repository.folder import Repository
+from bridge.repository.still import still
 from ca.errors import BadInput
 from ca.wire.pairs import read_pair
 
@@ -43,8 +45,21 @@ class Published:
     left_out: tuple[str, ...]
 
 
+def publish_repository(repository: Repository, directory: Directory, progress: Progress) -> Published:
+    """Make a directory say what is published at this moment; a second time writes nothing.
+
+    The directory may take its time: nobody who publishes waits for it.
+
+    Raises:
+        StorageFailed, HomeBusy: The folder cannot be read, or another process keeps it.
+        BadInput, NotPermitted: As ``publish_entries`` raises.
+    """
+    with still(repository) as found:
+        return _publish(found.entries, found.folder, directory, progress)
+
+
 def publish_entries(folder: Path, directory: Directory, progress: Progress) -> Published:
-    """Make a directory say what the published folder says; a second time writes nothing.
+    """Make a directory say what a folder says that nobody changes meanwhile.
 
     Entries that the folder does not know are left alone, and so is what a peer's entry has that we do not know.
 
@@ -53,7 +68,11 @@ def publish_entries(folder: Path, directory: Directory, progress: Progress) -> P
             was written until then stays, and the next run goes on.
         NotPermitted: The server does not accept the name and password.
     """
-    entries, left_out = _placed(read_entries(folder), directory)
+    return _publish(read_entries(folder), folder, directory, progress)
+
+
+def _publish(found: Iterable[Entry], folder: Path, directory: Directory, progress: Progress) -> Published:
+    entries, left_out = _placed(found, directory)
     publication = _Publication(folder, directory, Published(len(entries), 0, 0, left_out), {})
     for kinds in _ROUNDS:
         for entry in entries:

@@ -85,7 +85,7 @@ def read_entries(folder: Path) -> list[Entry]:
     """Every entry that the published folder comes to, those that others stand below first.
 
     Raises:
-        BadInput: The folder has no manifest, or a name in it is none that an entry can have.
+        BadInput: The folder has no manifest, a name in it is none that an entry can have, or a list that it names is lost.
     """
     manifest = _manifest(folder)
     tree = _Tree({entry.generation: entry.name for entry in manifest.authorities})
@@ -105,9 +105,18 @@ def read_entries(folder: Path) -> list[Entry]:
         entry = tree.authority(one.generation) if one.point is None else tree.point(one.point, one.url)
         entry.ours = True
         attribute = AUTHORITY_LIST if one.holds is Holds.CA else CERTIFICATE_LIST
-        for kind, path in ((attribute, one.url), (DELTA_LIST, f"{one.url.removesuffix('.crl')}.delta.crl")):
-            if (folder / path).is_file():
-                _put(entry, kind, path)
+        if not (
+            folder / one.url
+        ).is_file():  # an entry without it would take the list from whoever reads entries
+            raise BadInput(
+                f"{folder / one.url}",
+                "is named by the manifest, and lost",
+                remedy="`kakehashi list publish` makes it anew, and so does a worker within a minute",
+            )
+        _put(entry, attribute, one.url)
+        delta = f"{one.url.removesuffix('.crl')}.delta.crl"
+        if (folder / delta).is_file():
+            _put(entry, DELTA_LIST, delta)
     return sorted(tree.entries.values(), key=lambda entry: (entry.depth, entry.name))
 
 

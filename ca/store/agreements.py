@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Column, Connection, Row, func, insert, select, update
 
 from ca.errors import Conflict, NotFound
 from ca.journal.crossing import (
@@ -121,8 +121,7 @@ class RenewalRecord:
 
 def add(connection: Connection, entry: AgreementEntry, index: int) -> None:
     """Write down an agreement, if it is not known."""
-    known = select(agreements.c.agreement).where(agreements.c.agreement == entry.agreement)
-    if connection.execute(known).first() is not None:
+    if _is_known(connection, agreements.c.agreement, entry.agreement):
         return
     connection.execute(
         insert(agreements).values(
@@ -173,8 +172,7 @@ def next_examination(connection: Connection) -> int:
 
 def add_examination(connection: Connection, entry: ExaminationEntry) -> None:
     """Write down an examination, if it is not known."""
-    known = select(examinations.c.examination).where(examinations.c.examination == entry.number)
-    if connection.execute(known).first() is not None:
+    if _is_known(connection, examinations.c.examination, entry.number):
         return
     connection.execute(
         insert(examinations).values(
@@ -250,8 +248,7 @@ def all_examinations(connection: Connection) -> list[Examination]:
 
 def add_renewal(connection: Connection, entry: RenewalEntry) -> None:
     """Write down an order to renew, if it is not known."""
-    known = select(renewals.c.plan).where(renewals.c.plan == entry.plan)
-    if connection.execute(known).first() is not None:
+    if _is_known(connection, renewals.c.plan, entry.plan):
         return
     connection.execute(
         insert(renewals).values(
@@ -306,6 +303,11 @@ def all_renewals(connection: Connection) -> list[RenewalRecord]:
         .all()
     )
     return [found for plan in plans if (found := renewal(connection, plan)) is not None]
+
+
+def _is_known(connection: Connection, key: Column[Any], value: object) -> bool:
+    """Whether there is a row of this key: the journal may tell of it again."""
+    return connection.execute(select(key).where(key == value)).first() is not None
 
 
 def _agreement(row: Row[Any]) -> AgreementRecord:

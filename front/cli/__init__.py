@@ -6,11 +6,13 @@ import click
 
 from front.cli.batch import batch
 from front.cli.card import card
+from front.cli.case_ends import discard, hand_over, search_cases
 from front.cli.cases import case
 from front.cli.clients import client
 from front.cli.common import Group
 from front.cli.cross import cross
 from front.cli.cross_changes import renew, withdraw
+from front.cli.cross_show import show
 from front.cli.cross_state import calendar_, impact, list_crosses
 from front.cli.events import events
 from front.cli.explain import explain
@@ -18,12 +20,14 @@ from front.cli.journal import archive, journal
 from front.cli.lists import list_, revoke
 from front.cli.making import init, upgrade
 from front.cli.officers import officer
+from front.cli.offices import office
 from front.cli.order import order
 from front.cli.quarantine import quarantine
 from front.cli.receipts import receipt
 from front.cli.repo import repo
 from front.cli.responders import responder
 from front.cli.serving import serve, work
+from front.cli.signing_in import code, list_passkeys
 from front.cli.verifiers import verifier
 from front.cli.verifying import verify
 from front.cli.watching import watch
@@ -41,12 +45,19 @@ def main() -> None:
     """
 
 
-for part in (renew, withdraw, list_crosses, impact, calendar_):
+for part in (renew, withdraw, list_crosses, impact, calendar_, show):
     cross.add_command(part)
+
+for part in (hand_over, discard, search_cases):
+    case.add_command(part)
+
+for part in (code, list_passkeys):
+    officer.add_command(part)
 
 for command in (
     init,
     upgrade,
+    office,
     officer,
     client,
     case,

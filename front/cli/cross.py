@@ -11,8 +11,10 @@ from asn1crypto import pem
 
 from bridge.crossing.agreement import Agreement
 from bridge.crossing.desk import CrossingDesk
+from bridge.crossing.deviations import Deviates, digest_of
 from bridge.crossing.examining import FitCertificate
 from bridge.crossing.handed_in import Handed, certificate_der
+from bridge.crossing.reports import Refusal, keep_refusal
 from bridge.repository.contents import publish_certificates, publish_manifest
 from bridge.repository.heads import publish_head
 from ca.clock import utc_text
@@ -113,7 +115,8 @@ def request(settings: Settings, agreement: str, out: Path) -> None:
 def examine(settings: Settings, agreement: str, file: Path, officer: str) -> None:
     """Hold the other CA's FILE against an AGREEMENT: its request, or the certificate that it has issued to us.
 
-    Every deviation is told with its clause. Without any, another operator can accept the same file.
+    Every deviation is told with its clause, and kept (`kakehashi cross show`). Without any, another operator can accept
+    the same file.
 
     \b
     Example:
@@ -121,7 +124,20 @@ def examine(settings: Settings, agreement: str, file: Path, officer: str) -> Non
     """
     handed = _handed(file)
     with settings.world() as world:
-        examined, found = desk_of(world).examine(agreement, handed, officer, at=world.clock())
+        at = world.clock()
+        try:
+            examined, found = desk_of(world).examine(agreement, handed, officer, at=at)
+        except Deviates as error:
+            refusal = Refusal(
+                agreement=agreement,
+                at=at,
+                officer=officer,
+                what=handed.what.value,
+                digest=digest_of(handed.encoded).hex(),
+                deviations=error.deviations,
+            )
+            keep_refusal(world.home.reports, refusal)
+            raise
     settings.tell(
         {
             "examination": examined.number,

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+import msgspec
 
-from bridge.crossing.pairs import Half
+from bridge.crossing.pairs import Half, all_halves
+from bridge.crossing.renewable import LeftOut
 from bridge.crossing.renewal import Made, Renewed, Renewing
+from bridge.crossing.reporting import reporting
+from bridge.crossing.reports import read_report, report_path, write_whole
 from bridge.crossing.withdrawal import Withdrawn
 from bridge.crossing.withdrawal import withdraw as withdraw_pair
-from ca.clock import utc_text
-from ca.errors import BadInput, Conflict, NotFound
+from ca.clock import parse_moment, utc_text
+from ca.errors import BadInput, NotFound
 from ca.model import ARL, AuthorityId, RevocationReason
 from ca.revoking.lists.publication import publish
 from ca.store import agreements
@@ -25,6 +29,7 @@ from front.assembly import World
 from front.cli.common import Settings, command_options
 from front.cli.cross import OFFICER, publish_changes
 from front.cli.cross_state import FIRST, ISSUED_BY, SECOND, impact_fields
+from front.cli.progress import progress_bar
 
 
 @click.command()
@@ -43,8 +48,12 @@ from front.cli.cross_state import FIRST, ISSUED_BY, SECOND, impact_fields
 @click.option("--officer", help="An operator of the centre.")
 @click.option("--second-officer", help="Another operator of the centre.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be made; nothing is written down.")
+@click.option(
+    "--report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Write the report that the home keeps here too, as JSON.",
+)  # fmt: skip
 @command_options
-def renew(
+def renew(  # noqa: PLR0913, PLR0917 - an option an argument
     settings: Settings,
     name: str,
     everything: bool,  # noqa: FBT001 - click calls by keyword
@@ -53,11 +62,15 @@ def renew(
     officer: str | None,
     second_officer: str | None,
     dry_run: bool,  # noqa: FBT001
+    report: Path | None,
 ) -> None:
     """Renew cross-certificates, both halves that are ours to issue, by one order of two operators.
 
     The renewed ones stand beside those that they renew. Interrupted, the same command goes on with the order of this
-    NAME and makes nothing twice; what it is about is not asked again then.
+    NAME and makes nothing twice; what it is about is not asked again then. What has expired is renewed as long as its
+    agreement stands, within the nation the edition's word; what was withdrawn never is.
+
+    What became of each is kept in the home, in reports/renewal-NAME.json, and shown by `kakehashi cross show --renewal`.
 
     \b
     Examples:
@@ -69,43 +82,42 @@ def renew(
         at, renewing = world.clock(), Renewing(world.issuers, world.plan, world.chance)
         with world.stores.nation.reading() as connection:
             order = agreements.renewal(connection, name)
+        rows: list[dict[str, Any]] = []
         if order is None:
             if wanted is None:
                 raise BadInput("cross renew", "names no pairs", remedy="Give one of --all, --of and --pair")
-            if pairs:
-                _require_unexpired(renewing.expired(wanted, at))
+            left_out = renewing.left_out(wanted, at)
+            for one in left_out if pairs else ():
+                raise one.why
             steps = renewing.propose(name, wanted, at)
             _require_found(steps, pairs)
+            rows += map(_left_out, left_out)
         else:
             steps = order.steps
         if dry_run:
-            _show(settings, [_row(one, "to be made") for one in renewing.look(steps, at)])
+            _show(settings, [*(_row(one, "to be made") for one in renewing.look(steps, at)), *rows])
             return
         if officer is None or second_officer is None:
             raise BadInput("cross renew", "needs two officers", remedy="Give --officer and --second-officer")
         order = renewing.order(name, steps, officer, second_officer, at=at)
-        rows: list[dict[str, Any]] = []
         failed = False
-        console = settings.console(stderr=True)
-        bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        with world.stores.reading() as reading:
+            halves = all_halves(reading)
         try:
-            with bar:
-                task = bar.add_task("cross-certificates", total=len(order.steps))
-                for done in renewing.run(order, at=at, by=(officer, second_officer)):
+            two = officer, second_officer
+            watched = reporting(world.home.reports, world.plan.name, order, halves, two, world.clock)
+            with watched as watching, progress_bar(settings) as progress:
+                for done in renewing.run(order, at=at, by=two):
                     failed = failed or done.failure is not None
                     rows.append(_row(done, "made"))
-                    bar.advance(task)
+                    watching.note(done)
+                    progress("cross-certificates", len(order.steps))
         finally:  # what was made is told and published, whatever came then
             _show(settings, rows)
-            publish_changes(world)
+            try:
+                publish_changes(world)
+            finally:
+                _tell_report(settings, world.home.reports, name, report)
     if failed:
         sys.exit(1)
 
@@ -114,6 +126,9 @@ def renew(
 @FIRST
 @SECOND
 @click.option("--reason", required=True, help="In the RFC's spelling, such as cessationOfOperation.")
+@click.option(
+    "--invalid-since", metavar="MOMENT", help="When a key of theirs is known or suspected to have been lost."
+)
 @ISSUED_BY
 @OFFICER
 @click.option(
@@ -125,6 +140,7 @@ def withdraw(
     first: str,
     second: str,
     reason: str,
+    invalid_since: str | None,
     issued_by: str | None,
     officer: str,
     second_officer: str | None,
@@ -141,6 +157,7 @@ def withdraw(
     """
     words = [officer] if second_officer is None else [officer, second_officer]
     why = RevocationReason.parse(reason)
+    since = None if invalid_since is None else parse_moment(invalid_since, "--invalid-since")
     with settings.world() as world:
         for authority in (first, second, *([] if issued_by is None else [issued_by])):
             if authority in world.plan.practices:
@@ -156,6 +173,7 @@ def withdraw(
             words,
             at=world.clock(),
             issued_by=None if issued_by is None else AuthorityId(issued_by),
+            invalid_since=since,
         )
         made = _publish(world, done)
         publish_changes(world)
@@ -163,6 +181,7 @@ def withdraw(
         {
             "withdrawn": [_name(half) for half in done.halves],
             "reason": why.word,
+            **({} if since is None else {"invalid_since": utc_text(since)}),
             **{name: value for name, value in impact_fields(done.impact).items() if name != "ending"},
             "lists": [f"{record.generation}/{record.scope} number {record.number}" for record in made],
         }
@@ -197,15 +216,6 @@ def _require_found(steps: Sequence[RenewalStep], pairs: Sequence[tuple[str, str]
             raise NotFound(f"pair {first} and {second}", "has no cross-certificate of ours that stands")
 
 
-def _require_unexpired(halves: Sequence[Half]) -> None:
-    """Raise Conflict if a pair that was named has a half that has expired: there is nothing to stand beside."""
-    for half in halves:
-        raise Conflict(
-            f"certificate {half.certificate}",
-            f"of {half.issuer.authority} for {half.subject} has expired, and is not renewed",
-        )
-
-
 def _publish(world: World, done: Withdrawn) -> list[ListRecord]:
     """The lists that say what was withdrawn, of every generation that issued it."""
     made: list[ListRecord] = []
@@ -221,6 +231,32 @@ def _show(settings: Settings, rows: Sequence[dict[str, Any]]) -> None:
     names = ("issuer", "subject", *terms, "valid_until", "outcome")
     short = [{name: row[name] for name in names} for row in rows]
     settings.show(rows if settings.json else short)
+
+
+def _left_out(one: LeftOut) -> dict[str, Any]:
+    """What is wanted and may not be renewed, in the same form."""
+    half = one.half
+    return {
+        "issuer": str(half.issuer),
+        "subject": str(half.subject),
+        "certificate": None,
+        "beside": str(half.certificate),
+        "agreement": None,
+        "path_length": None,
+        "valid_until": None,
+        "outcome": f"left out: {one.why}",
+    }
+
+
+def _tell_report(settings: Settings, folder: Path, name: str, copy: Path | None) -> None:
+    """Say where the report is, and write the copy that is wanted; nothing if there is none, since nothing was begun."""
+    found = read_report(folder, name)
+    if found is None:
+        return
+    if copy is not None:
+        write_whole(copy, msgspec.json.format(msgspec.json.encode(found), indent=1))
+    if not settings.json:
+        settings.tell({"report": str(copy or report_path(folder, name))})
 
 
 def _row(one: Renewed, outcome: str) -> dict[str, Any]:

@@ -8,15 +8,17 @@ from typing import Any
 
 import click
 
-from bridge.crossing.agreement import Agreement, Terms, read_agreement
+from bridge.crossing.agreement import Terms, read_agreement
 from bridge.crossing.calendar import calendar, icalendar
 from bridge.crossing.impact import Impact, impact_of, of_pair
 from bridge.crossing.pairs import Half, all_halves, live, newest
+from bridge.crossing.plan import Plan
 from ca.clock import parse_moment, utc_text
 from ca.errors import BadInput
 from ca.model import AuthorityId
 from ca.profiles.extensions import Subtree
 from ca.store import agreements, peers
+from ca.store.agreements import AgreementRecord
 from front.assembly import World
 from front.cli.common import Settings, command_options
 
@@ -59,7 +61,9 @@ def list_crosses(
 def impact(settings: Settings, first: str, second: str, issued_by: str | None) -> None:
     """Show whom the end of a pair would cut off: keys, paths, holders' certificates by kind, and verifiers.
 
-    FIRST and SECOND are the two authorities, of this home or another CA.
+    FIRST and SECOND are the two authorities, of this home or another CA. Holders are counted by certificates that are
+    issued and in use. `coming` tells what lost keys are about to issue (applications approved, certificates intended),
+    `planned` what is on its way of the pair itself; neither is counted.
 
     \b
     Example:
@@ -126,6 +130,9 @@ def impact_fields(found: Impact) -> dict[str, Any]:
         "verifiers": list(found.verifiers),
         "other_CAs": list(found.peers),
         "stranded": found.stranded,
+        "coming": [f"{one.generation}: {one.count} {one.kind.value}, {one.state}" for one in found.coming],
+        "planned": list(found.planned),
+        "counted": "certificates that are issued and in use; coming and planned are not counted",
     }
 
 
@@ -179,14 +186,15 @@ def _agreements(world: World) -> list[dict[str, Any]]:
             "examined": sum(it.agreement == one.id for it in examined),
             "accepted": sum(it.agreement == one.id and it.accepted_at is not None for it in examined),
             "officer": one.officer,
-            **_agreed(read_agreement(one.text, f"agreement {one.id}", world.plan)),
+            **agreed_fields(one, world.plan),
         }
         for one in known
     ]
 
 
-def _agreed(agreement: Agreement) -> dict[str, Any]:
+def agreed_fields(record: AgreementRecord, plan: Plan) -> dict[str, Any]:
     """What an agreement says, as its file has it."""
+    agreement = read_agreement(record.text, f"agreement {record.id}", plan)
     return {
         "title": agreement.title,
         "organisation": agreement.organisation,

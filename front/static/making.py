@@ -16,8 +16,7 @@ import msgspec
 from bridge.repository.entries import read_entries
 from bridge.repository.ldif import ldif
 from ca.errors import Conflict, StorageFailed
-from ca.profiles.practice import Access
-from front.asking import status_practice
+from front.asking import answers_are_open, status_practice
 from front.assembly import World
 from front.home import storage_errors
 from front.static.answers import Answers, make_answers
@@ -85,11 +84,10 @@ def _fill(world: World, made: Path, at: datetime, progress: Callable[[str], None
     with (made / LDIF).open("w", encoding="ascii") as out:
         out.writelines(ldif(read_entries(public), public))
     progress("LDIF")
-    status = status_practice(world.plan.practices.values())
+    practices = world.plan.practices.values()
+    status = status_practice(practices)
     answers = Answers(0, 0, None)
-    if status.access is Access.OPEN and all(
-        one.access is not Access.KNOWN for one in world.plan.practices.values()
-    ):
+    if answers_are_open(practices):
         answers = make_answers(world, public, at, progress)
     url = world.description.url
     (made / "nginx.conf").write_text(nginx_conf(url, status.answer_cache), encoding="ascii")

@@ -54,9 +54,7 @@ def revoke(
             again says so.
     """
     moment = at.replace(microsecond=0)
-    since = None if invalid_since is None else invalid_since.astimezone(UTC).replace(microsecond=0)
-    if since is not None and since > moment:
-        raise BadInput("invalidity date", "lies after the revocation", clause="RFC 5280 5.3.2")
+    since = suspected(invalid_since, moment)
     with stores.recording() as recording:
         officer = officers.operator_of_centre(recording.nation, officer_id)
         connection = recording.of(certificate.generation.authority)
@@ -87,3 +85,11 @@ def revoke(
         revocations.lists_naming(record.scope),
         recording.heads[-1],
     )
+
+
+def suspected(invalid_since: datetime | None, at: datetime) -> datetime | None:
+    """Since when a key may have been lost, as a list says it: in whole seconds; BadInput if that is after the revocation."""
+    since = None if invalid_since is None else invalid_since.astimezone(UTC).replace(microsecond=0)
+    if since is not None and since > at:
+        raise BadInput("invalidity date", "lies after the revocation", clause="RFC 5280 5.3.2")
+    return since
