@@ -8,6 +8,7 @@ A trick answers one request in its own way. Give it for a path, and only that pa
 import json
 import re
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -90,12 +91,19 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path, tricks: Mapping[str, Trick] | None = None, base: str = "/") -> Iterator[Server]:
-    """Serve a folder under this base while the block runs."""
+def serving(
+    folder: Path,
+    tricks: Mapping[str, Trick] | None = None,
+    base: str = "/",
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[Server]:
+    """Serve a folder under this base while the block runs; over TLS if that is given."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = False  # each is waited for, so that none outlives its test
     server.told = told = Server(folder, base, tricks or {})
-    told.url = f"http://127.0.0.1:{server.server_port}{base}"
+    told.url = f"http{'' if tls is None else 's'}://127.0.0.1:{server.server_port}{base}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:

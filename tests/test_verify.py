@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import ssl
 from contextlib import contextmanager
 
 import pytest
@@ -16,6 +17,7 @@ from bridge.relying.verify import verify
 from bridge.repository.directory import publish_entries
 from ca.errors import BadInput
 from tests import http_servers as tricks
+from tests.client_certificates import make_client
 from tests.commands import done, refused, run
 from tests.http_servers import serving, unused_url
 from tests.relying_world import AT, DAY, GPKI_POLICY, HOLDER, JPKI_POLICY, World
@@ -347,7 +349,15 @@ def test_several_policies_may_be_accepted(toy):
         ({"policy": "anyPolicy"}, ("'anyPolicy' is not one policy's object identifier",)),
         ({"policy": "2.5.29.32.0"}, ("is not one policy's object identifier",)),
         ({"policy": "\x1b[2J"}, ("is not one policy's object identifier",)),
-        ({"from": "https://127.0.0.1/"}, ("URL: 'https://127.0.0.1/' is not of the form http://host",)),
+        ({"from": "https://127.0.0.1/?a"}, ("URL: 'https://127.0.0.1/?a' is not of the form https://host",)),
+        ({"client-cert": "nothing"}, ("--client-cert: is for a server over https",)),
+        ({"from": "URL", "tls-ca": "nothing"}, ("--tls-ca: is for a server over https",)),
+        (
+            {"from": "ldap://127.0.0.1/", "client-cert": "nothing"},
+            ("--client-cert: is for a server over https",),
+        ),
+        ({"from": "https://127.0.0.1/", "client-key": "nothing"}, ("--client-key: needs --client-cert",)),
+        ({"from": "https://127.0.0.1/", "client-cert": "nothing"}, ("--client-cert: cannot be read",)),
         ({"from": "http://user@127.0.0.1/"}, ("is not of the form http://host",)),
         ({"clock": "2014-10-01T00:00Z"}, ("--clock: is a home's", "--at")),
         ({"home": "/nowhere"}, ("home /nowhere: is not a home",)),
@@ -443,6 +453,50 @@ def test_the_anchor_that_a_repository_names_is_not_believed(ask, tmp_path):
     assert done(ask(**origin, anchor=tmp_path / "anchor.cer")).stdout.startswith("verdict   valid")
     said = ask(**origin)
     assert (said.status, said.stdout.partition(":")[0]) == (1, "not valid")
+
+
+# The command, with a server that wants to know who asks
+
+
+@pytest.fixture(scope="module")
+def closed(five_days, tmp_path_factory):
+    """A server over TLS that lets in who has this client's key alone; with its certificate and the client's."""
+    folder = tmp_path_factory.mktemp("closed")
+    own = make_client(folder, "server", "subjectAltName=IP:127.0.0.1")
+    client = make_client(folder, "client")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=client.certificate)
+    tls.load_cert_chain(own.certificate, own.key)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    with serving(five_days, tls=tls) as server:
+        yield server, own, client
+
+
+def test_a_server_is_shown_who_verifies(closed, ask, tmp_path):
+    server, own, client = closed
+    origin = {"from": server.url, "tls-ca": own.certificate}
+    shown = {"client-cert": client.certificate, "client-key": client.key}
+    before = len(server.asked)
+    for more in ({}, {"explain": True}, {"bundle": tmp_path / "out.zip"}, {"online": "public"}):
+        assert done(ask(**origin, **shown, **more)).stdout.startswith("verdict   valid"), more
+    asked = len(server.asked)
+    assert asked > before
+    together = tmp_path / "together.pem"
+    together.write_bytes(client.pem + client.key.read_bytes())
+    assert done(ask(**origin, **{"client-cert": together})).stdout.startswith("verdict   valid")
+    assert len(server.asked) > asked
+
+
+def test_a_server_that_is_shown_nothing_or_somebody_else_tells_nothing(closed, ask, tmp_path):
+    server, own, client = closed
+    before = len(server.asked)
+    origin = {"from": server.url, "tls-ca": own.certificate}
+    other = make_client(tmp_path, "other")
+    for shown in ({}, {"client-cert": other.certificate, "client-key": other.key}):
+        cannot_tell(ask(**origin, **shown), "manifest.json", "")
+    # Nor is a server believed that nobody has vouched for.
+    shown = {"client-cert": client.certificate, "client-key": client.key}
+    cannot_tell(ask(**{"from": server.url}, **shown), "manifest.json", "certificate that is not trusted")
+    assert len(server.asked) == before
 
 
 # The command, over a home

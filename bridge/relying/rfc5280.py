@@ -37,28 +37,16 @@ from ca.profiles.extensions import ANY_POLICY
 from ca.wire.facts import CertificateFacts
 
 _ANY = "any_policy"  # the library's word
+_STAMP = "%Y-%m-%dT%H:%M:%SZ"
 
 
-def too_early(certificate: CertificateFacts, step: int) -> PathRejected:
-    """The moment lies before the certificate's validity."""
-    return PathRejected(
-        certificate.place,
-        f"is not valid before {certificate.not_before:%Y-%m-%dT%H:%M:%SZ}",
-        step=step,
-        reason=Reason.NOT_YET_VALID,
-        clause="RFC 5280 6.1.3 (a)(2)",
-    )
-
-
-def too_late(certificate: CertificateFacts, step: int) -> PathRejected:
-    """The moment lies behind the certificate's validity."""
-    return PathRejected(
-        certificate.place,
-        f"expired after {certificate.not_after:%Y-%m-%dT%H:%M:%SZ}",
-        step=step,
-        reason=Reason.EXPIRED,
-        clause="RFC 5280 6.1.3 (a)(2)",
-    )
+def out_of_time(certificate: CertificateFacts, step: int, at: datetime) -> PathRejected:
+    """What is said of a certificate outside whose validity the moment lies."""
+    if at < certificate.not_before:
+        problem, reason = f"is not valid before {certificate.not_before:{_STAMP}}", Reason.NOT_YET_VALID
+    else:
+        problem, reason = f"expired after {certificate.not_after:{_STAMP}}", Reason.EXPIRED
+    return PathRejected(certificate.place, problem, step=step, reason=reason, clause="RFC 5280 6.1.3 (a)(2)")
 
 
 def check_by_rfc5280(
@@ -92,10 +80,8 @@ def check_by_rfc5280(
             signature_validator=steps,
         )
         _run(async_validate_path(context, given, asked))
-    except NotYetValidError:
-        raise too_early(steps.certificate, steps.step) from None
-    except ExpiredError:
-        raise too_late(steps.certificate, steps.step) from None
+    except (NotYetValidError, ExpiredError):
+        raise out_of_time(steps.certificate, steps.step, at) from None
     except PathValidationError as error:
         if isinstance(error.__cause__, PolicyGraphSizeExceeded):
             raise steps.too_large(trust.limits.policy_nodes) from None

@@ -15,7 +15,7 @@ from bridge.manifest import Marking
 from bridge.relying.constraints import check_names
 from bridge.relying.path import CandidatePath
 from bridge.relying.rejection import PathRejected, Reason
-from bridge.relying.rfc5280 import check_by_rfc5280, too_early, too_late
+from bridge.relying.rfc5280 import check_by_rfc5280, out_of_time
 from bridge.relying.signatures import Signatures
 from bridge.relying.structure import check_structure
 from bridge.relying.trust import Trust
@@ -76,10 +76,8 @@ def _check_marking(path: CandidatePath, marking: Marking | None, trust: Trust) -
 
 def _check_anchor(anchor: CertificateFacts, at: datetime) -> None:
     """An anchor is trusted by decision, yet not beyond the time that its own certificate gives."""
-    if at < anchor.not_before:
-        raise too_early(anchor, 0)
-    if at > anchor.not_after:
-        raise too_late(anchor, 0)
+    if not anchor.not_before <= at <= anchor.not_after:
+        raise out_of_time(anchor, 0, at)
 
 
 def _check_amount(path: CandidatePath, limit: int) -> None:

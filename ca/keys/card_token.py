@@ -12,17 +12,17 @@ import ctypes
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Self, final
+from typing import Final, Self, final
 
 import pkcs11
 from pkcs11 import Attribute, ObjectClass, TokenFlag
-from pkcs11.exceptions import PKCS11Error
 
 from ca.errors import KeyRefused, StorageFailed, TokenFailed
-from ca.keys.session import Token, TokenAddress, _library, _lock, _open, refusal
-from ca.keys.token import TokenSigner, _find, _make_pair, _public_key
+from ca.keys.session import Token, TokenAddress, alone, require_none_open
+from ca.keys.token import TokenSigner
+from ca.keys.token_objects import find_object, make_pair, public_key_of
 from ca.suites import Suite
 
 _KEY: Final = "key"
@@ -46,8 +46,8 @@ def tokens_in(folder: Path) -> Iterator[None]:
     configuration = folder.resolve() / _CONFIGURATION
     with _turn:
         before = os.environ.get(_VARIABLE)
-        if _open and before != str(configuration):
-            raise TokenFailed(str(folder), "cannot be used while this process has another token open")
+        if before != str(configuration):
+            require_none_open(str(folder))
         _configure(configuration)
         os.environ[_VARIABLE] = str(configuration)
         try:
@@ -65,7 +65,7 @@ def initialise(address: TokenAddress, officer_pin: str, pin: str) -> None:
     Raises:
         TokenFailed: The module cannot be loaded, or makes no token.
     """
-    with _alone(address) as library:
+    with alone(address) as library:
         slots = library.get_slots(token_present=True)
         free = [slot for slot in slots if TokenFlag.TOKEN_INITIALIZED not in slot.get_token().flags]
         if not free:
@@ -81,7 +81,7 @@ def set_pin(address: TokenAddress, officer_pin: str, pin: str) -> None:
         PassphraseRefused: The officer's PIN is wrong.
         TokenFailed: The token is missing or fails.
     """
-    with _alone(address) as library:
+    with alone(address) as library:
         token = library.get_token(token_label=address.label)
         with token.open(rw=True, so_pin=officer_pin) as session:
             session.init_pin(pin)
@@ -111,12 +111,12 @@ class CardToken:
 
     def make_key(self, suite: Suite) -> TokenSigner:
         """Make the key pair. Its private half never leaves the token."""
-        self._token.run(lambda session: _make_pair(session, _KEY, suite))
+        self._token.run(lambda session: make_pair(session, _KEY, suite))
         return self.signer()
 
     def signer(self) -> TokenSigner:
         """What signs with the key; KeyRefused if it is not there, or could leave the token."""
-        public = self._token.run(lambda session: _public_key(session, _KEY, self._token.address))
+        public = self._token.run(lambda session: public_key_of(session, _KEY, self._token.address))
         return TokenSigner(self._token, _KEY, public)
 
     def change_pin(self, old: str, new: str) -> None:
@@ -131,27 +131,10 @@ class CardToken:
         """The certificate that is kept, if there is one."""
 
         def work(session: pkcs11.Session) -> bytes | None:
-            found = _find(session, ObjectClass.DATA, _CERTIFICATE)
+            found = find_object(session, ObjectClass.DATA, _CERTIFICATE)
             return None if found is None else bytes(found[Attribute.VALUE])
 
         return self._token.run(work)
-
-
-@contextmanager
-def _alone(address: TokenAddress) -> Iterator[Any]:
-    """The module, while nobody of this process is logged in to any token; what PKCS#11 says becomes an error of ours."""
-    with _lock:
-        if _open:
-            raise TokenFailed(str(address), "cannot be changed while this process has a token open")
-        library = _library(address)
-        try:
-            yield library
-        except PKCS11Error as error:
-            raise refusal(address, error) from None
-        finally:
-            # SoftHSM gives a new token another slot from its next start on.
-            with suppress(PKCS11Error):
-                library.finalize()
 
 
 def _init_token(address: TokenAddress, slot: int, officer_pin: str) -> None:

@@ -15,8 +15,8 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -247,6 +247,33 @@ class Token:
         except PKCS11Error as error:
             self._session = None
             raise refusal(self.address, error) from None
+
+
+def require_none_open(place: str) -> None:
+    """Raise TokenFailed if this process is logged in to a token, of whatever module; ``place`` is what cannot be used."""
+    if _open:
+        raise TokenFailed(place, "cannot be used while this process has another token open")
+
+
+@contextmanager
+def alone(address: TokenAddress) -> Iterator[Any]:
+    """The module of a token, while nobody of this process is logged in to any; it begins anew with whoever comes next.
+
+    Raises:
+        TokenFailed: Somebody is, or the module cannot be loaded; or what PKCS#11 says inside the block.
+        PassphraseRefused: PKCS#11 says inside the block that a PIN is wrong.
+    """
+    with _lock:
+        require_none_open(str(address))
+        library = _library(address)
+        try:
+            yield library
+        except PKCS11Error as error:
+            raise refusal(address, error) from None
+        finally:
+            # SoftHSM gives a new token another slot from its next start on.
+            with suppress(PKCS11Error):
+                library.finalize()
 
 
 def refusal(address: TokenAddress, error: PKCS11Error) -> KakehashiError:

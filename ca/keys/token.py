@@ -12,39 +12,21 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
-from typing import Any, Final, cast, final
+from typing import Any, Final, final
 
 import pkcs11
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
-from pkcs11.util.ec import encode_named_curve_parameters
+from pkcs11 import Attribute, Mechanism, ObjectClass
 
 from ca.errors import KeyRefused
-from ca.keys.pool import EXPONENT
 from ca.keys.sealing import KEY_OCTETS
 from ca.keys.session import Token, TokenAddress
-from ca.keys.signer import (
-    CURVES,
-    PublicKey,
-    Signer,
-    key_identifier,
-    read_public_key,
-    require_fit,
-    sign_in_token,
-)
+from ca.keys.signer import Signer, key_identifier, read_public_key, require_fit, sign_in_token
+from ca.keys.token_objects import RESTORE, find_object, make_pair, public_key_of, require_private
 from ca.keys.vault import KeyId, key_id
 from ca.suites import KeyFamily, Suite
 
 _CODE_KEY: Final = "residents' code key"
 _MECHANISMS = {KeyFamily.RSA: Mechanism.RSA_PKCS, KeyFamily.EC: Mechanism.ECDSA}
-_CURVES = {encode_named_curve_parameters(curve.name): curve for curve in CURVES.values()}
-_PRIVATE = {
-    Attribute.PRIVATE: True,
-    Attribute.SENSITIVE: True,
-    Attribute.EXTRACTABLE: False,
-}
-_RESTORE = "Restore the token from its backup"
 
 
 @final
@@ -96,7 +78,7 @@ class TokenSigner:
     def _private(self, session: pkcs11.Session) -> Any:
         # A handle is good in the session that found it, and looking for it costs more than signing does.
         if self._found is None or self._found[0] is not session:
-            self._found = session, _require_private(session, self._name, self._token.address)
+            self._found = session, require_private(session, self._name, self._token.address)
         return self._found[1]
 
 
@@ -140,7 +122,7 @@ class TokenVault:
         name = _name(home, _CODE_KEY)
 
         def work(session: pkcs11.Session) -> bytes:
-            if make and _find(session, ObjectClass.DATA, name) is None:
+            if make and find_object(session, ObjectClass.DATA, name) is None:
                 session.create_object(
                     {
                         Attribute.CLASS: ObjectClass.DATA,
@@ -150,14 +132,14 @@ class TokenVault:
                         Attribute.VALUE: secrets.token_bytes(KEY_OCTETS),
                     }
                 )
-            found = _find(session, ObjectClass.DATA, name)
+            found = find_object(session, ObjectClass.DATA, name)
             if found is None:
                 raise KeyRefused(
-                    str(token.address), f"has nothing of this home (no {name!r})", remedy=_RESTORE
+                    str(token.address), f"has nothing of this home (no {name!r})", remedy=RESTORE
                 )
             code_key = bytes(found[Attribute.VALUE])
             if len(code_key) != KEY_OCTETS:
-                raise KeyRefused(str(token.address), f"its {name!r} is damaged", remedy=_RESTORE)
+                raise KeyRefused(str(token.address), f"its {name!r} is damaged", remedy=RESTORE)
             return code_key
 
         try:
@@ -172,8 +154,8 @@ class TokenVault:
         name = _name(self._home, key_id(key))
 
         def work(session: pkcs11.Session) -> None:
-            if _find(session, ObjectClass.PRIVATE_KEY, name) is None:
-                _make_pair(session, name, suite)
+            if find_object(session, ObjectClass.PRIVATE_KEY, name) is None:
+                make_pair(session, name, suite)
 
         if key not in self._signers:
             self._token.run(work)
@@ -198,7 +180,7 @@ class TokenVault:
         signer = self._signers.get(key)
         if signer is None:
             name = _name(self._home, key_id(key))
-            public = self._token.run(lambda session: _public_key(session, name, self._token.address))
+            public = self._token.run(lambda session: public_key_of(session, name, self._token.address))
             with self._lock:
                 signer = self._signers.setdefault(key, TokenSigner(self._token, name, public))
         return signer
@@ -206,81 +188,3 @@ class TokenVault:
 
 def _name(home: str, what: str) -> str:
     return f"kakehashi-{home}/{what}"
-
-
-def _find(session: pkcs11.Session, kind: ObjectClass, name: str) -> Any:
-    """The object of this class and label, or None; KeyRefused if there are several."""
-    found = list(session.get_objects({Attribute.CLASS: kind, Attribute.LABEL: name}))
-    if len(found) > 1:
-        raise KeyRefused(str(session.token), f"has {len(found)} objects named {name!r}", remedy=_RESTORE)
-    if not found:
-        # A token that is gone may answer that it is empty; asking for the token itself tells that apart.
-        session.token.slot.get_token()
-    return found[0] if found else None
-
-
-def _make_pair(session: pkcs11.Session, name: str, suite: Suite) -> None:
-    """Make a key pair under a passing name; it gets its own last, so that half a pair never has it."""
-    passing = f"{name} (being made)"
-    kinds = (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY)
-    # What an interrupted making has left: no private half ever had its name, so nothing was signed with it.
-    for stray in [
-        found
-        for label in (passing, name)
-        for kind in kinds
-        for found in session.get_objects({Attribute.CLASS: kind, Attribute.LABEL: label})
-    ]:
-        stray.destroy()
-    options: dict[str, Any] = {
-        "id": name.encode(),
-        "label": passing,
-        "store": True,
-        "capabilities": MechanismFlag.SIGN | MechanismFlag.VERIFY,
-        "private_template": _PRIVATE,
-    }
-    if suite.family is KeyFamily.RSA:
-        options["public_template"] = {Attribute.PUBLIC_EXPONENT: EXPONENT.to_bytes(3)}
-        pair = session.generate_keypair(KeyType.RSA, suite.key_bits, **options)
-    else:
-        parameters = {Attribute.EC_PARAMS: encode_named_curve_parameters(CURVES[suite.key_bits].name)}
-        pair = session.create_domain_parameters(KeyType.EC, parameters, local=True).generate_keypair(
-            **options
-        )
-    for half in pair:  # the private one comes last
-        half[Attribute.LABEL] = name
-
-
-def _require_private(session: pkcs11.Session, name: str, address: TokenAddress) -> Any:
-    """The private half, or KeyRefused if it is not there, or could leave the token."""
-    private = _find(session, ObjectClass.PRIVATE_KEY, name)
-    if private is None:
-        raise KeyRefused(str(address), f"has no private key {name!r}", remedy=_RESTORE)
-    if private[Attribute.EXTRACTABLE] or not private[Attribute.SENSITIVE]:
-        raise KeyRefused(str(address), f"would give out its private key {name!r}: it was not made by us")
-    return private
-
-
-def _public_key(session: pkcs11.Session, name: str, address: TokenAddress) -> bytes:
-    """The public half as DER SubjectPublicKeyInfo, once its private half was found."""
-    _require_private(session, name, address)
-    found = _find(session, ObjectClass.PUBLIC_KEY, name)
-    if found is None:
-        raise KeyRefused(str(address), f"has no public key {name!r}", remedy=_RESTORE)
-    try:
-        public = _read_public(found)
-    except (ValueError, KeyError):
-        raise KeyRefused(str(address), f"its public key {name!r} is damaged", remedy=_RESTORE) from None
-    return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def _read_public(found: Any) -> PublicKey:
-    if found[Attribute.KEY_TYPE] is KeyType.RSA:
-        exponent, modulus = (
-            int.from_bytes(cast("bytes", found[part]))
-            for part in (Attribute.PUBLIC_EXPONENT, Attribute.MODULUS)
-        )
-        return rsa.RSAPublicNumbers(exponent, modulus).public_key()
-    curve = _CURVES[bytes(found[Attribute.EC_PARAMS])]
-    # PKCS#11 v2.40 2.3.3 wraps the point in an OCTET STRING, which some tokens leave out.
-    size = 1 + 2 * (curve.key_size // 8)
-    return ec.EllipticCurvePublicKey.from_encoded_point(curve, bytes(found[Attribute.EC_POINT])[-size:])

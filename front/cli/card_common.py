@@ -117,18 +117,6 @@ def published(settings: Settings, origin: str | None) -> Iterator[tuple[Snapshot
         raise unreadable.error from None
 
 
-def read_file(path: Path, limit: int) -> bytes:
-    """A file's octets, or BadInput."""
-    try:
-        with path.open("rb") as file:
-            octets = file.read(limit + 1)
-    except OSError as error:
-        raise BadInput(str(path), f"cannot be read: {error.strerror}") from None
-    if len(octets) > limit:
-        raise BadInput(str(path), f"is longer than {limit} octets")
-    return octets
-
-
 def write_new(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Write a file that is not there yet.
 

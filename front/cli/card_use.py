@@ -32,11 +32,10 @@ from front.cli.card_common import (
     pin_of,
     pin_option,
     published,
-    read_file,
     write_new,
 )
 from front.cli.common import Settings, command_options_home_optional
-from front.cli.verifying_sources import limits_of, trust_of, world_of
+from front.cli.verifying_sources import limits_of, read_file, trust_of, world_of
 
 REVOCATION_PATH = "api/revocation-requests"
 """Where a served world takes requests."""

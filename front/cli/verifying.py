@@ -25,6 +25,7 @@ from ca.clock import parse_moment, system_clock, utc_text
 from ca.errors import BadInput
 from front.cli.common import Settings, command_options_home_optional
 from front.cli.explaining_paths import explanation_fields, show
+from front.cli.tls import tls_for, tls_options
 from front.cli.verdicts import refusal_fields, say, say_no, verdict_fields
 from front.cli.verifying_sources import (
     SourceUnreadable,
@@ -47,7 +48,7 @@ __all__ = ["read_certificate_file", "verify"]  # other commands read certificate
     "--from",
     "origin",
     metavar="SOURCE",
-    help="What is published: http://host[:port]/, ldap://host[:port], a folder; or a bundle.  "
+    help="What is published: http[s]://host[:port]/, ldap://host[:port], a folder; or a bundle.  "
     "[default: the home's repository]",
 )
 @click.option(
@@ -92,6 +93,7 @@ __all__ = ["read_certificate_file", "verify"]  # other commands read certificate
     metavar="FILE",
     help="Write a zip file with all that the verdict rests on, and a script for OpenSSL.",
 )
+@tls_options
 @command_options_home_optional
 def verify(  # noqa: PLR0913, PLR0917 - an option an argument
     settings: Settings,
@@ -107,12 +109,15 @@ def verify(  # noqa: PLR0913, PLR0917 - an option an argument
     svg: Path | None,
     lang: str,
     target: Path | None,
+    client_cert: Path | None,
+    client_key: Path | None,
+    tls_ca: Path | None,
 ) -> None:
     """Verify a certificate from an anchor, through the bridges, with the lists of every step.
 
     What is published comes from the home, or by --from from a served world, a directory, a folder or a bundle. Trust
     comes from the home, or from --anchor and --policy; never from what is fetched. The lists are those that were the
-    newest at the moment.
+    newest at the moment. A server that gives its lists to known verifiers alone is shown who asks by --client-cert.
 
     Exit status: 0 if valid; 1 if not valid, if that cannot be told (a list is missing, out of date or not to be had),
     or if the question itself is wrong. The first line names the verdict and, of what failed, step (0 is the anchor),
@@ -132,8 +137,9 @@ def verify(  # noqa: PLR0913, PLR0917 - an option an argument
     trust = trust_of(world, anchor, policies, limits_of(timeout), production=production)
     now = world.at if world else system_clock()
     wanted = _Wanted(explained, svg, target, Language(lang))
+    tls = tls_for(origin, client_cert, client_key, tls_ca)
     try:
-        with opened(origin, world, trust, None if online is None else Addresses(online)) as source:
+        with opened(origin, world, trust, None if online is None else Addresses(online), tls) as source:
             moment = given or source.at or now
             outcome = _judge(settings, wanted, leaf, source.material, trust, moment)
     except SourceUnreadable as unreadable:  # what is published, not what was handed in

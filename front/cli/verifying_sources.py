@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -107,35 +108,43 @@ def limits_of(seconds: int) -> Limits:
 
 @contextmanager
 def opened(
-    origin: str | None, world: HomeWorld | None, trust: Trust, online: Addresses | None
+    origin: str | None,
+    world: HomeWorld | None,
+    trust: Trust,
+    online: Addresses | None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Opened]:
     """What is published at a URL or in a folder, or a bundle; and besides it what certificates themselves name.
+
+    By ``tls`` a server is spoken to whose URL is one of https; what certificates name is fetched without.
 
     Raises:
         BadInput: Nothing is named.
         SourceUnreadable: The beginning of what is published cannot be read.
     """
     if online is None:
-        with published_at(origin, world, trust.limits) as published:
+        with published_at(origin, world, trust.limits, tls) as published:
             yield published
         return
     named = Online(trust.anchors, trust.limits, online)
     if origin is None and world is None:
         yield Opened(named)
         return
-    with published_at(origin, world, trust.limits) as published:
+    with published_at(origin, world, trust.limits, tls) as published:
         yield Opened(Several(published.material, named), published.at)
 
 
 @contextmanager
-def published_at(origin: str | None, world: HomeWorld | None, limits: Limits) -> Iterator[Opened]:
+def published_at(
+    origin: str | None, world: HomeWorld | None, limits: Limits, tls: ssl.SSLContext | None = None
+) -> Iterator[Opened]:
     """What is published at a URL or in a folder, or a bundle; raises as ``opened`` does."""
     scheme = _URL.fullmatch(origin) if origin is not None else None
     if scheme is not None and scheme["scheme"].lower() in {"ldap", "ldaps"}:
         with DirectoryMaterial(Server(scheme.string), limits) as directory:
             yield Opened(directory)
     elif scheme is not None:
-        with HttpSource(scheme.string, limits.seconds) as source:
+        with HttpSource(scheme.string, limits.seconds, tls=tls) as source:
             yield Opened(_read(source))
     elif origin is not None and Path(origin).is_file():
         content = unpack(Path(origin))
@@ -152,18 +161,25 @@ def published_at(origin: str | None, world: HomeWorld | None, limits: Limits) ->
         )
 
 
-def read_certificate_file(path: Path) -> bytes:
-    """A certificate's DER, from a file of DER or PEM, or BadInput."""
+def read_file(path: Path, limit: int) -> bytes:
+    """A file's octets, at most so many, or BadInput."""
     try:
         with path.open("rb") as file:
-            octets = file.read(_FILE_LIMIT + 1)
-        if len(octets) > _FILE_LIMIT:
-            raise BadInput(str(path), f"longer than {_FILE_LIMIT} octets")
+            octets = file.read(limit + 1)
+    except OSError as error:
+        raise BadInput(str(path), f"cannot be read: {error.strerror}") from None
+    if len(octets) > limit:
+        raise BadInput(str(path), f"longer than {limit} octets")
+    return octets
+
+
+def read_certificate_file(path: Path) -> bytes:
+    """A certificate's DER, from a file of DER or PEM, or BadInput."""
+    octets = read_file(path, _FILE_LIMIT)
+    try:
         if not pem.detect(octets):
             return octets
         label, _, der = pem.unarmor(octets)
-    except OSError as error:
-        raise BadInput(str(path), f"cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise BadInput(str(path), f"is not PEM: {error}") from None
     if label != "CERTIFICATE":

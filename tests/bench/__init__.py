@@ -3,10 +3,11 @@
 ``make bench`` and ``make bench-full`` print a table and write ``bench.json``. A case is a function that gives rows;
 ours and its references are measured in turn, several rounds, and medians count. Read in this order: report (what a
 row says), measure (how it is measured), scale (how much), materials and homes (of what), then the cases: one_thread,
-durable, command, starting, lists, ending, status, verified (with verifiable).
+durable, command, starting, lists, ending, status, verified (with verifiable, verified_parts), windows
+(with people).
 """
 
-from tests.bench import command, durable, ending, lists, one_thread, starting, status, verified
+from tests.bench import command, durable, ending, lists, one_thread, starting, status, verified, windows
 from tests.bench.bench import Case
 
 CASES: dict[str, Case] = {
@@ -27,5 +28,6 @@ CASES: dict[str, Case] = {
     "verify": verified.rows,
     "paths": verified.paths,
     "ldap": verified.directory,
+    "windows": windows.rows,
 }
 """By the name under which one of them can be measured alone."""

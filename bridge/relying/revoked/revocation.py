@@ -3,6 +3,9 @@
 Lists come first: they are kept, so that they tell of the past too. Answers are asked where no list speaks. A verifier
 that cannot know does not guess: if nothing speaks, that is CANNOT_TELL and never valid. The anchor is not asked about:
 its trust is a decision, taken back by taking the anchor away.
+
+Of a certificate that is asked about, id-pkix-ocsp-nocheck says nothing: it is for who has an answer in hand and would
+have to ask about its signer (RFC 6960 4.2.2.2.1). It counts there alone.
 """
 
 from __future__ import annotations
@@ -26,7 +29,6 @@ from bridge.relying.trust import Trust
 from ca.errors import BadInput, KeyRefused
 from ca.model import Revocation
 from ca.profiles import extensions as ext
-from ca.profiles.services import OCSP_SIGNING
 from ca.rules.revocation import status_of
 from ca.wire.facts import CertificateFacts
 
@@ -49,9 +51,8 @@ class Inquiry:
         Raises BudgetSpent.
         """
         found = NOTHING
-        for step, _, certificate in path.links():
-            if not _needs_no_evidence(certificate):
-                found += self._require_good(path, step)
+        for step in range(1, len(path.certificates)):
+            found += self._require_good(path, step)
         return found
 
     def _require_good(self, path: CandidatePath, step: int) -> Evidence:
@@ -134,6 +135,7 @@ class Inquiry:
             try:
                 der = read()
                 said = read_answer(der, place, certificate, issuer, self._at, self._signatures)
+                _require_other(said.responder, certificate)
                 found = self._of_responder(path, step, said.responder)
             except (BadInput, KeyRefused, PathRejected):
                 continue
@@ -154,7 +156,7 @@ class Inquiry:
             return NOTHING
         beside = CandidatePath((*path.certificates[:step], responder))
         self._judge.validate(beside)
-        if _needs_no_evidence(responder):
+        if responder.has(ext.OcspNoCheck.oid):
             return NOTHING
         revocation, found = self._by_lists(beside, step)
         if status_of(responder.not_before, revocation, self._at).revocation is not None:
@@ -162,11 +164,7 @@ class Inquiry:
         return found
 
 
-def _needs_no_evidence(certificate: CertificateFacts) -> bool:
-    """RFC 6960 4.2.2.2.1: whoever asks a responder need not ask about it, if its issuer says so."""
-    return (
-        certificate.has(ext.OcspNoCheck.oid)
-        and certificate.purposes is not None
-        and OCSP_SIGNING in certificate.purposes
-        and not certificate.is_ca
-    )
+def _require_other(responder: CertificateFacts | None, certificate: CertificateFacts) -> None:
+    """Raise BadInput if the certificate's own key says that it is good: whoever has stolen it says so too."""
+    if responder is not None and responder.public_key == certificate.public_key:
+        raise BadInput(certificate.place, "only its own key tells of it", clause="RFC 6960 4.2.2.2.1")
