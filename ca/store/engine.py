@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
@@ -35,7 +36,8 @@ def sqlite_url(path: Path) -> str:
 def _sqlite_engine(url: str, busy_timeout_ms: int) -> Engine:
     # With the driver's own transactions off, BEGIN is ours: two read-then-update transactions cannot lose one.
     arguments = {"isolation_level": None, "check_same_thread": False}
-    engine = create_engine(url, hide_parameters=True, connect_args=arguments)
+    # As many connections as threads ask for: each is a file, and who holds one may need another to go on.
+    engine = create_engine(url, hide_parameters=True, connect_args=arguments, max_overflow=-1)
 
     @event.listens_for(engine, "connect")
     def _settings(connection: sqlite3.Connection, _record: Any) -> None:
@@ -108,12 +110,14 @@ class Store:
     """A database that can be read from and written to in transactions."""
 
     engine: Engine
+    _turn: Lock = field(default_factory=Lock, repr=False, compare=False)
+    _patience: float = 10.0
 
     @classmethod
     def open(cls, url: str, *, busy_timeout_ms: int = 10_000) -> Store:
         """Connect; nothing is read or made yet. ``busy_timeout_ms``: how long a writer waits for another."""
         if url.startswith("sqlite:"):
-            return cls(_sqlite_engine(url, busy_timeout_ms))
+            return cls(_sqlite_engine(url, busy_timeout_ms), _patience=busy_timeout_ms / 1000)
         return cls(_postgresql_engine(url, busy_timeout_ms))
 
     @classmethod
@@ -143,6 +147,7 @@ class Store:
     @contextmanager
     def _writing(self, level: str) -> Iterator[Connection]:
         with (
+            self._in_turn(),
             _clear_errors(self.engine),
             self.engine.connect() as connection,
             connection.execution_options(**{_WRITES: level}).begin(),
@@ -151,6 +156,24 @@ class Store:
                 # One writer at a time, as BEGIN IMMEDIATE makes it: what was read is still so when it is written.
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITERS})"))
             yield connection
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """One writing thread of this process at a time.
+
+        SQLite lets writers look again and again whether the file is free, and with many of them some never find it so.
+        """
+        if self.engine.dialect.name != "sqlite":
+            yield
+            return
+        if not self._turn.acquire(timeout=self._patience):
+            raise HomeBusy(
+                self.place, "is locked by other writers", remedy="Wait for them to end and try again"
+            )
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,10 +28,10 @@ PREFECTURE = AuthorityId("jpki-31")
 SUITES = {KeyFamily.RSA: SHA256_RSA2048, KeyFamily.EC: SHA256_P256}
 
 
-def edition_text(suite: Suite = SHA256_RSA2048) -> str:
-    """Edition japan-2014 for Tottori alone, under this suite."""
+def edition_text(suite: Suite = SHA256_RSA2048, prefectures: Sequence[str] = ("31",)) -> str:
+    """Edition japan-2014 for some prefectures, Tottori alone without any, under this suite."""
     text = JAPAN_2014.read_text(encoding="utf-8")
-    text = replaced(text, r"(?s)codes = \[.*?\n\]", 'codes = ["31"]')
+    text = replaced(text, r"(?s)codes = \[.*?\n\]", f"codes = {json.dumps(prefectures)}")
     text = replaced(text, r"nation = true", "nation = false")
     text = replaced(text, r'name = "japan-2014"', 'name = "bench"')
     # A feed of 100,000 events in a minute is no usual day, nor is a publisher that falls behind it.
@@ -38,11 +39,17 @@ def edition_text(suite: Suite = SHA256_RSA2048) -> str:
     return replaced(text, re.escape(SHA256_RSA2048.id), suite.id)
 
 
-def make_home(folder: Path, *, family: KeyFamily = KeyFamily.RSA, database: str | None = None) -> Path:
+def make_home(
+    folder: Path,
+    *,
+    family: KeyFamily = KeyFamily.RSA,
+    database: str | None = None,
+    prefectures: Sequence[str] = ("31",),
+) -> Path:
     """A home in this folder, with the two officers that a batch needs."""
     folder.mkdir(parents=True, exist_ok=True)
     edition = folder / "bench.toml"
-    edition.write_text(edition_text(SUITES[family]), encoding="utf-8")
+    edition.write_text(edition_text(SUITES[family], prefectures), encoding="utf-8")
     home = folder / "home"
     where = () if database is None else ("--database", database)
     kakehashi("init", "--edition", edition, "--home", home, *where)

@@ -34,6 +34,7 @@ class Scale:
         verified: Holders who are verified in a round.
         listed: Entries of the long list that one of them is looked for in.
         bridges: CAs of the mesh in which each has certified every other.
+        officers: Who work at windows and at the centre at once, for ``desk`` seconds.
         edition: Which edition is made; None for the bench's own small one.
     """
 
@@ -69,24 +70,26 @@ class Scale:
     verified: int
     listed: int
     bridges: int
+    officers: int
+    desk: int
 
 
 FULL = Scale(
     "1", 9, 9, 3, 1000, 12, GROUP, 400, 100_000, "1", 10_000, "japan-2014",
     1000, 1_000_000, 10_000_000, 3, 25, "1", 100_000, 760_000, 400,
     10_000, 1_000_000, 10_000_000, "1", 5, 5, 100, 20_000,
-    300, 100_000, 50,
+    300, 100_000, 50, 200, 60,
 )  # fmt: skip
 QUICK = Scale(
     "1/100", 5, 5, 1, 500, 6, GROUP, 120, 1000, "1/100", 10_000, "japan-2014",
     1000, 100_000, 1_000_000, 3, 15, "1/10", 1000, 7600, 20,
     1000, 100_000, 1_000_000, "1/10", 2, 3, 25, 2000,
-    100, 100_000, 50,
+    100, 100_000, 50, 200, 20,
 )  # fmt: skip
 TINY = Scale(
     "next to nothing", 1, 1, 1, 4, 2, 4, 2, 8, "1/12500", 12, None, 4, 8, 20, 1, 2, "1/125000", 8, 8, 8,
     8, 12, 20, "1/500000", 1, 1, 2, 16,
-    2, 4, 3,
+    2, 4, 3, 12, 2,
 )  # fmt: skip
 """For the tests: every path is run, and no figure means anything."""
 
