@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 import msgspec
 from flask import Flask, Response
@@ -42,17 +41,51 @@ STATUS: Mapping[type[KakehashiError], int] = MappingProxyType(
 """The nearest ancestor of an error decides."""
 
 
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A problem document (RFC 9457 3).
+
+    Attributes:
+        title: The kind of error.
+        detail: A sentence that says it all.
+        place: Where it is wrong.
+        problem: What is wrong there.
+        clause: The rule that is broken.
+        remedy: What to do next.
+    """
+
+    type: str
+    status: int
+    title: str
+    detail: str | None
+    place: str | None = None
+    problem: str | None = None
+    clause: str | None = None
+    remedy: str | None = None
+
+
 def status_of_error(error: KakehashiError) -> int:
     """The HTTP status of an error."""
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
-def problem(status: int, title: str, fields: Mapping[str, Any]) -> Response:
-    """A problem document (RFC 9457 3)."""
-    body = msgspec.json.encode({"type": "about:blank", "status": status, "title": title, **fields})
-    response = Response(body, status=status, mimetype="application/problem+json")
+def answer(status: int, title: str, detail: str | None, **facts: str | None) -> Response:
+    """An answer with a problem document."""
+    document = Problem("about:blank", status, title, detail, **facts)
+    response = Response(msgspec.json.encode(document), status=status, mimetype=MEDIA_TYPE)
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def http_problem(error: HTTPException) -> Response:
+    """An error of HTTP itself as a problem document, with the headers that belong to it."""
+    response = answer(error.code or 500, error.name, error.description)
+    for name, value in error.get_headers():
+        if name != "Content-Type":  # such as Allow, which a 405 must have (RFC 9110 15.5.6)
+            response.headers[name] = value
     return response
 
 
@@ -61,29 +94,20 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(KakehashiError)
     def _ours(error: KakehashiError) -> Response:
-        fields = {
-            name: value
-            for name, value in (
-                ("detail", str(error)),
-                ("place", error.place),
-                ("problem", error.problem),
-                ("clause", error.clause),
-                ("remedy", error.remedy),
-            )
-            if value is not None
-        }
-        return problem(status_of_error(error), type(error).__name__, fields)
+        return answer(
+            status_of_error(error),
+            type(error).__name__,
+            str(error),
+            place=error.place,
+            problem=error.problem,
+            clause=error.clause,
+            remedy=error.remedy,
+        )
 
-    @app.errorhandler(HTTPException)
-    def _http(error: HTTPException) -> Response:
-        response = problem(error.code or 500, error.name, {"detail": error.description})
-        for name, value in error.get_headers():
-            if name != "Content-Type":  # such as Allow, which a 405 must have (RFC 9110 15.5.6)
-                response.headers[name] = value
-        return response
+    app.register_error_handler(HTTPException, http_problem)
 
     @app.errorhandler(Exception)
     def _unexpected(error: Exception) -> Response:
         # Flask's own log would print the path and a traceback, which may quote what a client sent.
         LOGGER.error("request failed", exc_info=error)
-        return problem(500, "Internal Server Error", {"detail": "The server's log says where it failed."})
+        return answer(500, "Internal Server Error", "The server's log says where it failed.")

@@ -47,6 +47,7 @@ COMPONENTS = {
     "postgresql": Component("usr/lib/postgresql/*/bin/initdb", "postgresql"),
     "softhsm2-util": Component("softhsm2-util", "softhsm2"),
     "softhsm2": Component("usr/lib/*/softhsm/libsofthsm2.so", "softhsm2"),
+    "chromium": Component("chromium", "chromium"),
     "go": Component("go", "golang-go"),
     "wrk": Component("wrk", "wrk"),
 }

@@ -51,6 +51,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").
 EDITIONS = ROOT / "docs" / "editions.md"
 PROFILE_PAGE = ROOT / "docs" / "profiles.md"
 API_PAGE = ROOT / "docs" / "api.md"
+WINDOW_PAGE = ROOT / "docs" / "windows.md"
 FEED_PAGE = ROOT / "docs" / "event-feed.md"
 OPERATING = ROOT / "docs" / "operating.md"
 REVOCATION = ROOT / "docs" / "revocation.md"
@@ -133,11 +134,7 @@ def run_script(script, folder):
 
 
 # Each takes half a minute of a processor: the README's goes with every change, the others with the long tests.
-WALKS = [
-    pytest.param(path, id=path.name, marks=() if path.name == "README.md" else pytest.mark.long)
-    for path in DOCUMENTS
-    if steps_of(path)
-]
+WALKS = [pytest.param(path, id=path.name, marks=pytest.mark.long) for path in DOCUMENTS if steps_of(path)]
 
 
 @pytest.mark.parametrize("path", WALKS)
@@ -367,10 +364,29 @@ def spelt_out(rule):
     return [rule.replace(choice[0], step) for step in re.findall(r"\w+", choice[1])] if choice else [rule]
 
 
+PAGES = {"pages", "signing_in", "window", "local", "console"}  # the blueprints that people look at
+
+
+def is_page(rule):
+    return rule.endpoint.partition(".")[0] in PAGES
+
+
+def test_the_page_on_windows_names_every_page_and_no_other(app):
+    there = {
+        PLACE.sub("<>", path)
+        for rule in app.url_map.iter_rules()
+        if is_page(rule) and "GET" in rule.methods and not rule.endpoint.startswith("pages.")
+        for path in spelt_out(rule.rule)
+    }
+    rows = re.findall(r"^\| (`/[^|]*`) \|", text_of(WINDOW_PAGE), re.MULTILINE)
+    assert {PLACE.sub("<>", path) for row in rows for path in SPAN.findall(row)} == there
+
+
 def test_the_page_on_the_interface_names_every_route_and_no_other(app):
     there = {
         (method, PLACE.sub("<>", path))
         for rule in app.url_map.iter_rules()
+        if not is_page(rule)
         for method in rule.methods - {"HEAD", "OPTIONS"}
         for path in spelt_out(rule.rule)
     }

@@ -70,7 +70,12 @@ def told(request, telling) -> Told:
     return telling(request.param)
 
 
-each_edition = pytest.mark.parametrize("told", EDITIONS, indirect=True)
+LATER = "japan-2016"  # its nation takes half a minute of two processors
+each_edition = pytest.mark.parametrize(
+    "told",
+    [pytest.param(edition, marks=pytest.mark.long) if edition == LATER else edition for edition in EDITIONS],
+    indirect=True,
+)
 
 
 def tell(edition: str, folder: Path) -> Told:

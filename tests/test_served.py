@@ -138,7 +138,7 @@ class TestACase:
             ("file", clients[0]), ("examine", clients[1]), ("approve", "tanaka"), ("issue", "ito"),
         ]  # fmt: skip
         assert sorted(told["kinds"]) == sorted(kinds)
-        assert told["next"] == []
+        assert told["next"] == ["hand-over", "discard"]
         certificates = {found["kind"]: found for found in told["certificates"]}
         assert certificates.keys() == set(kinds)
         for kind, found in certificates.items():
@@ -551,13 +551,21 @@ class TestBadInput:
         assert quiet.get("/health").status == 200
 
 
+BY_SIGNATURE = {"/api/revocation-requests"}  # the holder's signature is the key
+
+
 def test_no_route_that_writes_is_open(tmp_path):
     """Every rule of the application that is not for reading, asked for without a key, with a wrong one, and so on."""
     home = small_home(tmp_path / "home")
     with open_world(home.folder, lambda: "") as world:
         rules = list(create_app(world).url_map.iter_rules())
     writing = [(rule, method) for rule in rules for method in rule.methods - {"GET", "HEAD", "OPTIONS"}]
-    assert {rule.rule.split("/")[1] for rule, _ in writing} == {"api"}
+    # Pages ask for a session and a form of theirs instead: test_signing_in.py goes through all of them.
+    writing = [
+        (rule, method)
+        for rule, method in writing
+        if rule.rule.startswith("/api/") and rule.rule not in BY_SIGNATURE
+    ]
     assert len(writing) >= 4
     values = {"case_id": CASE, "step": "issuance", "certificate": SOMEWHERE}
     with served(home, "--no-work", wait="/health") as server:
@@ -637,7 +645,6 @@ class TestPublic:
     @pytest.mark.parametrize(
         "path",
         [
-            "/",
             "/g",
             "/g/",
             "/g/jpki-13.g1",

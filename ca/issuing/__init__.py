@@ -1,6 +1,6 @@
 """From an application to a certificate.
 
 Read in this order: intake (what a certification request must be), issuer (an authority's key, opened when first
-needed), cycle (prepare, lint, intend, sign, complete), authority (the use cases),
-renewal (responders' certificates follow each other), succession (an authority's next key).
+needed), cycle (prepare, lint, intend, sign, complete), receiving (what the reception wrote down), authority (the use
+cases), renewal (responders' certificates follow each other), succession (an authority's next key).
 """

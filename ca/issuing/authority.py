@@ -17,6 +17,7 @@ from ca.issuing.claims import Claim, Claims
 from ca.issuing.cycle import Intended, IssuedCertificate, Prepared
 from ca.issuing.intake import read_csr
 from ca.issuing.issuer import Issuers
+from ca.issuing.receiving import require_purpose
 from ca.issuing.standing import AskedKey, Standing, own_keys, standing_of
 from ca.keys.codes import keyed_code
 from ca.model import (
@@ -35,6 +36,7 @@ from ca.model import (
 )
 from ca.names import Municipalities
 from ca.rules import registration
+from ca.rules.identity import Reception, require_identified
 from ca.rules.registration import Case, State, Step
 from ca.store import applications, certificates, officers
 from ca.store.applications import Application, KeyRequest
@@ -71,6 +73,7 @@ class Registration:
         code: ResidentCode | None,
         at: datetime,
         card_expires: date | None = None,
+        reception: Reception | None = None,
     ) -> Application:
         """Receive an application at the officer's office.
 
@@ -81,9 +84,11 @@ class Registration:
             code: The resident's code; None for a post. It is kept only as a keyed hash.
             at: When.
             card_expires: The last day, in Japan, of the card that the keys lie in, if it has an end.
+            reception: What else the office wrote down; an office with a system of its own may keep it there.
 
         Raises:
-            BadInput: The applicant may not have this kind, or does not belong to this office.
+            BadInput: The applicant may not have this kind, or does not belong to this office; or the documents do not
+                make a resident known, or the purpose is not what the holder's certificates say.
             CsrRefused: A request is none, its key is refused, or is used already.
             NotFound: The officer is unknown, or the kind is not issued here.
             NotPermitted: The officer may not receive applications here.
@@ -93,13 +98,15 @@ class Registration:
         if not office.authorities:
             raise BadInput(f"office {office.id}", "receives no applications")
         self._check_applicant(applicant, office, code)
-        requests = []
+        if reception is not None and isinstance(applicant, Resident):
+            require_identified(reception.documents, at)
+        requests, practices = [], {}
         own = own_keys(self.stores)
         for kind, csr in csrs.items():
             # What could not be issued is said now, not after three officers have had the case in hand.
-            practice = self._claims.require(office, applicant, kind, card_expires, at)
+            practices[kind] = self._claims.require(office, applicant, kind, card_expires, at)
             _require_fitting(applicant, kind)
-            requests.append(KeyRequest(kind, read_csr(csr, practice.keys, f"{kind} request")))
+            requests.append(KeyRequest(kind, read_csr(csr, practices[kind].keys, f"{kind} request")))
         if not requests:
             raise BadInput("application", "asks for no certificate", remedy="Give a request for a kind")
         with self.stores.writing() as writing:
@@ -111,8 +118,13 @@ class Registration:
                 applicant=applicant,
                 requests=tuple(requests),
                 card_expires=card_expires,
+                reception=reception,
             )
-            self._require_new_keys(writing, application, own)
+            standing = _standing(writing, application)
+            _require_new_keys(standing, application, own)
+            if reception is not None:
+                rules = {kind: practice.validity for kind, practice in practices.items()}
+                require_purpose(writing, standing, application, rules, at)
             applications.add(connection, application)
         return application
 
@@ -179,22 +191,6 @@ class Registration:
         if code is None:
             raise BadInput("applicant", "a resident's application needs the resident code")
 
-    def _require_new_keys(
-        self, writing: Connections, application: Application, own: frozenset[bytes]
-    ) -> None:
-        """Raise CsrRefused unless every key asked for is in no other certificate or application."""
-        keys = _asked(application)
-        if len({key.digest for key in keys}) < len(keys):
-            raise CsrRefused(
-                "application", "asks for two kinds with one key; each kind has a key pair of its own"
-            )
-        standing = _standing(writing, application)
-        for key in keys:
-            place = f"{key.kind} request"
-            if key.digest in own:
-                raise CsrRefused(place, "its key is in another certificate or application")
-            standing.require_new_key(key, place, application.case.office)
-
     def _prepared(
         self, recording: Recording, application: Application, officer: OfficerId, at: datetime
     ) -> list[Prepared]:
@@ -243,6 +239,20 @@ class Registration:
 def _standing(connections: Connections, application: Application) -> Standing:
     holders = [] if application.holder is None else [application.holder]
     return standing_of(connections, holders, _asked(application))
+
+
+def _require_new_keys(standing: Standing, application: Application, own: frozenset[bytes]) -> None:
+    """Raise CsrRefused unless every key asked for is in no other certificate or application."""
+    keys = _asked(application)
+    if len({key.digest for key in keys}) < len(keys):
+        raise CsrRefused(
+            "application", "asks for two kinds with one key; each kind has a key pair of its own"
+        )
+    for key in keys:
+        place = f"{key.kind} request"
+        if key.digest in own:
+            raise CsrRefused(place, "its key is in another certificate or application")
+        standing.require_new_key(key, place, application.case.office)
 
 
 def _asked(application: Application) -> list[AskedKey]:

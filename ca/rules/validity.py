@@ -146,6 +146,16 @@ def japanese_day(moment: datetime) -> date:
     return moment.astimezone(JST).date()
 
 
+def renewal_opens(rule: ValidityRule, predecessor_not_after: datetime) -> date | None:
+    """The first day in Japan on which a certificate may be renewed; None where the rule has no such day.
+
+    The ordinance says "less than three months to the last day": the day exactly three months before is too early.
+    """
+    if isinstance(rule, YearsRule):
+        return None
+    return _months_before(japanese_day(predecessor_not_after), rule.renewal_months) + timedelta(days=1)
+
+
 def require_age(birth_date: BirthDate, at: datetime, minimum: int) -> None:
     """Raise BadInput unless the person has certainly reached this age in whole years.
 
@@ -212,9 +222,8 @@ def _birthday_after(today: date, count: int, born: date, leap: LeapBirthday) -> 
 
 
 def _is_early_renewal(rule: BirthdayRule, issued_at: datetime, predecessor: datetime) -> bool:
-    # The ordinance says "less than three months to the last day": the day exactly three months before is too early.
-    opens_after = _months_before(japanese_day(predecessor), rule.renewal_months)
-    return issued_at <= predecessor and japanese_day(issued_at) > opens_after
+    opens = renewal_opens(rule, predecessor)
+    return opens is not None and opens <= japanese_day(issued_at) and issued_at <= predecessor
 
 
 def _birthday(birth_date: date, year: int, leap: LeapBirthday) -> date:

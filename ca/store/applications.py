@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -29,6 +30,7 @@ from ca.model import (
     Serial,
     Sex,
 )
+from ca.rules.identity import Purpose, Reception, SeenDocument
 from ca.rules.registration import Case, State, Step, StepTaken
 from ca.store import numbers
 from ca.store.bulk import AT_ONCE, among
@@ -52,6 +54,7 @@ class Application:
         holder: The resident's keyed code; None for a post.
         applicant: Who the certificates are for.
         card_expires: The last day, in Japan, of the card that the keys lie in, if a card has an end.
+        reception: What else was written down when it was received, if anything was.
     """
 
     case: Case
@@ -59,6 +62,7 @@ class Application:
     applicant: Applicant = field(repr=False)
     requests: tuple[KeyRequest, ...]
     card_expires: date | None = field(default=None, repr=False)  # cards end on birthdays
+    reception: Reception | None = field(default=None, repr=False)
 
     @property
     def certificates(self) -> tuple[CertificateId, ...]:
@@ -87,22 +91,41 @@ class _Resident(msgspec.Struct, frozen=True):
         return Resident(**fields | {"birth_date": BirthDate.parse(self.birth_date)})
 
 
+class _Reception(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was written down at the reception, as the store keeps it: certificates by their ids."""
+
+    purpose: Purpose
+    documents: tuple[SeenDocument, ...] = ()
+    card_number: str | None = None
+    renews: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, reception: Reception) -> _Reception:
+        renews = tuple(map(str, reception.renews))
+        return cls(reception.purpose, reception.documents, reception.card_number, renews)
+
+    def reception(self) -> Reception:
+        renews = tuple(map(CertificateId.parse, self.renews))
+        return Reception(self.purpose, self.documents, self.card_number, renews)
+
+
 class _Particulars(msgspec.Struct, frozen=True, omit_defaults=True):
     resident: _Resident | None = None
     post: OfficialPost | None = None
     local: LocalHolder | None = None
     card_expires: date | None = None
+    reception: _Reception | None = None
 
     @classmethod
     def of(cls, application: Application) -> _Particulars:
-        applicant, card_expires = application.applicant, application.card_expires
-        match applicant:
-            case Resident():
-                return cls(resident=_Resident.of(applicant), card_expires=card_expires)
-            case OfficialPost():
-                return cls(post=applicant, card_expires=card_expires)
-            case LocalHolder():
-                return cls(local=applicant, card_expires=card_expires)
+        applicant = application.applicant
+        return cls(
+            resident=_Resident.of(applicant) if isinstance(applicant, Resident) else None,
+            post=applicant if isinstance(applicant, OfficialPost) else None,
+            local=applicant if isinstance(applicant, LocalHolder) else None,
+            card_expires=application.card_expires,
+            reception=None if application.reception is None else _Reception.of(application.reception),
+        )
 
     def applicant(self) -> Applicant:
         applicant = self.resident.resident() if self.resident else self.post or self.local
@@ -183,7 +206,7 @@ def issuing(connection: Connection) -> list[ApplicationId]:
 
 def find(connection: Connection, wanted: str) -> Application:
     """The application of this number, or NotFound."""
-    query = _cases().where(applications.c.application == wanted)
+    query = select_cases().where(applications.c.application == wanted)
     # Not every database takes every character, even in a question.
     row = connection.execute(query).one_or_none() if wanted.isprintable() else None
     if row is None:
@@ -193,10 +216,10 @@ def find(connection: Connection, wanted: str) -> Application:
 
 def of_office(connection: Connection, office: OfficeId | None) -> list[Case]:
     """The cases of an office, or of all, by number."""
-    query = _cases().order_by(applications.c.application)
+    query = select_cases().order_by(applications.c.application)
     if office is not None:
         query = query.where(applications.c.office == office)
-    return [_case(connection, row) for row in connection.execute(query).all()]
+    return cases_of(connection, connection.execute(query).all())
 
 
 def with_public_keys(connection: Connection, public_keys: Sequence[bytes]) -> dict[bytes, ApplicationId]:
@@ -216,6 +239,39 @@ def with_public_keys(connection: Connection, public_keys: Sequence[bytes]) -> di
     return found
 
 
+def select_cases() -> Select[Any]:
+    """Rows of cases, each with the kind of its office; ``cases_of`` and ``applicant_of`` read them."""
+    return select(applications, offices.c.kind.label("course")).join_from(
+        applications, offices, applications.c.office == offices.c.office
+    )
+
+
+def cases_of(connection: Connection, rows: Sequence[Row[Any]]) -> list[Case]:
+    """The cases of these rows, their steps read in a few statements."""
+    steps, taken = application_steps, defaultdict[str, list[StepTaken]](list)
+    for start in range(0, len(rows), AT_ONCE):
+        some = [row.application for row in rows[start : start + AT_ONCE]]
+        query = select(steps).where(among(connection, steps.c.application, some))
+        for row in connection.execute(query.order_by(steps.c.application, steps.c.position)):
+            step = StepTaken(Step(row.step), OfficerId(row.officer), row.at, row.note)
+            taken[row.application].append(step)
+    return [
+        Case(
+            id=ApplicationId(row.application),
+            office=OfficeId(row.office),
+            state=State(row.state),
+            course=OfficeKind(row.course),
+            history=tuple(taken[row.application]),
+        )
+        for row in rows
+    ]
+
+
+def applicant_of(row: Row[Any]) -> Applicant:
+    """Whom a case's row is about."""
+    return msgspec.json.decode(row.particulars, type=_Particulars).applicant()
+
+
 def sought(name: str) -> str:
     """A name as it is searched for: compatibility forms folded (NFKC), lower case, without spaces."""
     return "".join(unicodedata.normalize("NFKC", name).casefold().split())
@@ -229,13 +285,6 @@ def _name(applicant: Applicant) -> str:
             return applicant.post
         case LocalHolder():
             return applicant.name
-
-
-def _cases() -> Select[Any]:
-    """Cases, each with the kind of its office."""
-    return select(applications, offices.c.kind.label("course")).join_from(
-        applications, offices, applications.c.office == offices.c.office
-    )
 
 
 def _add_steps(connection: Connection, case: Case, written: int) -> None:
@@ -258,11 +307,13 @@ def _add_steps(connection: Connection, case: Case, written: int) -> None:
 def _application(connection: Connection, row: Row[Any]) -> Application:
     particulars = msgspec.json.decode(row.particulars, type=_Particulars)
     query = select(requests).where(requests.c.application == row.application).order_by(requests.c.kind)
+    (case,) = cases_of(connection, [row])
     return Application(
-        case=_case(connection, row),
+        case=case,
         holder=row.holder,
         applicant=particulars.applicant(),
         card_expires=particulars.card_expires,
+        reception=None if particulars.reception is None else particulars.reception.reception(),
         requests=tuple(
             KeyRequest(CertificateKind(found.kind), found.public_key, _certificate(found))
             for found in connection.execute(query)
@@ -274,18 +325,3 @@ def _certificate(row: Row[Any]) -> CertificateId | None:
     if row.serial is None:
         return None
     return CertificateId(GenerationId.parse(row.generation), Serial.of(row.serial))
-
-
-def _case(connection: Connection, row: Row[Any]) -> Case:
-    steps = application_steps
-    query = select(steps).where(steps.c.application == row.application).order_by(steps.c.position)
-    return Case(
-        id=ApplicationId(row.application),
-        office=OfficeId(row.office),
-        state=State(row.state),
-        course=OfficeKind(row.course),
-        history=tuple(
-            StepTaken(Step(taken.step), OfficerId(taken.officer), taken.at, taken.note)
-            for taken in connection.execute(query)
-        ),
-    )

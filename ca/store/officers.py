@@ -126,6 +126,13 @@ def end_officer(connection: Connection, wanted: str, at: datetime) -> Officer:
     return replace(found, ended_at=at)
 
 
+def name_officer(connection: Connection, wanted: str, name: str) -> Officer:
+    """Write down what colleagues call an officer; NotFound."""
+    found, _ = known(connection, wanted)
+    connection.execute(update(officers).where(officers.c.officer == found.id).values(name=name))
+    return replace(found, name=name)
+
+
 def suspend_office(connection: Connection, wanted: str, at: datetime | None) -> Office:
     """Let nobody work in an office from this moment on, or, with None, let them work again.
 

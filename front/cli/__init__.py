@@ -19,6 +19,7 @@ from front.cli.explain import explain
 from front.cli.journal import archive, journal
 from front.cli.lists import list_, revoke
 from front.cli.making import init, upgrade
+from front.cli.medium import medium
 from front.cli.officers import officer
 from front.cli.offices import office
 from front.cli.order import order
@@ -62,6 +63,7 @@ for command in (
     client,
     case,
     card,
+    medium,
     batch,
     revoke,
     order,

@@ -14,12 +14,13 @@ from ca.model import CertificateKind
 from ca.rules.registration import Case, next_steps
 from ca.store import applications, officers
 from ca.store.certificates import CertificateState
-from front.applicants import read_post, read_resident
+from front.applicants import read_local, read_post, read_resident
 from front.assembly import World
 from front.cli.common import Settings, command_options
 
-_OFFICER = click.option("--officer", required=True, help="Who takes this step.")
-_CASE = click.argument("case_id", metavar="CASE")
+OFFICER = click.option("--officer", required=True, help="Who takes this step.")
+CASE = click.argument("case_id", metavar="CASE")
+NOTE = click.option("--note", help="Why; the office reads it.")
 _OUT = click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -33,16 +34,22 @@ def case() -> None:
 
 
 @case.command()
-@_OFFICER
+@OFFICER
 @click.option("--resident", type=click.Path(path_type=Path), help="A resident's particulars (JSON).")
 @click.option("--post", type=click.Path(path_type=Path), help="An official post's particulars (JSON).")
+@click.option("--local", type=click.Path(path_type=Path), help="A local government's holder (JSON).")
 @click.option(
     "--csr", "csrs", multiple=True, required=True, metavar="KIND=FILE",
     help="A kind applied for and its PKCS#10 request; may be given once a kind.",
 )  # fmt: skip
 @command_options
 def file(
-    settings: Settings, officer: str, resident: Path | None, post: Path | None, csrs: tuple[str, ...]
+    settings: Settings,
+    officer: str,
+    resident: Path | None,
+    post: Path | None,
+    local: Path | None,
+    csrs: tuple[str, ...],
 ) -> None:
     """Receive an application at the officer's office.
 
@@ -51,8 +58,8 @@ def file(
       openssl req -new -newkey rsa:2048 -sha256 -nodes -subj /CN=x -keyout sig.key -out sig.csr
       kakehashi case file --officer sato --resident hanako.json --csr signature=sig.csr --home world
     """
-    if (resident is None) == (post is None):
-        raise BadInput("case file", "is for one applicant", remedy="Give --resident or --post")
+    if sum(path is not None for path in (resident, post, local)) != 1:
+        raise BadInput("case file", "is for one applicant", remedy="Give --resident, --post or --local")
     requests = dict(_read_csr(item) for item in csrs)
     if len(requests) < len(csrs):
         raise BadInput("--csr", "names a kind twice")
@@ -68,14 +75,15 @@ def file(
                 at=world.clock(),
             )
         else:
-            assert post is not None, "one of the two is given"
-            found = world.registration.file(officer, read_post(post), requests, code=None, at=world.clock())
-        settings.tell(_case_fields(found.case))
+            holder = read_post(post) if post is not None else read_local(local) if local is not None else None
+            assert holder is not None, "one of the three is given"
+            found = world.registration.file(officer, holder, requests, code=None, at=world.clock())
+        settings.tell(case_fields(found.case))
 
 
 @case.command()
-@_CASE
-@_OFFICER
+@CASE
+@OFFICER
 @command_options
 def examine(settings: Settings, case_id: str, officer: str) -> None:
     """Examine an application at its office; takes another officer than the one who received it.
@@ -87,9 +95,23 @@ def examine(settings: Settings, case_id: str, officer: str) -> None:
     _step(settings, lambda world: world.registration.examine(case_id, officer, at=world.clock()))
 
 
+@case.command("re-examine")
+@CASE
+@OFFICER
+@command_options
+def reexamine(settings: Settings, case_id: str, officer: str) -> None:
+    """Examine a local government's application once more, at the centre.
+
+    \b
+    Example:
+      kakehashi case re-examine lg-312011-000001 --officer honda --home world
+    """
+    _step(settings, lambda world: world.registration.reexamine(case_id, officer, at=world.clock()))
+
+
 @case.command()
-@_CASE
-@_OFFICER
+@CASE
+@OFFICER
 @command_options
 def approve(settings: Settings, case_id: str, officer: str) -> None:
     """Approve an examined application at the centre.
@@ -102,22 +124,23 @@ def approve(settings: Settings, case_id: str, officer: str) -> None:
 
 
 @case.command()
-@_CASE
-@_OFFICER
+@CASE
+@OFFICER
+@NOTE
 @command_options
-def reject(settings: Settings, case_id: str, officer: str) -> None:
+def reject(settings: Settings, case_id: str, officer: str, note: str | None) -> None:
     """End an application without a certificate.
 
     \b
     Example:
-      kakehashi case reject 131016-000001 --officer suzuki --home world
+      kakehashi case reject 131016-000001 --officer suzuki --note "wrong town" --home world
     """
-    _step(settings, lambda world: world.registration.reject(case_id, officer, at=world.clock()))
+    _step(settings, lambda world: world.registration.reject(case_id, officer, at=world.clock(), note=note))
 
 
 @case.command()
-@_CASE
-@_OFFICER
+@CASE
+@OFFICER
 @_OUT
 @command_options
 def issue(settings: Settings, case_id: str, officer: str, out: Path | None) -> None:
@@ -135,7 +158,7 @@ def issue(settings: Settings, case_id: str, officer: str, out: Path | None) -> N
 
 
 @case.command()
-@_CASE
+@CASE
 @_OUT
 @command_options
 def show(settings: Settings, case_id: str, out: Path | None) -> None:
@@ -152,7 +175,7 @@ def show(settings: Settings, case_id: str, out: Path | None) -> None:
             found = applications.find(connection, case_id)
         steps = [f"{taken.step} by {taken.officer} at {utc_text(taken.at)}" for taken in found.case.history]
         rows = _certificate_rows(world, case_id, out)
-    fields = _case_fields(found.case) | {"steps": steps}
+    fields = case_fields(found.case) | {"steps": steps}
     if settings.json:
         settings.tell(fields | {"certificates": rows})
         return
@@ -174,12 +197,12 @@ def list_cases(settings: Settings, office: str | None) -> None:
     with settings.world() as world, world.stores.nation.reading() as connection:
         wanted = None if office is None else officers.office(connection, office).id
         found = applications.of_office(connection, wanted)
-    settings.show([_case_fields(item) for item in found])
+    settings.show([case_fields(item) for item in found])
 
 
 def _step(settings: Settings, take: Callable[[World], Case]) -> None:
     with settings.world() as world:
-        settings.tell(_case_fields(take(world)))
+        settings.tell(case_fields(take(world)))
 
 
 def _read_csr(item: str) -> tuple[CertificateKind, bytes]:
@@ -216,7 +239,8 @@ def _write(path: Path, content: bytes, case_id: str) -> None:
         ) from None
 
 
-def _case_fields(found: Case) -> dict[str, object]:
+def case_fields(found: Case) -> dict[str, object]:
+    """A case as commands show it."""
     return {
         "case": found.id,
         "office": found.office,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import click
 
+from ca.clock import utc_text
 from ca.errors import BadInput
 from ca.model import Officer, OfficerId, Role
 from ca.rules.registration import require_roles
@@ -31,8 +33,9 @@ def officer() -> None:
     "--role", "roles", multiple=True, required=True, type=click.Choice([role.value for role in Role]),
     help="What the officer may do; may be given more than once.",
 )  # fmt: skip
+@click.option("--name", default="", help="What colleagues call the officer.")
 @command_options
-def add(settings: Settings, officer_id: str, office: str, roles: tuple[str, ...]) -> None:
+def add(settings: Settings, officer_id: str, office: str, roles: tuple[str, ...], name: str) -> None:
     """Make an officer known. The officer's client key is shown once, and kept only as a hash.
 
     \b
@@ -51,7 +54,7 @@ def add(settings: Settings, officer_id: str, office: str, roles: tuple[str, ...]
             found = officers.office(connection, office)
             wanted = frozenset(Role(role) for role in roles)
             require_roles(found.kind, wanted)
-            officers.add_officer(connection, Officer(OfficerId(officer_id), found.id, wanted))
+            officers.add_officer(connection, Officer(OfficerId(officer_id), found.id, wanted, called(name)))
             key = new_key(
                 connection,
                 name=officer_id,
@@ -80,6 +83,37 @@ def key(settings: Settings, officer_id: str) -> None:
     settings.tell({"officer": officer_id, "key": made})
 
 
+@officer.command()
+@click.argument("officer_id", metavar="ID")
+@command_options
+def end(settings: Settings, officer_id: str) -> None:
+    """Have an officer who leaves do nothing any more. The id is never used again, and the steps taken stay.
+
+    \b
+    Example:
+      kakehashi officer end sato --home world
+    """
+    with settings.world() as world, world.stores.nation.writing() as connection:
+        found = officers.end_officer(connection, officer_id, world.clock())
+    settings.tell(_fields(found))
+
+
+@officer.command("name")
+@click.argument("officer_id", metavar="ID")
+@click.argument("name")
+@command_options
+def name_officer(settings: Settings, officer_id: str, name: str) -> None:
+    """Write down what colleagues call an officer.
+
+    \b
+    Example:
+      kakehashi officer name sato 佐藤 --home world
+    """
+    with settings.world() as world, world.stores.nation.writing() as connection:
+        found = officers.name_officer(connection, officer_id, called(name))
+    settings.tell(_fields(found))
+
+
 @officer.command("list")
 @command_options
 def list_officers(settings: Settings) -> None:
@@ -90,8 +124,23 @@ def list_officers(settings: Settings) -> None:
       kakehashi officer list --home world
     """
     with settings.world() as world, world.stores.nation.reading() as connection:
-        rows = [
-            {"officer": item.id, "office": item.office, "roles": " ".join(sorted(item.roles))}
-            for item in officers.all_officers(connection)
-        ]
+        rows = [_fields(item) for item in officers.all_officers(connection)]
     settings.show(rows)
+
+
+def called(name: str) -> str:
+    """What an officer is called, in one line of at most 64 characters; BadInput otherwise."""
+    found = " ".join(unicodedata.normalize("NFC", name).split())
+    if len(found) > 64 or not found.isprintable():
+        raise BadInput("name", "is not one line of at most 64 characters")
+    return found
+
+
+def _fields(found: Officer) -> dict[str, object]:
+    return {
+        "officer": found.id,
+        "office": found.office,
+        "roles": " ".join(sorted(found.roles)),
+        "name": found.name or None,
+        "ended_at": None if found.ended_at is None else utc_text(found.ended_at),
+    }

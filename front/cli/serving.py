@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ from front.logs import configure, log
 from front.metrics import metrics_folder
 from front.passphrase import VARIABLE
 from front.responding import open_responders
+from front.signing_in import terms
 from front.worker import Worker
 
 
@@ -75,6 +77,19 @@ _SERVER_LOG = {
     "--metrics-reader", "readers", multiple=True, metavar="ADDRESS",
     help="Who may read /metrics, besides this machine; may be given more than once.",
 )  # fmt: skip
+@click.option(
+    "--origin", metavar="URL",
+    help="Where browsers find the pages, to which passkeys are bound: https, or http://localhost for trials.  "
+    "[default: the home's URL if it is such, else http://localhost with the port]",
+)  # fmt: skip
+@click.option(
+    "--idle-minutes", type=click.IntRange(1, 60), default=15, show_default=True,
+    help="How long an officer's session may be left alone.",
+)  # fmt: skip
+@click.option(
+    "--session-hours", type=click.IntRange(1, 24), default=10, show_default=True,
+    help="How long an officer's session lasts at most.",
+)  # fmt: skip
 @command_options
 def serve(  # noqa: PLR0913, PLR0917 - one argument an option
     settings: Settings,
@@ -86,6 +101,9 @@ def serve(  # noqa: PLR0913, PLR0917 - one argument an option
     role: str,
     proxies: tuple[str, ...],
     readers: tuple[str, ...],
+    origin: str | None,
+    idle_minutes: int,
+    session_hours: int,
 ) -> None:
     """Serve a world over HTTP: what is public, status by OCSP, and the machine interface.
 
@@ -104,6 +122,9 @@ def serve(  # noqa: PLR0913, PLR0917 - one argument an option
     full = _Role(role) is _Role.FULL
     url = _try_world(settings) if full else _try_responders(settings)
     port = port or urlsplit(url).port or 8080
+    where = terms.usual_origin(url, port) if origin is None else terms.origin_of(origin, "--origin")
+    lasting = timedelta(minutes=idle_minutes), timedelta(hours=session_hours)
+    terms.tell_processes(terms.Terms(where, *lasting))
     _require_free(host, port)
     folder = str(settings.home.resolve())
     os.environ[SERVED_HOME_VARIABLE] = folder

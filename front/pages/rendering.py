@@ -35,8 +35,8 @@ from front.pages.forms import FormRefused, Problem
 from front.pages.guard import FORM_TOKEN, protect, require_own_form
 from front.pages.navigation import Door, open_to
 from front.pages.texts import Texts
-from front.pages.visit import LANGUAGE_COOKIE, NotSignedIn, SignedIn, language, visitor
-from front.problems import status_of_error
+from front.pages.visit import LANGUAGE_COOKIE, NotSignedIn, SignedIn, language, visitor, wants_page
+from front.problems import http_problem, status_of_error
 
 ROOM = Path(__file__).parent
 _TOKYO = ZoneInfo("Asia/Tokyo")
@@ -102,6 +102,7 @@ def install(app: Flask, rooms: Sequence[Room]) -> None:
         blueprint.register_error_handler(KakehashiError, _refused)
         blueprint.register_error_handler(HTTPException, _http_refused)
         app.register_blueprint(blueprint)
+    app.register_error_handler(404, _no_such_address)
 
 
 def page(template: str, *, status: int = 200, **values: object) -> Response:
@@ -170,6 +171,11 @@ def _http_refused(error: HTTPException) -> Response:
     if code >= 500:
         LOGGER.error("page failed", exc_info=error)
     return protect(page("refused.html", status=code, error=None, problems={}, kind=f"http_{code}"))
+
+
+def _no_such_address(error: HTTPException) -> Response:
+    """For an address that nothing has: a page for a browser, a problem document for a program."""
+    return _http_refused(error) if wants_page() else http_problem(error)
 
 
 def _kind(error: KakehashiError) -> str:

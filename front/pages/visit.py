@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from flask import g, request
-from werkzeug.exceptions import HTTPException
 
 from ca.errors import KakehashiError, NotPermitted
 from ca.model import Office, OfficeKind, Officer, Role
@@ -69,7 +68,6 @@ def language() -> Language:
     return Language(wanted) if wanted else Language.JAPANESE
 
 
-def is_page_error(error: Exception) -> bool:
-    """Whether an error belongs to a page: the visitor asked for HTML, not for the machine interface."""
-    machine = request.path.startswith(("/api/", "/ocsp", "/g/", "/health", "/ready", "/metrics"))
-    return not machine and isinstance(error, KakehashiError | HTTPException) and request.blueprint is not None
+def wants_page() -> bool:
+    """Whether the visitor would rather read a page than a problem document: a browser that asks for an address."""
+    return request.accept_mimetypes.best_match(["application/problem+json", "text/html"]) == "text/html"

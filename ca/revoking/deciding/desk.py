@@ -24,7 +24,7 @@ from ca.store.ending import Ends, end_several
 from ca.store.recording import Recording
 from ca.store.stores import Stores
 
-__all__ = ["EventDesk", "EventOutcome", "Outcome"]
+__all__ = ["EventDesk", "EventOutcome", "Outcome", "Sitting"]
 
 # So many events share one sync of the journal and one commit of the store.
 _GROUP = 256
@@ -69,7 +69,7 @@ class EventDesk:
         outcomes: list[Outcome] = []
         for start in range(0, len(feed.changes), _GROUP):
             with self.stores.recording() as recording:
-                sitting = _Sitting(recording, feed.changes[start : start + _GROUP], self.rules, at)
+                sitting = Sitting(recording, feed.changes[start : start + _GROUP], self.rules, at)
                 for change in feed.changes[start : start + _GROUP]:
                     sitting.hear(change, feed)
                 sitting.write()
@@ -82,7 +82,7 @@ class EventDesk:
         while self._any_due(at):
             with self.stores.recording() as recording:
                 changes = register.due(recording.nation, at, _GROUP)
-                sitting = _Sitting(recording, changes, self.rules, at)
+                sitting = Sitting(recording, changes, self.rules, at)
                 for change in changes:
                     sitting.settle(change)
                 sitting.write()
@@ -94,7 +94,7 @@ class EventDesk:
             return bool(register.due(connection, at, 1))
 
 
-class _Sitting:
+class Sitting:
     """A group of events that are judged one after the other and recorded together."""
 
     def __init__(
