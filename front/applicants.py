@@ -1,4 +1,4 @@
-"""Applicants from outside: a resident's or a post's particulars as JSON, read strictly."""
+"""Applicants from outside: their particulars, and what a reception writes down, as JSON read strictly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ import msgspec
 
 from ca.birth import BirthDate
 from ca.errors import BadInput
-from ca.model import MunicipalityCode, OfficialPost, Resident, ResidentCode, Sex, resident_code
+from ca.model import (
+    CertificateId,
+    LocalHolder,
+    MunicipalityCode,
+    OfficialPost,
+    Resident,
+    ResidentCode,
+    Sex,
+    resident_code,
+)
+from ca.rules.identity import Document, Purpose, Reception, SeenDocument
 from front.strict_json import decode
 
 _MAXIMUM_SIZE = 64 * 1024
@@ -44,6 +54,46 @@ class PostParticulars(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ministry: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     post: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
+class LocalParticulars(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who holds a certificate of a local government, as its sub-office writes it down.
+
+    Attributes:
+        government: As its office is called.
+        name: Of the post, the member, or the desk that is written to.
+        unit: The department, if one is named.
+    """
+
+    government: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    unit: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+
+
+class ShownDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A document that the applicant showed; its number is not asked for.
+
+    Attributes:
+        ends: Its last day, which has to be told of a document that bears one.
+    """
+
+    kind: Document
+    ends: date | None = None
+
+
+class ReceptionParticulars(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an office writes down when it receives an application, besides for whom and for what.
+
+    Attributes:
+        purpose: A renewal is for what ends within three months, a replacement for what is to end before that.
+        card_number: The number printed on the card, or on the key medium.
+        renews: The ids of the certificates of a post that are replaced; a resident's are known.
+    """
+
+    purpose: Purpose = Purpose.NEW
+    documents: Annotated[tuple[ShownDocument, ...], msgspec.Meta(max_length=10)] = ()
+    card_number: Annotated[str, msgspec.Meta(pattern=r"\A[A-Z0-9][A-Z0-9-]{2,18}[A-Z0-9]\Z")] | None = None
+    renews: Annotated[tuple[str, ...], msgspec.Meta(max_length=10)] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +139,21 @@ def post_of(found: PostParticulars) -> OfficialPost:
     return OfficialPost(found.ministry, found.post)
 
 
+def local_of(found: LocalParticulars, place: str) -> LocalHolder:
+    """Who holds a local government's certificate, or BadInput that names the field."""
+    for item, text in (("government", found.government), ("name", found.name), ("unit", found.unit)):
+        if text is not None:
+            _require_text(f"{place}, {item}", text)
+    return LocalHolder(found.government, found.unit, found.name)
+
+
+def reception_of(found: ReceptionParticulars) -> Reception:
+    """What was written down, or BadInput that names what is wrong."""
+    documents = tuple(SeenDocument(shown.kind, shown.ends) for shown in found.documents)
+    renews = tuple(map(CertificateId.parse, found.renews))
+    return Reception(found.purpose, documents, found.card_number, renews)
+
+
 def read_resident(path: Path) -> FiledResident:
     """The resident that a file describes."""
     return resident_of(decode(_read(path), ResidentParticulars, str(path)), str(path))
@@ -97,6 +162,11 @@ def read_resident(path: Path) -> FiledResident:
 def read_post(path: Path) -> OfficialPost:
     """The official post that a file describes."""
     return post_of(decode(_read(path), PostParticulars, str(path)))
+
+
+def read_local(path: Path) -> LocalHolder:
+    """Who holds a local government's certificate, as a file describes it."""
+    return local_of(decode(_read(path), LocalParticulars, str(path)), str(path))
 
 
 def _require_text(place: str, text: str) -> None:

@@ -29,6 +29,8 @@ ON_BOTH = frozenset(
         "test_cycle",
         "test_batch",
         "test_registration",
+        "test_at_window",
+        "test_search",
         "test_events",
         "test_waiting",
         "test_quarantine",

@@ -153,7 +153,7 @@ def renewal_opens(rule: ValidityRule, predecessor_not_after: datetime) -> date |
     """
     if isinstance(rule, YearsRule):
         return None
-    return _months_before(japanese_day(predecessor_not_after), rule.renewal_months) + timedelta(days=1)
+    return months_before(japanese_day(predecessor_not_after), rule.renewal_months) + timedelta(days=1)
 
 
 def require_age(birth_date: BirthDate, at: datetime, minimum: int) -> None:
@@ -232,7 +232,7 @@ def _birthday(birth_date: date, year: int, leap: LeapBirthday) -> date:
     return date(year, 2, 28) if leap is LeapBirthday.FEBRUARY_28 else date(year, 3, 1)
 
 
-def _months_before(day: date, months: int) -> date:
+def months_before(day: date, months: int) -> date:
     """The day of the same number so many months earlier, or that month's last day if it has no such day."""
     year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))

@@ -7,6 +7,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from html import unescape
 from http.client import HTTPConnection
@@ -59,12 +60,13 @@ class Browser:
 
     def work(self, role: Role, forms: Iterator[dict[str, str]]) -> None:
         """Do what the role does until it is over: receive residents and hand over, or take the next case's step."""
-        self.over.wait(self.chance.uniform(0, self.think))
-        while not self.over.is_set():
-            if role is not Role.RECEPTION or self.chance.random() < 0.5:
-                self._next_case()
-            else:
-                self._receive(next(forms))
+        with suppress(_DayIsOver):
+            self._think(0, 1)
+            while True:
+                if role is not Role.RECEPTION or self.chance.random() < 0.5:
+                    self._next_case()
+                else:
+                    self._receive(next(forms))
 
     def _next_case(self) -> None:
         cases = _CASE.findall(self.get("/"))
@@ -95,7 +97,7 @@ class Browser:
 
     def _ask(self, method: str, path: str, body: bytes | None, *, think: bool = True) -> str:
         if think:
-            self.over.wait(self.chance.uniform(0.5, 1.5) * self.think)
+            self._think(0.5, 1.5)
         headers = {"Cookie": f"{COOKIE}={self.session}", "Accept-Language": "ja"}
         if body is not None:
             headers |= {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
@@ -110,6 +112,15 @@ class Browser:
             self.diary.others.append(f"{method} {path}: {answer.status} {octets[:200]!r}")
         where = answer.headers.get("Location", "")
         return where if answer.status == _REDIRECTS else octets.decode()
+
+    def _think(self, least: float, most: float) -> None:
+        """Look at a page for some time; nobody begins anything once the day is over."""
+        if self.over.wait(self.chance.uniform(least, most) * self.think):
+            raise _DayIsOver
+
+
+class _DayIsOver(Exception):
+    """Everybody goes home."""
 
 
 def _token(page: str) -> str:

@@ -75,3 +75,4 @@ deeds = Table(
 )
 Index("deeds_officer", deeds.c.officer, deeds.c.at)
 Index("deeds_at", deeds.c.at)
+Index("deeds_what", deeds.c.what, deeds.c.deed)

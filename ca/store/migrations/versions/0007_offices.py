@@ -108,6 +108,7 @@ def _sign_in() -> None:
         sa.PrimaryKeyConstraint("deed"),
     )
     op.create_index("deeds_at", "deeds", ["at"])
+    op.create_index("deeds_what", "deeds", ["what", "deed"])
     op.create_index("deeds_officer", "deeds", ["officer", "at"])
 
 

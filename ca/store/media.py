@@ -1,0 +1,91 @@
+"""Key media: where each is, and every step it took."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+
+from ca.errors import Conflict, NotFound
+from ca.model import ApplicationId, OfficeId, OfficerId
+from ca.rules.custody import Medium, MediumState, MediumStep, MediumStepTaken
+from ca.store.tables import media, medium_steps
+
+
+def add(connection: Connection, medium: Medium) -> None:
+    """Write down a medium that is registered, or raise Conflict if its number is known."""
+    query = select(media.c.medium).where(media.c.medium == medium.id)
+    if connection.execute(query).one_or_none() is not None:
+        raise Conflict(f"medium {medium.id}", "is registered already", remedy="Check the number")
+    connection.execute(
+        insert(media).values(medium=medium.id, office=medium.office, state=medium.state, application=None)
+    )
+    _add_steps(connection, medium, 0)
+
+
+def advance(connection: Connection, medium: Medium) -> None:
+    """Write down a medium's new state and the steps that are not written yet."""
+    connection.execute(
+        update(media).where(media.c.medium == medium.id).values(state=medium.state, application=medium.case)
+    )
+    query = select(func.count()).where(medium_steps.c.medium == medium.id)
+    _add_steps(connection, medium, connection.execute(query).scalar_one())
+
+
+def find(connection: Connection, wanted: str) -> Medium:
+    """The medium of this number, or NotFound."""
+    found = _where(connection, media.c.medium == wanted) if wanted.isprintable() else []
+    if not found:
+        raise NotFound(
+            "medium", "none of this number is registered", remedy="`kakehashi medium list` shows an office's"
+        )
+    return found[0]
+
+
+def of_office(connection: Connection, office: OfficeId) -> list[Medium]:
+    """The media that an office answers for, by number."""
+    return _where(connection, media.c.office == office)
+
+
+def of_case(connection: Connection, office: OfficeId, case: ApplicationId) -> Medium | None:
+    """The medium of an office that is assigned to a case, out for it, or lost with it."""
+    found = _where(connection, (media.c.office == office) & (media.c.application == case))
+    return found[0] if found else None
+
+
+def _where(connection: Connection, condition: ColumnElement[bool]) -> list[Medium]:
+    rows = connection.execute(select(media).where(condition).order_by(media.c.medium)).all()
+    steps = medium_steps
+    query = (
+        select(steps)
+        .join(media, media.c.medium == steps.c.medium)
+        .where(condition)
+        .order_by(steps.c.medium, steps.c.position)
+    )
+    taken: dict[str, list[MediumStepTaken]] = defaultdict(list)
+    for row in connection.execute(query) if rows else ():
+        taken[row.medium].append(
+            MediumStepTaken(MediumStep(row.step), OfficerId(row.officer), row.at, row.note)
+        )
+    return [
+        Medium(row.medium, OfficeId(row.office), MediumState(row.state), tuple(taken[row.medium]))
+        for row in rows
+    ]
+
+
+def _add_steps(connection: Connection, medium: Medium, written: int) -> None:
+    rows: Sequence[dict[str, object]] = [
+        {
+            "medium": medium.id,
+            "position": position,
+            "step": taken.step,
+            "officer": taken.officer,
+            "at": taken.at,
+            "note": taken.note,
+        }
+        for position, taken in enumerate(medium.history)
+        if position >= written
+    ]
+    if rows:
+        connection.execute(insert(medium_steps), rows)

@@ -1,0 +1,494 @@
+"""The pages of local governments' sub-offices, as browsers ask for them."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from asn1crypto import pem, x509
+
+from ca.model import LocalHolder, RevocationReason
+from ca.revoking.deciding import abolition, custody
+from ca.rules.custody import MediumState
+from ca.rules.registration import State
+from ca.rules.self_check import QUESTIONS
+from ca.store import applications
+from ca.store.abolitions import Why
+from front.pages.texts import Language, Texts
+from tests.local_world import POST, TOKEN, USER, LocalWorld, local_world, pem_of
+
+CESSATION = RevocationReason.CESSATION_OF_OPERATION
+
+
+@pytest.fixture
+def local(tmp_path) -> Iterator[LocalWorld]:
+    with local_world(tmp_path) as made:
+        yield made
+
+
+def form_of(local, **more):
+    csr = pem_of(local.engine.csrs(POST)[POST])
+    return {"unit": "総務課", "name": "市長", "kind": POST, "csr": csr, "medium": local.medium()} | more
+
+
+def answers(**more):
+    return {f"grade-{word}": "met" for word in QUESTIONS} | more
+
+
+def done(response, place=None):
+    """Where a form that was taken leads."""
+    assert response.status_code == 303, response.text
+    if place is not None:
+        assert response.location == place
+    return response.location
+
+
+# A case from the office to the centre and back
+
+
+@pytest.mark.parametrize("language", Language)
+def test_a_post_certificate_from_the_office_to_the_centre_and_back(local, language) -> None:
+    office, centre = local.browser("uke", language), local.browser("unyo", language)
+    medium = local.medium()
+    path = done(office.post("/local/cases/new", form_of(local, medium=medium.lower())))
+    case = path.rpartition("/")[2]
+    for officer, step in (
+        ("shin", "examine"),
+        ("again", "re-examine"),
+        ("shonin", "approve"),
+        ("unyo", "issue"),
+    ):
+        browser = local.browser(officer, language)
+        # The list, the case, the button: three interactions.
+        assert f'href="{path}"' in browser.get("/local").text
+        assert f'action="{path}/{step}"' in browser.get(path).text
+        assert f">{case}<" in browser.get(done(browser.post(f"{path}/{step}"))).text
+    got = office.get(f"{path}/lg-post.pem")
+    assert got.headers["Content-Disposition"] == f"attachment; filename={case}-lg-post.pem"
+    subject = x509.Certificate.load(pem.unarmor(got.data)[2]).subject.native
+    assert (subject["common_name"], subject["organizational_unit_name"]) == (
+        "市長",
+        ["City of Kakehashi", "総務課"],
+    )
+    assert f'action="{path}/hand-over"' in office.get(path).text
+    done(office.post(f"{path}/hand-over"), path)
+    assert (local.state(case), local.seen(medium).state) == (State.DELIVERED, MediumState.HELD)
+    page = centre.get(path).text
+    for name in ("受付 花子", "審査 一郎", "再審査 四郎", "承認 五郎", "運用 六郎"):
+        assert name in page, "who did what"
+
+
+def test_a_renewal_begins_at_the_case_that_it_renews(local) -> None:
+    first, _ = local.delivered()
+    office = local.browser("uke")
+    assert f'href="/local/cases/new?renews={first}"' in office.get(f"/local/cases/{first}").text
+    assert "The Mayor" in office.get(f"/local/cases/new?renews={first}").text
+    # What is typed of the holder does not count: it is the same one's.
+    second = done(office.post("/local/cases/new", form_of(local, renews=first, name="Somebody"))).rpartition(
+        "/"
+    )[2]
+    with local.stores.nation.reading() as connection:
+        renewal = applications.find(connection, second)
+    assert renewal.applicant == LocalHolder("City of Kakehashi", "General Affairs Division", "The Mayor")
+    assert renewal.reception.renews == local.certificates(first)
+    for officer, step in (
+        ("shin", "examine"),
+        ("again", "re-examine"),
+        ("shonin", "approve"),
+        ("unyo", "issue"),
+    ):
+        done(local.browser(officer).post(f"/local/cases/{second}/{step}"))
+    done(office.post(f"/local/cases/{second}/hand-over"))
+    assert (local.ends(first), local.ends(second)) == ({RevocationReason.SUPERSEDED}, {None})
+    assert office.get(f"/local/cases/new?renews={first}").status_code == 404, "nothing is left to renew"
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "words"),
+    [
+        ("name", "", "Is needed"),
+        ("name", "あ" * 65, "more than 64"),
+        ("name", "市\u0007長", "control characters"),
+        ("unit", "あ" * 65, "more than 64"),
+        ("kind", "", "Is needed"),
+        ("kind", "signature", "Choose one"),
+        ("kind", "self-signed", "Choose one"),
+        ("medium", "", "Is needed"),
+        ("medium", "CARD-0001", "has no such medium"),
+        ("medium", "カード", "4 to 20"),
+        ("csr", "", "Is needed"),
+        ("csr", "hello", "refused"),
+    ],
+)  # fmt: skip
+def test_a_form_with_a_problem_is_shown_again(local, field, typed, words) -> None:
+    form = form_of(local, **{field: typed})
+    response = local.browser("uke").post("/local/cases/new", form)
+    assert response.status_code == 422
+    problem = re.search(rf'id="{field}-problem"[^>]*>([^<]*)<', response.text)
+    assert words in problem[1]
+    assert ("市長" in response.text) == (form["name"] == "市長"), "what was typed stands there again"
+    checked = local.browser("uke").post("/local/cases/check", form)
+    assert words in checked.json["problems"][field]
+
+
+def test_a_request_comes_as_a_file_too_and_its_key_once(local) -> None:
+    csr, browser = local.engine.csrs(POST)[POST], local.browser("uke")
+    done(browser.post("/local/cases/new", form_of(local, csr=(io.BytesIO(csr), "post.csr"))))
+    again = browser.post("/local/cases/new", form_of(local, csr=(io.BytesIO(csr), "post.csr")))
+    assert again.status_code == 422
+    assert "go on with case local-2-000001" in again.text
+
+
+def test_a_medium_that_is_out_is_not_given_again(local) -> None:
+    _, number = local.delivered()
+    response = local.browser("uke").post("/local/cases/new", form_of(local, medium=number))
+    assert (response.status_code, "not in the office" in response.text) == (422, True)
+
+
+def test_a_case_without_a_medium_gets_one_on_its_page(local) -> None:
+    case, number, browser = local.issued(), local.medium(), local.browser("uke")
+    page = browser.get(f"/local/cases/{case}").text
+    assert ("The hand-over needs one" in page, f"{case}/hand-over" in page) == (True, False)
+    refused = browser.post(f"/local/cases/{case}/hand-over")
+    assert (refused.status_code, "Assign one" in refused.text) == (409, True)
+    done(browser.post(f"/local/cases/{case}/medium", {"medium": number}))
+    done(browser.post(f"/local/cases/{case}/hand-over"))
+    assert local.seen(number).case == case
+
+
+@pytest.mark.parametrize("step", ["reject", "discard"])
+def test_a_reason_is_needed_and_stays_in_the_history(local, step) -> None:
+    case = local.filed() if step == "reject" else local.issued()
+    browser = local.browser("shin" if step == "reject" else "uke")
+    assert browser.post(f"/local/cases/{case}/{step}", {"note": " "}).status_code == 422
+    done(browser.post(f"/local/cases/{case}/{step}", {"note": "<b>職責がない</b>"}))
+    assert "&lt;b&gt;職責がない&lt;/b&gt;" in browser.get(f"/local/cases/{case}").text
+
+
+# Whose is what
+
+
+PAGES = (
+    "/local", "/local/cases/new", "/local/cases/{case}", "/local/cases/{case}/lg-post.pem", "/local/media",
+    "/local/media/{medium}", "/local/self-checks", "/local/self-checks/2015/edit", "/local/self-checks/local-2/2015",
+    "/local/self-checks/local-2/2015/files/1", "/local/certificates/{certificate}",
+)  # fmt: skip
+
+
+@pytest.fixture
+def places(local):
+    case, medium = local.delivered()
+    upload = (io.BytesIO(b"%PDF-1.7 x"), "a.pdf")
+    done(local.browser("shin").post("/local/self-checks/2015/edit", answers(files=upload)))
+    return {"case": case, "medium": medium, "certificate": local.certificates(case)[0]}
+
+
+def test_nobody_sees_a_page_without_signing_in(local, places) -> None:
+    for page in PAGES:
+        path = page.format(**places)
+        response = local.app.test_client().get(path)
+        assert (response.status_code, unquote(response.location)) == (303, f"/sign-in?next={path}")
+
+
+@pytest.mark.parametrize(("officer", "status"), [("madoguchi", 403), ("other", 404), ("other-2", 404)])
+def test_another_offices_things_are_not_there(local, places, officer, status) -> None:
+    """The answer is the one that something gets which does not exist. Windows have no business here at all."""
+    last = f"{places['certificate']}"[-1]
+    strange = places | {
+        "case": "local-2-999999",
+        "medium": "CARD-0000",
+        "certificate": f"{places['certificate']}"[:-1] + ("0" if last != "0" else "1"),
+    }
+    browser = local.browser(officer)
+    for page in PAGES:
+        if status == 403 or "{" in page or "local-2" in page:
+            assert browser.get(page.format(**places)).status_code == status, page
+            assert browser.get(page.format(**strange)).status_code == status, page
+
+
+def test_what_a_page_shows_is_kept_by_nobody(local, places) -> None:
+    for page in PAGES:
+        officer = "uke" if page.endswith("new") else "shin"
+        response = local.browser(officer).get(page.format(**places))
+        assert response.status_code in {200, 303}
+        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert "script-src" in response.headers["Content-Security-Policy"] or page.endswith("files/1")
+
+
+FORMS = (
+    ("/local/cases/{case}/discard", {"note": "x"}),
+    ("/local/cases/{case}/hand-over", {}),
+    ("/local/cases/{case}/medium", {"medium": "CARD-1000"}),
+    ("/local/media/{medium}/lose", {"note": "x"}),
+    ("/local/media/{medium}/take-back", {}),
+    ("/local/media/{medium}/destroy", {"note": "x"}),
+    ("/local/certificates/{certificate}/abolition", {"why": "not-used"}),
+    ("/local/certificates/{certificate}/end", {}),
+    ("/local/certificates/{certificate}/keep", {}),
+    ("/local/self-checks/local-2/2015", {"verdict": "accepted"}),
+)
+
+
+@pytest.mark.parametrize("officer", ["other", "other-2", "kansa", "madoguchi"])
+def test_strangers_change_nothing(local, places, officer) -> None:
+    before = local.engine.dump()
+    for path, form in FORMS:
+        assert local.browser(officer).post(path.format(**places), form).status_code in {403, 404, 409}, path
+    assert local.engine.dump() == before
+
+
+def test_a_form_of_another_site_changes_nothing(local, places) -> None:
+    before, client = local.engine.dump(), local.app.test_client()
+    officer = {"X-Test-Officer": "uke"}
+    for (path, form), (headers, token) in product(
+        FORMS,
+        (
+            ({"Sec-Fetch-Site": "same-origin"}, "another session's"),
+            ({"Sec-Fetch-Site": "cross-site"}, TOKEN),
+            ({"Origin": "https://evil.example"}, TOKEN),
+            ({}, TOKEN),
+        ),
+    ):
+        sent = client.post(
+            path.format(**places), data=form | {"form_token": token}, headers=officer | headers
+        )
+        assert sent.status_code == 403, path
+    assert local.engine.dump() == before
+
+
+def test_places_that_are_none(local) -> None:
+    shin, case = local.browser("shin"), local.filed()
+    for place in (f"{case}/nothing", f"{case}/file", "%00", "131016-000001/examine"):
+        assert shin.post(f"/local/cases/{place}").status_code in {404, 405}, place
+    assert shin.get("/local/certificates/x.g1:01").status_code == 404
+    assert shin.get("/local/certificates/x").status_code == 400
+
+
+# Twice, and two at once
+
+
+def test_a_second_press_changes_nothing(local) -> None:
+    case, number = local.filed(), local.medium()
+    browser = local.browser("shin")
+    for _ in range(2):
+        done(browser.post(f"/local/cases/{case}/examine"))
+        done(local.browser("uke").post(f"/local/cases/{case}/medium", {"medium": number}))
+        done(local.browser("uke").post("/local/media", {"medium": "CARD-7777"}))
+    with local.stores.nation.reading() as connection:
+        assert [taken.step for taken in applications.find(connection, case).case.history] == [
+            "file",
+            "examine",
+        ]
+    late = local.browser("shin-2").post(f"/local/cases/{case}/examine")
+    assert (late.status_code, "Things have changed meanwhile" in late.text) == (409, True)
+
+
+def test_of_two_officers_at_once_one_takes_the_step(local) -> None:
+    case = local.filed()
+
+    def examine(officer):
+        return local.browser(officer).post(f"/local/cases/{case}/examine").status_code
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(examine, ("shin", "shin-2"))) == [303, 409]
+
+
+def test_a_replayed_approval_is_refused(local) -> None:
+    case = local.issued()
+    assert local.browser("shonin").post(f"/local/cases/{case}/approve").status_code == 409
+    assert local.browser("again").post(f"/local/cases/{case}/approve").status_code in {403, 409}
+
+
+# Media
+
+
+def test_a_loss_ends_the_certificates_at_once(local) -> None:
+    case, number = local.delivered()
+    browser = local.browser("uke")
+    page = browser.get(f"/local/media/{number}").text
+    assert "Good certificates that end at once: 1." in page
+    for form in ({}, {"note": "x", "since": "2999-01-01"}, {"note": "x", "since": "soon"}):
+        assert browser.post(f"/local/media/{number}/lose", form).status_code == 422
+    assert local.ends(case) == {None}
+    for _ in range(2):
+        done(browser.post(f"/local/media/{number}/lose", {"note": "電車内", "since": "2016-01-29"}))
+    assert local.ends(case) == {RevocationReason.KEY_COMPROMISE}
+    assert "電車内" in browser.get(f"/local/media/{number}").text
+    assert "Revoked" in browser.get(f"/local/cases/{case}").text
+
+
+def test_the_register_of_media(local) -> None:
+    browser = local.browser("uke")
+    done(browser.post("/local/media", {"medium": "abc-123"}), "/local/media")
+    assert "ABC-123" in browser.get("/local/media").text
+    assert browser.post("/local/media", {"medium": "?"}).status_code == 422
+    assert local.browser("shin").post("/local/media", {"medium": "ABC-123"}).status_code == 422
+    assert "ABC-123" not in local.browser("other").get("/local/media").text
+    assert "ABC-123" in local.browser("kansa").get("/local/media?office=local-2").text
+    assert local.browser("kansa").post("/local/media", {"medium": "ABC-124"}).status_code == 403
+    assert local.browser("uke").post("/local/media/ABC-123/destroy", {"note": "x"}).status_code == 403
+    for _ in range(2):
+        done(local.browser("shin").post("/local/media/ABC-123/destroy", {"note": "裁断"}))
+    assert local.seen("ABC-123").state is MediumState.DESTROYED
+
+
+def test_a_returned_medium(local) -> None:
+    case, number = local.delivered()
+    done(local.browser("uke").post(f"/local/media/{number}/take-back"))
+    page = local.browser("shin").get(f"/local/media/{number}").text
+    assert f"/local/media/{number}/destroy" not in page, "a certificate is good still"
+    assert local.browser("shin").post(f"/local/media/{number}/destroy", {"note": "x"}).status_code == 409
+    abolition.ask(local.stores, *local.certificates(case), "shin", Why.HOLDER_LEFT, at=local.at)
+    abolition.grant(local.stores, *local.certificates(case), "unyo", at=local.at)
+    done(local.browser("shin").post(f"/local/media/{number}/destroy", {"note": "裁断"}))
+
+
+# Abolition
+
+
+def test_an_office_asks_and_the_centre_ends(local) -> None:
+    case, _ = local.delivered(USER)
+    (certificate,) = local.certificates(case)
+    office, centre = local.browser("shin"), local.browser("unyo")
+    path = f"/local/certificates/{certificate}"
+    assert f'action="{path}/abolition"' in office.get(f"/local/cases/{case}").text
+    assert f"{path}/end" not in centre.get(f"/local/cases/{case}").text
+    assert centre.post(f"{path}/end").status_code == 404, "nobody has asked"
+    assert office.post(f"{path}/abolition", {"why": "just so"}).status_code == 400
+    for _ in range(2):
+        done(office.post(f"{path}/abolition", {"why": "post-abolished"}), f"/local/cases/{case}")
+    assert local.ends(case) == {None}, "not on one person's word"
+    assert str(certificate) in centre.get("/local").text
+    assert f'action="{path}/end"' in centre.get(f"/local/cases/{case}").text
+    for officer in ("shin", "uke", "again", "shonin", "kansa"):
+        assert local.browser(officer).post(f"{path}/end").status_code == 403
+    for _ in range(2):
+        done(centre.post(f"{path}/end"))
+    assert local.ends(case) == {CESSATION}
+    assert str(certificate) not in centre.get("/local").text
+    page = office.get(f"/local/cases/{case}").text
+    assert page.index("End asked for") < page.index("End granted")
+
+
+def test_what_the_centre_declines_may_be_asked_again(local) -> None:
+    case, _ = local.delivered()
+    (certificate,) = local.certificates(case)
+    for _ in range(2):
+        done(local.browser("shin").post(f"/local/certificates/{certificate}/abolition", {"why": "not-used"}))
+        done(local.browser("unyo").post(f"/local/certificates/{certificate}/keep"))
+    assert local.ends(case) == {None}
+    assert abolition.waiting(local.stores, local.at) == []
+
+
+def test_what_cannot_be_asked(local) -> None:
+    issued, (case, number) = local.issued(), local.delivered()
+    early = local.browser("shin").post(
+        f"/local/certificates/{local.certificates(issued)[0]}/abolition", {"why": "not-used"}
+    )
+    assert (early.status_code, "Discard case" in early.text) == (409, True)
+    (certificate,) = local.certificates(case)
+    abolition.ask(local.stores, certificate, "shin", Why.NOT_USED, at=local.at)
+    custody.report_lost(local.stores, number, "uke", at=local.at)
+    assert abolition.waiting(local.stores, local.at) == [], "it has ended in another way"
+    assert local.browser("unyo").post(f"/local/certificates/{certificate}/end").status_code == 409
+    assert local.ends(case) == {RevocationReason.KEY_COMPROMISE}
+
+
+# Self-checks
+
+
+def test_a_self_check_with_its_files(local) -> None:
+    office, centre = local.browser("shin"), local.browser("again")
+    files = [(io.BytesIO(b"%PDF-1.7 \xff"), "台帳.pdf"), (io.BytesIO("記録\n".encode()), "notes.html")]
+    place = done(
+        office.post("/local/self-checks/2015/edit", answers(files=files)), "/local/self-checks/local-2/2015"
+    )
+    assert "台帳.pdf" in office.get(place).text
+    for number, kind in ((1, "application/pdf"), (2, "text/plain; charset=utf-8")):
+        got = centre.get(f"{place}/files/{number}")
+        assert got.headers["Content-Type"] == kind
+        assert got.headers["Content-Disposition"].startswith("attachment")
+        assert (got.headers["X-Content-Type-Options"], got.headers["Cache-Control"]) == (
+            "nosniff",
+            "no-store",
+        )
+        assert "sandbox" in got.headers["Content-Security-Policy"]
+    assert "Self-checks that wait for review: 1." in centre.get("/local").text
+    # One file goes, and one remark comes.
+    done(
+        office.post(
+            "/local/self-checks/2015/edit", answers(**{"keep-1": "on", "remark-media": "毎月\r\n確認"})
+        )
+    )
+    page = centre.get(place).text
+    assert ("notes.txt" in page, "毎月" in page) == (False, True)
+    assert centre.post(place, {"verdict": "to-improve", "words": " "}).status_code == 422
+    done(centre.post(place, {"verdict": "to-improve", "words": "年度内に研修を行うこと"}))
+    assert "年度内に研修を行うこと" in office.get(place).text
+    assert office.post("/local/self-checks/2015/edit", answers()).status_code == 409
+    assert "To improve" in local.browser("kansa").get("/local/self-checks?year=2015").text
+
+
+@pytest.mark.parametrize(
+    ("form", "field"),
+    [
+        ({"grade-media": ""}, "grade-media"),
+        ({"grade-media": "perhaps"}, "grade-media"),
+        ({"grade-media": "not-applicable", "remark-media": "x"}, "grade-media"),
+        ({"grade-media": "not-met"}, "remark-media"),
+        ({"remark-media": "x" * 1001}, "remark-media"),
+        ({"remark-media": "a\x1bb"}, "remark-media"),
+        ({"files": (b"MZ\x90\0", "a.pdf")}, "files"),
+        ({"files": (b"%PDF-" + bytes(512 * 1024), "a.pdf")}, "files"),
+        ({"files": [(b"%PDF-", f"{number}.pdf") for number in range(11)]}, "files"),
+    ],
+)
+def test_a_self_check_with_a_problem(local, form, field) -> None:
+    sent = form.get("files")
+    if sent is not None:
+        several = sent if isinstance(sent, list) else [sent]
+        form = {"files": [(io.BytesIO(content), name) for content, name in several]}
+    response = local.browser("shin").post("/local/self-checks/2015/edit", answers(**form))
+    assert response.status_code == 422
+    assert re.search(rf'id="{field}-problem"[^>]*>[^<]+<', response.text)
+    if sent is None:
+        checked = local.browser("shin").post("/local/self-checks/2015/check", answers(**form))
+        assert set(checked.json["problems"]) == {field}
+
+
+def test_ten_large_files_are_taken_and_more_octets_are_not(local) -> None:
+    large = [(io.BytesIO(b"%PDF-".ljust(512 * 1024, b" ")), f"{number}.pdf") for number in range(10)]
+    done(local.browser("shin").post("/local/self-checks/2015/edit", answers(files=large)))
+    flood = [(io.BytesIO(bytes(2 * 1024 * 1024)), f"{number}.pdf") for number in range(4)]
+    assert local.browser("shin").post("/local/self-checks/2015/edit", answers(files=flood)).status_code == 413
+    other = local.browser("uke").post(
+        "/local/cases/new", form_of(local, csr=(io.BytesIO(bytes(5 << 20)), "x.csr"))
+    )
+    assert other.status_code == 413, "elsewhere nothing of that size is read"
+
+
+def test_other_years_are_not_answered(local) -> None:
+    for year in (2013, 2016, 9999999999):
+        for response in (
+            local.browser("shin").get(f"/local/self-checks/{year}/edit"),
+            local.browser("shin").post(f"/local/self-checks/{year}/edit", answers()),
+        ):
+            assert response.status_code == 400
+
+
+def test_the_words_of_the_pages_are_all_there() -> None:
+    """Every key that a template names is in the texts, and the room's own begin with its name."""
+    folder = Path("front/local")
+    own = Texts.read([folder / "texts"])
+    shared = Texts.read([Path("front/pages/texts")])
+    for template in (folder / "templates").rglob("*.html"):
+        for key in re.findall(r'\bt\("([a-z_.-]+[a-z_])"[,)]', template.read_text("utf-8")):
+            assert own.has(key) or shared.has(key), f"{template}: {key}"
+    assert all(key.startswith("local.") for key in own.words)
