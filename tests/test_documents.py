@@ -39,7 +39,12 @@ from ca.store.certificates import CertificateState
 from ca.suites import SHA256_RSA2048, SUITES
 from front import problems
 from front.app import create_app
-from front.applicants import PostParticulars, ResidentParticulars
+from front.applicants import (
+    LocalParticulars,
+    PostParticulars,
+    ReceptionParticulars,
+    ResidentParticulars,
+)
 from front.assembly import open_world
 from front.batches.source import COLUMNS
 from front.cli import main
@@ -373,10 +378,9 @@ def is_page(rule):
 
 def test_the_page_on_windows_names_every_page_and_no_other(app):
     there = {
-        PLACE.sub("<>", path)
+        PLACE.sub("<>", rule.rule)
         for rule in app.url_map.iter_rules()
         if is_page(rule) and "GET" in rule.methods and not rule.endpoint.startswith("pages.")
-        for path in spelt_out(rule.rule)
     }
     rows = re.findall(r"^\| (`/[^|]*`) \|", text_of(WINDOW_PAGE), re.MULTILINE)
     assert {PLACE.sub("<>", path) for row in rows for path in SPAN.findall(row)} == there
@@ -422,11 +426,16 @@ def test_the_states_of_cases_and_certificates_are_all_named():
 
 
 def test_the_fields_of_applicants_are_those_that_are_read():
-    rows = re.findall(r"^\| (`(?:resident|post)\.[^|]+) \|", text_of(API_PAGE), re.MULTILINE)
+    rows = re.findall(r"^\| (`(?:resident|post|local|reception)\.[^|]+) \|", text_of(API_PAGE), re.MULTILINE)
     said = {name for row in rows for name in SPAN.findall(row)}
     assert said == {
         f"{prefix}.{field}"
-        for prefix, kind in (("resident", ResidentParticulars), ("post", PostParticulars))
+        for prefix, kind in (
+            ("resident", ResidentParticulars),
+            ("post", PostParticulars),
+            ("local", LocalParticulars),
+            ("reception", ReceptionParticulars),
+        )
         for field in kind.__struct_fields__
     }
 
