@@ -160,6 +160,7 @@ class Registration:
                 # If all is signed already, a recovery of an earlier version has left the case open.
                 end_cases(recording, certificates.several(recording, found.certificates))
             else:
+                officers.require_at_work(recording.nation, found.case.office)
                 case = registration.take(found.case, Step.ISSUE, officer, office, at)
                 prepared = self._prepared(recording, found, officer.id, at)
                 applications.advance(recording.nation, case)
@@ -171,6 +172,8 @@ class Registration:
         with self.stores.nation.writing() as connection:
             officer, office = officers.officer(connection, officer_id)
             found = applications.find(connection, application)
+            if step is not Step.REJECT:
+                officers.require_at_work(connection, found.case.office)
             case = registration.take(found.case, step, officer, office, at, note)
             applications.advance(connection, case)
         return case

@@ -68,11 +68,20 @@ def officer(connection: Connection, wanted: str) -> tuple[Officer, Office]:
     found, where = known(connection, wanted)
     if found.ended_at is not None:
         raise NotPermitted(f"officer {found.id}", "may do nothing any more: the officer has left")
+    _require_open(where)
+    return found, where
+
+
+def require_at_work(connection: Connection, wanted: OfficeId) -> None:
+    """Raise NotPermitted if the centre has suspended the office: what it said in a case is not to be believed."""
+    _require_open(office(connection, wanted))
+
+
+def _require_open(where: Office) -> None:
     if where.suspended_at is not None:
         raise NotPermitted(
             f"office {where.id}", "is suspended by the centre", remedy="An authority operator resumes it"
         )
-    return found, where
 
 
 def known(connection: Connection, wanted: str) -> tuple[Officer, Office]:

@@ -54,7 +54,9 @@ def require_own_origin() -> None:
         raise NotPermitted("form", "does not say where it comes from", remedy="Use a current browser")
     strange = site is not None and site != "same-origin"
     if origin is not None:
-        strange = strange or urlsplit(origin).netloc != request.host
+        parts = urlsplit(origin)
+        # A TLS front may speak http to us, but no page of ours under TLS sends to one without.
+        strange = strange or parts.netloc != request.host or (parts.scheme == "http" and request.is_secure)
     if strange:
         raise NotPermitted("form", "was sent by another site", remedy="Open the page anew and send it again")
 

@@ -35,7 +35,7 @@ from front.pages.forms import FormRefused, Problem
 from front.pages.guard import FORM_TOKEN, protect, require_own_form
 from front.pages.navigation import Door, open_to
 from front.pages.texts import Texts
-from front.pages.visit import LANGUAGE_COOKIE, NotSignedIn, SignedIn, language, visitor, wants_page
+from front.pages.visit import LANGUAGE_COOKIE, NotSignedIn, SignedIn, inside, language, visitor, wants_page
 from front.problems import http_problem, status_of_error
 
 ROOM = Path(__file__).parent
@@ -90,9 +90,10 @@ def install(app: Flask, rooms: Sequence[Room]) -> None:
     @frame.post("/language/<any(ja, en):chosen>")
     def choose_language(chosen: str) -> AnyResponse:
         """Speak this language from now on."""
-        back = request.form.get("back", "/")
-        response = redirect(back if back.startswith("/") and not back.startswith(("//", "/\\")) else "/", 303)
-        response.set_cookie(LANGUAGE_COOKIE, chosen, max_age=_KEPT, samesite="Lax", httponly=True)
+        response = redirect(inside(request.form.get("back", "/")), 303)
+        response.set_cookie(
+            LANGUAGE_COOKIE, chosen, max_age=_KEPT, secure=request.is_secure, samesite="Lax", httponly=True
+        )
         return response
 
     for blueprint in (frame, *(room.blueprint for room in rooms)):
@@ -101,6 +102,7 @@ def install(app: Flask, rooms: Sequence[Room]) -> None:
         blueprint.register_error_handler(NotSignedIn, _to_sign_in)
         blueprint.register_error_handler(KakehashiError, _refused)
         blueprint.register_error_handler(HTTPException, _http_refused)
+        blueprint.register_error_handler(Exception, _unexpected)
         app.register_blueprint(blueprint)
     app.register_error_handler(404, _no_such_address)
 
@@ -171,6 +173,12 @@ def _http_refused(error: HTTPException) -> Response:
     if code >= 500:
         LOGGER.error("page failed", exc_info=error)
     return protect(page("refused.html", status=code, error=None, problems={}, kind=f"http_{code}"))
+
+
+def _unexpected(error: Exception) -> Response:
+    """A slip of ours, as a page. The log names the place alone: a traceback may quote what somebody sent."""
+    LOGGER.error("page failed", exc_info=error)
+    return protect(page("refused.html", status=500, error=None, problems={}, kind="http_500"))
 
 
 def _no_such_address(error: HTTPException) -> Response:

@@ -71,3 +71,9 @@ def language() -> Language:
 def wants_page() -> bool:
     """Whether the visitor would rather read a page than a problem document: a browser that asks for an address."""
     return request.accept_mimetypes.best_match(["application/problem+json", "text/html"]) == "text/html"
+
+
+def inside(path: str) -> str:
+    """A path of these pages, whatever a link or a form says: nobody is led elsewhere. What is none is the first page."""
+    plain = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if plain else "/"

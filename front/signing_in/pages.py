@@ -20,7 +20,7 @@ from front.asking import PROXIES_VARIABLE
 from front.assembly import World
 from front.pages.navigation import Door
 from front.pages.rendering import Room, page, say
-from front.pages.visit import NotSignedIn, signed_in, visitor
+from front.pages.visit import NotSignedIn, inside, signed_in, visitor
 from front.problems import status_of_error
 from front.signing_in import enrolment, entering
 from front.signing_in import visitor as cookies
@@ -262,6 +262,5 @@ def _json(body: dict[str, Any], status: int = 200) -> Response:
 
 
 def _inside(path: str) -> str:
-    """A path of these pages, whatever a link says: nobody is led elsewhere after signing in."""
-    plain = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-    return path if plain and not path.startswith("/sign-in") else "/"
+    """Where somebody who signs in goes on: inside these pages, and not to signing in again."""
+    return "/" if path.startswith("/sign-in") else inside(path)
