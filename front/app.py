@@ -1,4 +1,4 @@
-"""The Flask application over one opened world: what is public, the machine interface, and how the server is."""
+"""The Flask application over one opened world: what is public, the machine interface, the pages, and how the server is."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ from ca.store import clients, heartbeats
 from front import problems
 from front.asking import Asking, doors
 from front.assembly import World
+from front.console.room import console_room
+from front.following import followed
+from front.local.room import local_room
 from front.logs import log
+from front.pages.rendering import install
 from front.public import public
 from front.registration.api import api
-from front.registration.feeds import feeds
+from front.registration.window import window
+from front.signing_in import pages as signing_in
+from front.signing_in import visitor
 from front.worker import HEALTH_JOB
 
 _MAXIMUM_BODY = 4 * 1024 * 1024
@@ -30,7 +36,8 @@ def create_app(world: World, asking: Asking | None = None) -> Flask:
     tally = None if asking is None else asking.tally
     app.register_blueprint(public(world.home.repository, lists, tally, world.clock))
     app.register_blueprint(api(world))
-    app.register_blueprint(feeds(world))
+    app.before_request(visitor.load(world))
+    install(app, (window(world), local_room(world), console_room(world), signing_in.room(world)))
 
     @app.get("/health")
     def health() -> Response:
@@ -41,7 +48,8 @@ def create_app(world: World, asking: Asking | None = None) -> Flask:
     def ready() -> Response:
         """That the store can be read and a worker's last round went well: what was revoked will be published.
 
-        It says too how long ago, in seconds, the primary was last alive as far as the database knows.
+        It says too how long ago, in seconds, the primary was last alive as far as the database knows; and how the
+        directory does that the worker keeps up to date, if it does: that one may fail, and status is given all the same.
         """
         with world.stores.nation.reading() as connection:
             until = clients.lease_end(connection, HEALTH_JOB)
@@ -49,7 +57,13 @@ def create_app(world: World, asking: Asking | None = None) -> Flask:
         now = system_clock()
         working = until is not None and until > now
         age = None if beat is None else round((now - beat.beaten).total_seconds(), 3)
-        response = jsonify(status="ok" if working else "no worker", worker=working, watermark_age=age)
+        directory = followed(world.home)
+        response = jsonify(
+            status="ok" if working else "no worker",
+            worker=working,
+            watermark_age=age,
+            **({} if directory is None else {"directory": directory}),
+        )
         response.status_code = 200 if working else 503
         return response
 

@@ -4,6 +4,7 @@ import pytest
 from flask import Blueprint, Flask
 
 from ca.errors import NotPermitted
+from ca.model import RESIDENT_KINDS
 from ca.store import officers
 from front.pages.rendering import ROOM, Room, install
 from front.pages.visit import inside
@@ -79,7 +80,7 @@ def world(tmp_path):
 
 def test_a_suspended_office_has_nothing_approved_or_issued(world):
     registration, nation = world.registration, world.stores.nation
-    case = registration.file("window", RESIDENT, world.csrs(), code=CODE, at=NOW).case
+    case = registration.file("window", RESIDENT, world.csrs(*RESIDENT_KINDS), code=CODE, at=NOW).case
     registration.examine(case.id, "window-2", at=NOW)
     with nation.writing() as connection:
         officers.suspend_office(connection, case.office, NOW)
