@@ -7,6 +7,7 @@ from typing import Any
 from ca.clock import utc_text
 from ca.errors import KakehashiError
 from ca.revoking.deciding.desk import Outcome
+from ca.rules.fate import Order
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:
@@ -15,17 +16,19 @@ def outcome_fields(outcome: Outcome) -> dict[str, Any]:
         "event": outcome.event,
         "kind": outcome.kind.value,
         "outcome": outcome.outcome.value,
-        "orders": [
-            {
-                "certificate": str(order.certificate),
-                "reason": order.reason.word,
-                "revoked_at": utc_text(order.revoked_at),
-                "invalid_since": None if order.invalid_since is None else utc_text(order.invalid_since),
-            }
-            for order in outcome.orders
-        ],
+        "orders": [order_fields(order) for order in outcome.orders],
         "case": outcome.case,
         "problem": outcome.problem,
+    }
+
+
+def order_fields(order: Order) -> dict[str, Any]:
+    """What becomes of a certificate."""
+    return {
+        "certificate": str(order.certificate),
+        "reason": order.reason.word,
+        "revoked_at": utc_text(order.revoked_at),
+        "invalid_since": None if order.invalid_since is None else utc_text(order.invalid_since),
     }
 
 

@@ -63,6 +63,16 @@ def revocation_receipt_fields(world: World, ended: Ended) -> dict[str, str] | No
     return _fields(lambda at: receipt_of_revocation(world, ended, at), world)
 
 
+def record_receipt_fields(world: World, index: int) -> dict[str, str] | None:
+    """A receipt for what this record of the journal acknowledges, however long ago; None if none can be signed now."""
+
+    def make(at: datetime) -> Receipt | None:
+        found = find_records(world.stores.journal.folder, [index]).values()
+        return _signed(world, [acknowledged(head, record) for head, record in found], at)
+
+    return _fields(make, world)
+
+
 def _fields(make: Callable[[datetime], Receipt | None], world: World) -> dict[str, str] | None:
     try:
         receipt = make(world.clock())

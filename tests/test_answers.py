@@ -206,6 +206,36 @@ def test_a_list_may_tell_of_the_responder() -> None:
     assert refused(answer, lists=(revoked,)) is Reason.CANNOT_TELL
 
 
+def test_a_responder_does_not_tell_of_itself() -> None:
+    """Its nocheck is for who has its answer about another; about itself another responder, or a list, has to tell."""
+    asked = dataclasses.replace(RESPONDER, policies=[GPKI_POLICY])
+    renewed = dataclasses.replace(asked, serial=0x41)
+    other = dataclasses.replace(RESPONDER, subject=o("ANOTHER"), key=6, serial=0x42)
+
+    def outcome(*answers: Answer, lists: tuple[Crl, ...] = ()) -> Reason | None:
+        material = Carried(
+            certificates=[ISSUER.der()],
+            lists=[one.der() for one in (Crl("x", "full", ANCHOR, 0), *lists)],
+            answers=[one.der() for one in answers],
+        )
+        try:
+            verify(asked.der(), material, Trust((ANCHORS.der(),), frozenset({GPKI_POLICY}), Marking.TEST), AT)
+        except PathRejected as rejected:
+            return rejected.reason
+        return None
+
+    assert outcome() is Reason.CANNOT_TELL
+    for itself in (asked, renewed):
+        assert outcome(Answer(about=asked, responder=itself, carried=(itself,))) is Reason.CANNOT_TELL
+    told = Answer(about=asked, responder=other, carried=(other,), signer=6)
+    assert outcome(told) is None
+    assert outcome(dataclasses.replace(told, status=REVOKED)) is Reason.REVOKED
+    assert outcome(dataclasses.replace(BY_ISSUER, about=asked)) is None
+    assert outcome(lists=(LIST,)) is None
+    ended = dataclasses.replace(LIST, revoked={RESPONDER.serial: (AT - DAY, None)})
+    assert outcome(told, lists=(ended,)) is Reason.REVOKED
+
+
 RIGHT = Answer().der()
 
 

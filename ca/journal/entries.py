@@ -130,10 +130,10 @@ class Progress(Part, frozen=True):
 
 
 class RevocationEntry(Part, frozen=True, tag_field="entry", tag="revocation"):
-    """Certificates that end without an event: on an officer's word, by an order of many, by the signing cycle.
+    """Certificates that end without an event: on an officer's or a holder's word, by an order of many, by the signing cycle.
 
     Attributes:
-        cause: Who or what ends them: ``officer ito``, ``order 12``, ``signing cycle``.
+        cause: Who or what ends them: ``officer ito``, ``holder's request 1f2e``, ``order 12``, ``signing cycle``.
         rule: Why, in words.
         progress: Of an order of many, how far it is carried out with this; older records have none.
     """

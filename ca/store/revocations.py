@@ -43,7 +43,8 @@ class Standing:
     """How a certificate stands that has ever been revoked; a lifted hold has the reason removeFromCRL.
 
     Attributes:
-        cause: What ended it: ``event ...``, ``officer ...``, ``order ...``, ``quarantine ...``, ``signing cycle``.
+        cause: What ended it: ``event ...``, ``officer ...``, ``holder's request ...``, ``order ...``, ``quarantine ...``,
+            ``signing cycle``.
         journal_index: The record that ordered it; 0 if it is older than the journal of such things.
     """
 

@@ -37,3 +37,10 @@ class SpentInMemory:
             if len(self._spent) >= MOST:
                 raise Conflict("nonces", "too many were used in a short time", remedy="Try again later")
             self._spent[nonce] = until
+
+
+class SpentByTheEnd:
+    """Remembers nothing: for whoever ends what a statement names, once and for all, and finds it ended the next time."""
+
+    def spend(self, nonce: bytes, until: datetime, at: datetime) -> None:
+        """Let it pass; see Once."""

@@ -1,0 +1,285 @@
+"""Offices with systems of their own: the use cases as JSON, by client keys."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from ca.model import OfficeId, Officer, OfficerId, RevocationReason, Role
+from ca.store import officers
+from ca.store.clients import KeyPurpose
+from front.card.statements import MEDIA_TYPE
+from front.credentials import new_key
+from front.demo.people import invented_code
+from front.registration.api_ends import STATEMENT
+from tests.api_world import FEED, POST, api_world
+from tests.feed_files import feed_file
+
+DOCUMENTS = [{"kind": "driving-licence", "ends": "2019-01-01"}]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """For tests of which none counts on being the first."""
+    with api_world(tmp_path_factory.mktemp("api") / "world") as made:
+        yield made
+
+
+def refused(answer, status, *words):
+    assert (answer.status_code, answer.mimetype) == (status, "application/problem+json"), answer.text
+    for word in words:
+        assert word in answer.json["detail"]
+    return answer.json
+
+
+class TestFiling:
+    def test_the_same_again_is_answered_with_its_case(self, shared):
+        filing = shared.resident()
+        first = shared.post("/cases", filing, "window")
+        again = shared.post("/cases", filing, "window")
+        assert (first.status_code, again.status_code) == (201, 200)
+        assert first.json == again.json
+        case = first.json["case"]
+        shared.done(f"/cases/{case}/examination", key="window-2")
+        assert shared.done("/cases", filing, "window")["state"] == "examined"
+
+    def test_at_once_they_are_one_case(self, shared):
+        filing = shared.resident()
+        with ThreadPoolExecutor(4) as threads:
+            answers = list(threads.map(lambda _: shared.post("/cases", filing, "window"), range(4)))
+        assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 201]
+        assert len({answer.json["case"] for answer in answers}) == 1
+
+    @pytest.mark.parametrize("change", ["another person", "another name", "one kind", "another officer"])
+    def test_something_else_with_the_same_keys_is_refused(self, shared, change):
+        filing = shared.resident()
+        shared.done("/cases", filing, "window")
+        resident, csrs = dict(filing["resident"]), dict(filing["csrs"])
+        if change == "another person":
+            resident["code"] = str(invented_code(77_777))
+        elif change == "another name":
+            resident["name"] = "架橋\u3000次見本"
+        elif change == "one kind":
+            del csrs["signature"]
+        with shared.local.stores.nation.writing() as connection:
+            key = "window" if change != "another officer" else second_clerk(shared, connection)
+        answer = shared.post("/cases", {"resident": resident, "csrs": csrs}, key)
+        refused(answer, 400, "its key is in another certificate or application")
+
+    def test_what_was_rejected_may_be_filed_anew(self, shared):
+        filing = shared.resident()
+        case = shared.done("/cases", filing, "window")["case"]
+        shared.done(f"/cases/{case}/rejection", key="window-2")
+        assert shared.post("/cases", filing, "window").status_code == 201
+
+    def test_what_the_reception_wrote_down_is_held_against_the_rules(self, shared):
+        reception = {"purpose": "new", "documents": DOCUMENTS, "card_number": "KA12345"}
+        assert shared.post("/cases", shared.resident(reception=reception), "window").status_code == 201
+        few = reception | {"documents": [{"kind": "pension"}]}
+        refused(shared.post("/cases", shared.resident(reception=few), "window"), 400, "documents")
+        over = reception | {"documents": [{"kind": "passport", "ends": "2015-01-01"}]}
+        said = refused(shared.post("/cases", shared.resident(reception=over), "window"), 400, "has ended")
+        assert "2015" not in said["detail"]
+        nothing = reception | {"purpose": "renewal"}
+        refused(
+            shared.post("/cases", shared.resident(reception=nothing), "window"),
+            400,
+            "no certificate to renew",
+        )
+
+    def test_an_application_is_for_one_applicant(self, shared):
+        filing = shared.resident()
+        for body in ({"csrs": filing["csrs"]}, filing | {"local": POST}):
+            refused(shared.post("/cases", body, "window"), 400, "is for one applicant")
+        refused(shared.post("/cases", filing | {"medium": "A1234"}, "window"), 400, "medium")
+
+
+def second_clerk(shared, connection):
+    """Another officer of the window who receives applications."""
+    name = OfficerId("window-4")
+    officers.add_officer(connection, Officer(name, OfficeId("312011"), frozenset({Role.RECEPTION})))
+    at = shared.local.at
+    shared.keys[name] = new_key(connection, name=name, purpose=KeyPurpose.OFFICER, officer=name, at=at)
+    return name
+
+
+class TestSteps:
+    def test_a_renewal_ends_what_it_renews_when_it_is_handed_over(self, tmp_path):
+        with api_world(tmp_path / "world") as world:
+            filing = world.resident("user-authentication")
+            code = filing["resident"]["code"]
+            first = world.issued(filing)
+            handed = world.done(f"/cases/{first}/hand-over", key="window")
+            assert (handed["state"], handed["ended"], handed["receipt"]) == ("delivered", [], None)
+            refused(world.post(f"/cases/{first}/hand-over", key="window"), 409, "is delivered")
+            (old,) = handed["certificates"]
+            world.local.passes(days=365)
+            second = world.issued(world.resident("user-authentication", code=code))
+            handed = world.done(f"/cases/{second}/hand-over", key="window")
+            assert handed["ended"] == [old["certificate"]]
+            assert handed["receipt"]["signature"]
+            assert world.local.ends(first) == {RevocationReason.SUPERSEDED}
+
+    def test_a_discard_and_a_rejection_say_why(self, shared):
+        case = shared.issued(shared.resident())
+        gone = shared.done(f"/cases/{case}/discard", {"note": "never came"}, "window")
+        assert (gone["state"], len(gone["ended"]), gone["steps"][-1]["note"]) == (
+            "discarded",
+            2,
+            "never came",
+        )
+        filed = shared.done("/cases", shared.resident(), "window")["case"]
+        away = shared.done(f"/cases/{filed}/rejection", {"note": "wrong town"}, "window-2")
+        assert (away["state"], away["steps"][-1]["note"]) == ("rejected", "wrong town")
+        refused(shared.post(f"/cases/{filed}/rejection", {"note": ""}, "window-2"), 400, "body, note")
+        refused(shared.post(f"/cases/{filed}/rejection", b"{", "window-2"), 400, "is not JSON")
+
+    @pytest.mark.parametrize("step", ["hand-over", "discard", "re-examination"])
+    def test_another_offices_case_tells_nothing(self, shared, step):
+        case = shared.issued(shared.resident())
+        refused(shared.post(f"/cases/{case}/{step}", key="uke"), 403, "is another office's")
+
+
+class TestLocalGovernments:
+    def test_a_medium_goes_from_its_registration_to_its_destruction(self, shared):
+        assert shared.done("/media", {"medium": "lg-0001"}, "uke")["state"] == "kept"
+        filing = {"local": POST, "csrs": shared.csrs("lg-post"), "medium": "LG-0001"}
+        made = shared.post("/cases", filing, "uke")
+        assert made.status_code == 201
+        assert shared.post("/cases", filing, "uke").status_code == 200
+        case = made.json["case"]
+        assert shared.done("/media/LG-0001/assignment", {"case": case}, "uke")["case"] == case
+        ways = (
+            ("examination", "shin"),
+            ("re-examination", "again"),
+            ("approval", "shonin"),
+            ("issuance", "unyo"),
+        )
+        for step, officer in ways:
+            answer = shared.done(f"/cases/{case}/{step}", key=officer)
+        (certificate,) = answer["certificates"]
+        assert shared.done(f"/cases/{case}/hand-over", key="uke")["state"] == "delivered"
+        (seen,) = [one for one in shared.get("/media", "uke").json["media"] if one["medium"] == "LG-0001"]
+        assert (seen["state"], seen["steps"]) == ("held", ["register", "assign", "hand-out"])
+        path = f"/certificates/{certificate['certificate']}/abolition"
+        assert shared.done(path, {"why": "post-abolished"}, "shin")["state"] == "asked"
+        assert shared.done(f"{path}/refusal", key="unyo")["state"] == "declined"
+        shared.done(path, {"why": "post-abolished"}, "shin")
+        granted = shared.done(f"{path}/grant", key="unyo")
+        assert granted["state"] == "granted"
+        assert granted["receipt"]["statement"]
+        assert shared.local.ends(case) == {RevocationReason.CESSATION_OF_OPERATION}
+        shared.done("/media/LG-0001/return", key="uke")
+        assert shared.done("/media/LG-0001/destruction", {"note": "cut"}, "shin")["state"] == "destroyed"
+
+    def test_a_loss_ends_what_lies_in_the_medium(self, shared):
+        shared.done("/media", {"medium": "LG-0002"}, "uke")
+        case = shared.issued_post(medium="LG-0002")
+        handed = shared.done(f"/cases/{case}/hand-over", key="uke")
+        lost = shared.done("/media/LG-0002/loss", {"note": "left on a train"}, "shin")
+        assert lost["ended"] == [handed["certificates"][0]["certificate"]]
+        assert (lost["medium"]["state"], lost["rejected"]) == ("lost", None)
+        assert lost["receipt"]["signature"]
+        assert shared.local.ends(case) == {RevocationReason.KEY_COMPROMISE}
+
+    def test_media_are_their_offices(self, shared):
+        shared.done("/media", {"medium": "LG-0003"}, "uke")
+        refused(shared.post("/media/LG-0003/loss", key="other"), 404, "none of this number")
+        assert shared.get("/media", "other").json == {"media": []}
+
+
+class TestFinding:
+    def test_the_work_list_is_what_waits_for_the_caller(self, shared):
+        case = shared.done("/cases", shared.resident(), "window")["case"]
+        waiting = {one["case"]: one for one in shared.get("/work", "window-2").json["cases"]}
+        assert waiting[case]["open"] == ["examine", "reject"]
+        assert case not in {one["case"] for one in shared.get("/work", "shin").json["cases"]}
+        refused(shared.get("/work?limit=5", "window"), 400, "another parameter")
+        refused(shared.get("/work?after=x&after=y", "window"), 400, "twice")
+        refused(shared.get("/work?after=312011-999999", "window"), 404)
+
+    def test_a_search_finds_by_name_number_and_state_and_shows_no_name(self, shared):
+        case = shared.done("/cases", shared.resident(), "window")["case"]
+        number = case.rpartition("-")[2].lstrip("0")
+        for wanted in ({"words": case}, {"words": number}, {"words": "架橋"}, {"states": ["filed"]}, None):
+            answer = shared.post("/cases/search", wanted, "window")
+            assert case in {one["case"] for one in answer.json["cases"]}, wanted
+            assert "見本" not in answer.text
+        later = {"since": (shared.local.at + timedelta(days=3650)).isoformat()}
+        assert shared.done("/cases/search", later, "window") == {"cases": [], "after": None}
+        assert case not in str(shared.done("/cases/search", {"words": case}, "uke"))
+        assert case in str(shared.done("/cases/search", {"words": case}, "operator"))
+
+
+class TestHolders:
+    @pytest.mark.parametrize(
+        ("deed", "reasons"),
+        [
+            ("give-up-signature", {RevocationReason.CESSATION_OF_OPERATION, None}),
+            ("report-loss", {RevocationReason.KEY_COMPROMISE}),
+            ("report-loss-by-telephone", {RevocationReason.CERTIFICATE_HOLD}),
+        ],
+    )
+    def test_a_report_is_done_once_with_a_receipt(self, shared, deed, reasons):
+        filing = shared.resident()
+        case = shared.issued(filing)
+        shared.done(f"/cases/{case}/hand-over", key="window")
+        shared.local.passes(
+            minutes=1
+        )  # a certificate that was decided on at the moment of an event outlives it
+        report = {"deed": deed, "code": filing["resident"]["code"]}
+        look = shared.done("/holder-reports/look", report, "window")
+        assert len(look["held"]) == 2
+        assert shared.local.ends(case) == {None}
+        number = report | {"number": f"{len(deed):020x}"}
+        done = shared.done("/holder-reports", number, "window")
+        assert done["outcome"]["orders"] == look["orders"]
+        assert shared.local.ends(case) == reasons
+        again = shared.done("/holder-reports", number, "window")
+        assert again["outcome"]["outcome"] == "replayed"
+        assert again["receipt"] == done["receipt"]
+        refused(shared.post("/holder-reports", report | {"number": "5" * 20}, "uke"), 403, "may not take it")
+
+    def test_what_was_lost_and_is_found_stays_ended(self, shared):
+        filing = shared.resident()
+        case = shared.issued(filing)
+        shared.done(f"/cases/{case}/hand-over", key="window")
+        shared.local.passes(minutes=1)
+        report = {"code": filing["resident"]["code"]}
+        shared.done(
+            "/holder-reports", report | {"deed": "report-loss-by-telephone", "number": "a" * 20}, "operator"
+        )
+        shared.local.passes(minutes=1)
+        found = report | {"deed": "report-found", "number": "b" * 20}
+        shared.done("/holder-reports", found, "window")
+        assert shared.local.ends(case) == {RevocationReason.CESSATION_OF_OPERATION}
+
+    def test_a_stranger_is_not_told_of(self, shared):
+        report = {"deed": "report-loss", "code": str(invented_code(99_999))}
+        refused(shared.post("/holder-reports/look", report, "window"), 404, "no certificate that office")
+
+
+def test_a_feed_file_and_a_revocation_are_answered_as_described(shared):
+    case = shared.issued(shared.resident("user-authentication"))
+    (made,) = shared.get(f"/cases/{case}", "operator").json["certificates"]
+    path = f"/certificates/{made['certificate']}/revocation"
+    ended = shared.done(path, {"reason": "keyCompromise"}, "operator")
+    assert (ended["certificate"], ended["reason"]) == (made["certificate"], "keyCompromise")
+    refused(shared.post(path, {"reason": "keyCompromise"}, "operator"), 409, "already revoked")
+    at = shared.local.at.isoformat()
+    event = {
+        "event": "e-1",
+        "kind": "died",
+        "code": str(invented_code(5)),
+        "occurred": at,
+        "notified": at,
+        "effective": at,
+    }
+    (outcome,) = shared.done("/events", feed_file(event), FEED)["outcomes"]
+    assert outcome["outcome"] == "unknown resident"
+
+
+def test_the_cards_media_type_is_the_one_that_is_taken():
+    assert STATEMENT == MEDIA_TYPE
