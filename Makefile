@@ -11,7 +11,7 @@ LDAP := $(if $(and $(wildcard /usr/include/ldap.h),$(wildcard /usr/include/sasl/
 
 PYTEST_WORKERS ?= $(shell nproc)
 
-.PHONY: help demo nation test test-long bench bench-full check format clean
+.PHONY: help demo nation test test-long bench bench-full check pictures format clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ check: $(READY)  ## Run ruff, mypy and the architecture test
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/python -m pytest -q tests/test_architecture.py
+
+pictures: $(READY)  ## Take the pictures of docs/pictures anew, in Chromium
+	@$(BIN)/python -m tests.pictures
 
 format: $(READY)  ## Format the code
 	@$(BIN)/ruff format .

@@ -21,6 +21,7 @@ from ca.model import (
     Sex,
     resident_code,
 )
+from ca.profiles.items import require_text
 from ca.rules.identity import Document, Purpose, Reception, SeenDocument
 from front.strict_json import decode
 
@@ -115,7 +116,7 @@ def resident_of(found: ResidentParticulars, place: str) -> FiledResident:
         ("name", found.name, found.name_substitutes),
         ("address", found.address, found.address_substitutes),
     ):
-        _require_text(f"{place}, {item}", text)
+        require_text(text, f"{place}, {item}")
         if flags is not None and len(flags) != len(text):
             raise BadInput(
                 f"{place}, {item}_substitutes", f"has {len(flags)} flags for {len(text)} characters"
@@ -134,8 +135,8 @@ def resident_of(found: ResidentParticulars, place: str) -> FiledResident:
 
 def post_of(found: PostParticulars) -> OfficialPost:
     """An official post, or BadInput that names the field."""
-    _require_text("ministry", found.ministry)
-    _require_text("post", found.post)
+    require_text(found.ministry, "ministry")
+    require_text(found.post, "post")
     return OfficialPost(found.ministry, found.post)
 
 
@@ -143,7 +144,7 @@ def local_of(found: LocalParticulars, place: str) -> LocalHolder:
     """Who holds a local government's certificate, or BadInput that names the field."""
     for item, text in (("government", found.government), ("name", found.name), ("unit", found.unit)):
         if text is not None:
-            _require_text(f"{place}, {item}", text)
+            require_text(text, f"{place}, {item}")
     return LocalHolder(found.government, found.unit, found.name)
 
 
@@ -167,14 +168,6 @@ def read_post(path: Path) -> OfficialPost:
 def read_local(path: Path) -> LocalHolder:
     """Who holds a local government's certificate, as a file describes it."""
     return local_of(decode(_read(path), LocalParticulars, str(path)), str(path))
-
-
-def _require_text(place: str, text: str) -> None:
-    # The full-width space between family and given name is white space to Python, not printable.
-    if not text.replace("\u3000", " ").isprintable():
-        raise BadInput(place, "has control characters")
-    if not text.strip():
-        raise BadInput(place, "is blank")
 
 
 def _read(path: Path) -> bytes:

@@ -37,6 +37,7 @@ OFFICERS: Mapping[str, tuple[str, str, str]] = {
     "sato": (TOKYO, "reception", "佐藤 花"),
     "suzuki": (TOKYO, "examiner", "鈴木 審"),
     "takagi": (TOKYO, "examiner", "髙木 𠮷子"),
+    "hirano": (TOKYO, "examiner", "平野 尋"),
     "uke": (LOCAL, "reception", "受川 実"),
     "shin": (LOCAL, "examiner", "新谷 調"),
 }
@@ -183,7 +184,10 @@ class Plastic:
     def states(self) -> dict[str, str]:
         """How the certificates stand, by the responders that they name."""
         pin = self.pin(CertificateKind.SIGNATURE)
-        return {row["kind"]: row["state"] for row in self.told("info", "--signature-pin-file", pin)["applications"]}
+        return {
+            row["kind"]: row["state"]
+            for row in self.told("info", "--signature-pin-file", pin)["applications"]
+        }
 
     def pin(self, kind: CertificateKind) -> Path:
         """The file with a PIN."""

@@ -39,6 +39,7 @@ BRIDGE_ROOMS = {  # what a room of bridge may import of bridge's other rooms
     "directory": set(),
     "repository": {"manifest", "crossing", "directory"},
     "relying": {"manifest", "directory"},
+    "migrating": {"relying"},
 }
 PURE_STANDARD_LIBRARY = {
     "__future__", "calendar", "collections", "dataclasses", "datetime", "enum", "functools", "itertools", "math",
@@ -357,6 +358,7 @@ COUNTER_EXAMPLES = [
     (smaller_rooms_import_downward, "bridge/relying/finding/fetch.py", "from bridge.relying.path import Path"),
     (smaller_rooms_import_downward, "bridge/relying/gossip.py", ""),
     (rooms_of_bridge_keep_apart, "bridge/repository.py", "from bridge.relying.verify import verify"),
+    (rooms_of_bridge_keep_apart, "bridge/migrating/checking.py", "from bridge.crossing.plan import Plan"),
     (rooms_of_bridge_keep_apart, "bridge/helpers.py", ""),
     (rules_are_pure, "ca/rules/validity.py", "from asn1crypto import x509"),
     (rules_are_pure, "ca/rules/validity.py", "import sqlite3"),

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -550,6 +550,75 @@ def test_a_mover_ends_everything_at_the_new_window(world: EngineWorld) -> None:
     world.registration.issue(application.case.id, "operator", at=LATER)
     found = window(world).end(Deed.RETURN_CARD, holder(world), "other-window", number=NUMBER, at=LATER + DAY)
     assert {order.certificate for order in found.orders} > set(first.certificates)
+
+
+def issued_after_moving(world: EngineWorld, kinds: tuple[CertificateKind, ...]) -> applications.Application:
+    """What the new town issues, which was not handed over yet."""
+    town = MunicipalityCode("312029")
+    application = world.registration.file(
+        "other-window", replace(RESIDENT, municipality=town), world.csrs(*kinds), code=CODE, at=LATER
+    )
+    world.registration.examine(application.case.id, "other-window-2", at=LATER)
+    world.registration.approve(application.case.id, "centre-1", at=LATER)
+    world.registration.issue(application.case.id, "operator", at=LATER)
+    return application
+
+
+@pytest.mark.parametrize("state", [State.ISSUED, State.DELIVERED])
+@pytest.mark.parametrize("kinds", [(SIGNATURE,), RESIDENT_KINDS])
+def test_the_town_that_somebody_left_ends_nothing_any_more(
+    world: EngineWorld, kinds: tuple[CertificateKind, ...], state: State
+) -> None:
+    handed(world)
+    application = issued_after_moving(world, kinds)
+    at = LATER + DAY
+    if state is State.DELIVERED:
+        window(world).hand_over(application.case.id, "other-window", at=at)
+    before = world.dump()
+    with pytest.raises(NotFound, match="no certificate that office 312011"):
+        window(world).look(Deed.REPORT_LOSS, holder(world), "window", at=at)
+    with pytest.raises(NotFound, match="no certificate that office 312011"):
+        window(world).end(Deed.REPORT_LOSS, holder(world), "window", number=NUMBER, at=at)
+    assert world.dump() == before
+    found = window(world).end(Deed.REPORT_LOSS, holder(world), "other-window", number=NUMBER, at=at)
+    assert found.outcome is EventOutcome.ENDED
+
+
+def test_a_case_that_nobody_fetched_makes_no_window_the_holders(world: EngineWorld) -> None:
+    handed(world)
+    application = issued_after_moving(world, (SIGNATURE,))
+    window(world).discard(application.case.id, "other-window", at=LATER + DAY)
+    with pytest.raises(NotFound, match="no certificate that office 312029"):
+        window(world).look(Deed.REPORT_LOSS, holder(world), "other-window", at=LATER + DAY)
+    assert window(world).look(Deed.REPORT_LOSS, holder(world), "window", at=LATER + DAY).orders
+
+
+def test_an_end_still_becomes_one_for_compromise_where_it_was_issued(world: EngineWorld) -> None:
+    issued = handed(world)
+    window(world).end(Deed.RETURN_CARD, holder(world), "window", number=NUMBER, at=LATER)
+    window(world).end(Deed.REPORT_COMPROMISE, holder(world), "window", number=NUMBER[::-1], at=LATER + DAY)
+    assert ended(world) == dict.fromkeys(issued.certificates, COMPROMISE)
+
+
+def test_the_same_number_with_another_day_is_another_request(world: EngineWorld) -> None:
+    handed(world)
+    desk, day = window(world), (LATER - DAY).astimezone(UTC)
+    desk.end(Deed.REPORT_LOSS, holder(world), "window", number=NUMBER, at=LATER, occurred=day)
+    again = desk.end(Deed.REPORT_LOSS, holder(world), "window", number=NUMBER, at=LATER, occurred=day)
+    assert again.outcome is EventOutcome.REPLAYED
+    for other in (None, day - DAY):
+        with pytest.raises(Conflict, match="used for another request"):
+            desk.end(Deed.REPORT_LOSS, holder(world), "window", number=NUMBER, at=LATER, occurred=other)
+
+
+@pytest.mark.parametrize("zone", [UTC, timezone(9 * timedelta(hours=1)), timezone(-12 * timedelta(hours=1))])
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00", "1899-12-31T00:00", "9999-12-31T23:00", "9999-12-31T23:59:59.999999"]
+)
+def test_a_moment_at_the_end_of_the_calendar_is_refused(still: Still, moment: str, zone: timezone) -> None:
+    told = datetime.fromisoformat(moment).replace(tzinfo=zone)
+    with pytest.raises(BadInput, match="moment of the loss"):
+        window(still.world).look(Deed.REPORT_LOSS, holder(still.world), "window", at=LATER, occurred=told)
 
 
 def test_what_would_end_nothing_is_refused(world: EngineWorld) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from urllib.parse import unquote
 
 import pytest
 from asn1crypto import pem, x509
+from playwright.sync_api import expect
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from ca.model import LocalHolder, RevocationReason
 from ca.revoking.deciding import abolition, custody
@@ -20,7 +23,9 @@ from ca.rules.registration import State
 from ca.rules.self_check import QUESTIONS
 from ca.store import applications
 from ca.store.abolitions import Why
+from front.local import cases, media, self_checks
 from front.pages.texts import Language, Texts
+from tests.browser import chromium
 from tests.local_world import POST, TOKEN, USER, LocalWorld, local_world, pem_of
 
 CESSATION = RevocationReason.CESSATION_OF_OPERATION
@@ -30,6 +35,13 @@ CESSATION = RevocationReason.CESSATION_OF_OPERATION
 def local(tmp_path) -> Iterator[LocalWorld]:
     with local_world(tmp_path) as made:
         yield made
+
+
+class Silent(WSGIRequestHandler):
+    """A server's connection of which nothing is printed."""
+
+    def log(self, *_: object) -> None:
+        pass
 
 
 def form_of(local, **more):
@@ -82,6 +94,15 @@ def test_a_post_certificate_from_the_office_to_the_centre_and_back(local, langua
     page = centre.get(path).text
     for name in ("受付 花子", "審査 一郎", "再審査 四郎", "承認 五郎", "運用 六郎"):
         assert name in page, "who did what"
+
+
+def test_a_name_keeps_the_registers_own_characters(local) -> None:
+    """NFC would make U+FA19 another person's U+795E."""
+    typed = form_of(local, name="\ufa19谷", unit="\U000313a0課")
+    case = done(local.browser("uke").post("/local/cases/new", typed)).rpartition("/")[2]
+    with local.stores.nation.reading() as connection:
+        found = applications.find(connection, case).applicant
+    assert found == LocalHolder("City of Kakehashi", "\U000313a0課", "\ufa19谷")
 
 
 def test_a_renewal_begins_at_the_case_that_it_renews(local) -> None:
@@ -140,9 +161,45 @@ def test_a_form_with_a_problem_is_shown_again(local, field, typed, words) -> Non
 def test_a_request_comes_as_a_file_too_and_its_key_once(local) -> None:
     csr, browser = local.engine.csrs(POST)[POST], local.browser("uke")
     done(browser.post("/local/cases/new", form_of(local, csr=(io.BytesIO(csr), "post.csr"))))
-    again = browser.post("/local/cases/new", form_of(local, csr=(io.BytesIO(csr), "post.csr")))
+    form = form_of(local, name="Somebody else", csr=(io.BytesIO(csr), "post.csr"))
+    again = browser.post("/local/cases/new", form)
     assert again.status_code == 422
     assert "go on with case local-2-000001" in again.text
+
+
+@pytest.mark.parametrize("renewal", [False, True])
+def test_an_application_sent_twice_leads_to_its_case(local, renewal) -> None:
+    more = {"renews": local.delivered()[0]} if renewal else {}
+    form, browser = form_of(local, **more), local.browser("uke")
+    first = done(browser.post("/local/cases/new", form))
+    assert done(browser.post("/local/cases/new", form)) == first
+    assert local.seen(form["medium"]).case == first.rpartition("/")[2]
+    assert browser.get("/local").text.count(f'href="{first}"') == 1, "there is one case"
+    colleague = local.browser("uke-2").post("/local/cases/new", form)
+    assert (colleague.status_code, "not in the office" in colleague.text) == (422, True)
+
+
+def test_what_was_filed_without_its_medium_gets_it_when_it_is_sent_again(local) -> None:
+    """The first sending was broken off between the case and its medium."""
+    form, number = form_of(local), local.medium()
+    csr = pem.unarmor(form["csr"].encode())[2]
+    holder = LocalHolder("City of Kakehashi", form["unit"], form["name"])
+    case = local.world.registration.file("uke", holder, {POST: csr}, code=None, at=local.at).case.id
+    sent = local.browser("uke").post("/local/cases/new", form | {"medium": number})
+    done(sent, f"/local/cases/{case}")
+    assert local.seen(number).case == case
+
+
+def test_a_medium_with_another_holders_good_key_is_refused_on_its_field(local) -> None:
+    _, number = local.delivered()
+    custody.take_back(local.stores, number, "uke", at=local.at)
+    form = form_of(local, medium=number)
+    response = local.browser("uke").post("/local/cases/new", form)
+    problem = re.search(r'id="medium-problem"[^>]*>([^<]*)<', response.text)
+    assert (response.status_code, "another holder" in problem[1]) == (422, True)
+    checked = local.browser("uke").post("/local/cases/check", form | {"csr": ""})
+    assert "another holder" in checked.json["problems"]["medium"], "before a request is chosen, too"
+    assert number in response.text
 
 
 def test_a_medium_that_is_out_is_not_given_again(local) -> None:
@@ -210,6 +267,18 @@ def test_another_offices_things_are_not_there(local, places, officer, status) ->
         if status == 403 or "{" in page or "local-2" in page:
             assert browser.get(page.format(**places)).status_code == status, page
             assert browser.get(page.format(**strange)).status_code == status, page
+
+
+def test_another_offices_certificate_answers_as_one_that_is_not_there(local, places) -> None:
+    there, last = f"{places['certificate']}", f"{places['certificate']}"[-1]
+    none = there[:-1] + ("0" if last != "0" else "1")
+    told = [
+        local.browser("other-2").get(f"/local/certificates/{wanted}").text.replace(wanted, "")
+        for wanted in (there, none)
+    ]
+    assert told[0] == told[1]
+    assert places["case"] not in told[0]
+    assert local.browser("shin").get(f"/local/certificates/{there}").status_code == 303
 
 
 def test_what_a_page_shows_is_kept_by_nobody(local, places) -> None:
@@ -384,7 +453,25 @@ def test_what_the_centre_declines_may_be_asked_again(local) -> None:
         done(local.browser("shin").post(f"/local/certificates/{certificate}/abolition", {"why": "not-used"}))
         done(local.browser("unyo").post(f"/local/certificates/{certificate}/keep"))
     assert local.ends(case) == {None}
-    assert abolition.waiting(local.stores, local.at) == []
+    assert abolition.waiting(local.stores, local.at, limit=9) == []
+
+
+def test_requests_that_wait_are_read_as_far_as_they_are_shown(local) -> None:
+    delivered = [local.delivered(USER) for _ in range(5)]
+    certificates = [local.certificates(case)[0] for case, _ in delivered]
+    for certificate in certificates:
+        abolition.ask(local.stores, certificate, "shin", Why.NOT_USED, at=local.at)
+    abolition.grant(local.stores, certificates[0], "unyo", at=local.at)
+    abolition.decline(local.stores, certificates[1], "unyo", at=local.at)
+    abolition.ask(local.stores, certificates[1], "shin", Why.NOT_USED, at=local.at)
+
+    def waiting(limit):
+        return [step.certificate for step in abolition.waiting(local.stores, local.at, limit=limit)]
+
+    assert waiting(2) == certificates[2:4]
+    assert waiting(9) == [*certificates[2:], certificates[1]]
+    custody.report_lost(local.stores, delivered[2][1], "uke", at=local.at)
+    assert waiting(1) == [certificates[3]], "what has ended otherwise takes no place"
 
 
 def test_what_cannot_be_asked(local) -> None:
@@ -396,7 +483,7 @@ def test_what_cannot_be_asked(local) -> None:
     (certificate,) = local.certificates(case)
     abolition.ask(local.stores, certificate, "shin", Why.NOT_USED, at=local.at)
     custody.report_lost(local.stores, number, "uke", at=local.at)
-    assert abolition.waiting(local.stores, local.at) == [], "it has ended in another way"
+    assert abolition.waiting(local.stores, local.at, limit=9) == [], "it has ended in another way"
     assert local.browser("unyo").post(f"/local/certificates/{certificate}/end").status_code == 409
     assert local.ends(case) == {RevocationReason.KEY_COMPROMISE}
 
@@ -474,13 +561,110 @@ def test_ten_large_files_are_taken_and_more_octets_are_not(local) -> None:
     assert other.status_code == 413, "elsewhere nothing of that size is read"
 
 
+@pytest.mark.parametrize(
+    ("language", "wrong", "right"), [("en", "request", "Go back"), ("ja", "証明書要求", "前の画面")]
+)
+def test_what_is_too_large_is_told_in_words_that_fit_every_form(local, language, wrong, right) -> None:
+    flood = [(io.BytesIO(bytes(2 * 1024 * 1024)), f"{number}.pdf") for number in range(4)]
+    page = local.browser("shin", language).post("/local/self-checks/2015/edit", answers(files=flood)).text
+    assert (wrong in page, right in page) == (False, True)
+
+
+def test_forms_know_how_large_a_file_may_be_before_it_is_sent(local) -> None:
+    for officer, path in (("shin", "/local/self-checks/2015/edit"), ("uke", "/local/cases/new")):
+        page = local.browser(officer).get(path).text
+        assert re.search(r'type="file"[^>]* data-largest="524288" data-too-large="[^"]*512 KB"', page), path
+
+
+def test_a_file_that_is_too_large_is_said_before_anything_is_lost(local, tmp_path) -> None:
+    large, small = tmp_path / "large.pdf", tmp_path / "small.pdf"
+    large.write_bytes(bytes(7 * 1024 * 1024))
+    small.write_bytes(b"%PDF-1.7 x")
+    server = make_server("127.0.0.1", 0, local.app, request_handler=Silent)
+    address = f"http://127.0.0.1:{server.port}/local/self-checks"
+    with chromium() as browser, ThreadPoolExecutor(1) as pool:
+        pool.submit(server.serve_forever)
+        try:
+            page = browser.new_context(extra_http_headers={"X-Test-Officer": "shin"}).new_page()
+            page.goto(f"{address}/2015/edit")
+            for met in page.locator("input[value=met]").all():
+                met.check(force=True)
+            page.set_input_files("#files", str(large))
+            expect(page.locator("#files-problem")).to_contain_text("512 KB")
+            page.click("button.push")
+            expect(page.locator("input[value=met]:checked")).to_have_count(len(QUESTIONS))
+            page.set_input_files("#files", str(small))
+            expect(page.locator("#files-problem")).to_be_empty()
+            page.click("button.push")
+            expect(page).to_have_url(f"{address}/local-2/2015")
+        finally:
+            server.shutdown()
+            server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("referrer", "leads"),
+    [
+        ("http://localhost/local/cases/new?renews=local-2-000001", "/local/cases/new?renews=local-2-000001"),
+        ("http://localhost/local/cases/local-2-000001/discard", "/"),
+        ("http://localhost//evil.example/local", "/"),
+        ("http://evil.example/local/cases/new", "/"),
+        ("http://localhost/nothing/here", "/"),
+        ("http://[", "/"),
+        (None, "/"),
+    ],
+)  # fmt: skip
+def test_who_was_signed_out_meanwhile_comes_back_to_the_form(local, referrer, leads) -> None:
+    headers = {"Sec-Fetch-Site": "same-origin"} | ({"Referer": referrer} if referrer else {})
+    sent = local.app.test_client().post("/local/cases/new", data={"name": "x"}, headers=headers)
+    assert (sent.status_code, unquote(sent.location)) == (303, f"/sign-in?next={leads}")
+
+
+# A page after the other
+
+
+def test_long_lists_are_shown_page_by_page(local, monkeypatch) -> None:
+    monkeypatch.setattr(cases, "_MOST", 2)
+    monkeypatch.setattr(media, "_MOST", 2)
+    monkeypatch.setattr(self_checks, "_MOST", 1)
+    for _ in range(3):
+        case = local.filed()
+        local.world.registration.examine(case, "shin", at=local.passes(minutes=1))
+    for _ in range(3):
+        local.medium()
+    first_of_a_row = r'<th scope="row"><a href="([^"]*)"'
+    for officer, path, line, count in (
+        ("again", "/local", first_of_a_row, 3),
+        ("uke", "/local/media", first_of_a_row, 3),
+        ("kansa", "/local/media?office=local-2", first_of_a_row, 3),
+        ("kansa", "/local/self-checks", r"</th><td>([^<]*)</td>", 2),
+    ):
+        seen, following = [], path
+        while following:
+            page = local.browser(officer).get(following).text
+            rows = re.findall(line, page)
+            assert len(rows) <= 2
+            seen += rows
+            more = re.search(r'href="([^"]*after=[^"]*)"', page)
+            following = more and html.unescape(more[1])
+        assert len(seen) == len(set(seen)) == count, (path, seen)
+
+
+def test_the_centre_sees_local_governments_cases_in_its_local_work(local) -> None:
+    case = local.filed()
+    assert case not in local.browser("again").get("/local").text, "it is not its turn"
+    local.world.registration.examine(case, "shin", at=local.at)
+    assert case in local.browser("again").get("/local").text
+    assert case not in local.browser("shonin").get("/local").text
+
+
 def test_other_years_are_not_answered(local) -> None:
     for year in (2013, 2016, 9999999999):
         for response in (
             local.browser("shin").get(f"/local/self-checks/{year}/edit"),
             local.browser("shin").post(f"/local/self-checks/{year}/edit", answers()),
         ):
-            assert response.status_code == 400
+            assert response.status_code in ({400} if year < 10_000 else {404, 405})
 
 
 def test_the_words_of_the_pages_are_all_there() -> None:
@@ -492,3 +676,11 @@ def test_the_words_of_the_pages_are_all_there() -> None:
         for key in re.findall(r'\bt\("([a-z_.-]+[a-z_])"[,)]', template.read_text("utf-8")):
             assert own.has(key) or shared.has(key), f"{template}: {key}"
     assert all(key.startswith("local.") for key in own.words)
+
+
+@pytest.mark.parametrize("year", ["9" * 30, "-1", "x"])
+def test_a_year_beyond_all_bounds_is_no_slip_of_ours(local, year) -> None:
+    centre = local.browser("again")
+    assert centre.get(f"/local/self-checks?year={year}").status_code == 200
+    assert centre.get(f"/local/self-checks/{year}").status_code == 404
+    assert centre.get(f"/local/self-checks/local-1/2014/files/{year}").status_code == 404

@@ -139,7 +139,17 @@ class TestSteps:
     @pytest.mark.parametrize("step", ["hand-over", "discard", "re-examination"])
     def test_another_offices_case_tells_nothing(self, shared, step):
         case = shared.issued(shared.resident())
-        refused(shared.post(f"/cases/{case}/{step}", key="uke"), 403, "is another office's")
+        there = refused(shared.post(f"/cases/{case}/{step}", key="uke"), 403, "is another office's")
+        none = f"{case.rpartition('-')[0]}-999999"
+        assert refused(shared.post(f"/cases/{none}/{step}", key="uke"), 403) == there
+        assert refused(shared.get(f"/cases/{none}", "uke"), 403) == there
+
+    def test_a_list_does_not_tell_of_another_offices_case_either(self, shared):
+        case = shared.issued(shared.resident())
+        none = f"{case.rpartition('-')[0]}-999999"
+        for after in (case, none):
+            refused(shared.get(f"/work?after={after}", "uke"), 404, "not one of this home's")
+            refused(shared.post("/cases/search", {"after": after}, "uke"), 404, "not one of this home's")
 
 
 class TestLocalGovernments:

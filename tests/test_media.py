@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from bridge.crossing.edition import edition_text, municipalities_path, read_edition
 from ca.errors import BadInput, Conflict, KakehashiError, NotFound, NotPermitted
 from ca.journal.entries import RevocationEntry
-from ca.model import Office, OfficeId, OfficeKind, Officer, OfficerId, RevocationReason, Role
+from ca.model import LocalHolder, Office, OfficeId, OfficeKind, Officer, OfficerId, RevocationReason, Role
+from ca.revoking.deciding import abolition
 from ca.revoking.deciding import custody as deeds
 from ca.revoking.deciding.local_delivery import discard, hand_over
 from ca.rules.custody import (
@@ -30,10 +31,11 @@ from ca.rules.custody import (
     take,
 )
 from ca.rules.registration import State, Step
-from ca.store import applications, lives
+from ca.store import applications, lives, media
+from ca.store.abolitions import Why
 from tests import commands
 from tests.local_world import ENCRYPTION, POST, USER, LocalWorld, local_world
-from tests.national_world import WINDOWS
+from tests.national_world import LOCAL, WINDOWS
 
 AT = datetime(2016, 2, 1, tzinfo=UTC)
 TOWN = Office(OfficeId("local-2"), OfficeKind.LOCAL_GOVERNMENT, "a town", ())
@@ -249,6 +251,88 @@ def test_a_renewal_ends_what_it_names_and_nothing_else(local) -> None:
     done = hand_over(local.stores, second, "uke", at=local.at)
     assert done.ended == local.certificates(first)
     assert (local.ends(first), local.ends(second), local.ends(other)) == ({SUPERSEDED}, {None}, {None})
+
+
+def test_of_two_renewals_of_one_certificate_one_is_handed_over(local) -> None:
+    first, _ = local.delivered()
+    quick, slow = (local.issued(renews=local.certificates(first)) for _ in range(2))
+    for case in (quick, slow):
+        local.medium(assigned=case)
+    hand_over(local.stores, quick, "uke", at=local.at)
+    with pytest.raises(Conflict, match="superseded") as refused:
+        hand_over(local.stores, slow, "uke", at=local.at)
+    assert refused.value.remedy.startswith("Discard")
+    assert (local.state(slow), local.ends(quick)) == (State.ISSUED, {None})
+    discard(local.stores, slow, "uke", at=local.at)
+    assert (local.ends(first), local.ends(quick)) == ({SUPERSEDED}, {None})
+
+
+def test_what_was_abolished_is_not_renewed(local) -> None:
+    first, _ = local.delivered()
+    renewal = local.issued(renews=local.certificates(first))
+    local.medium(assigned=renewal)
+    abolition.ask(local.stores, *local.certificates(first), "shin", Why.POST_ABOLISHED, at=local.at)
+    abolition.grant(local.stores, *local.certificates(first), "unyo", at=local.at)
+    with pytest.raises(Conflict, match="cessationOfOperation") as refused:
+        hand_over(local.stores, renewal, "uke", at=local.at)
+    assert refused.value.remedy.startswith("Discard")
+    assert discard(local.stores, renewal, "uke", at=local.at).ended == local.certificates(renewal)
+
+
+def test_what_was_lost_is_replaced(local) -> None:
+    first, number = local.delivered()
+    renewal = local.issued(renews=local.certificates(first))
+    local.medium(assigned=renewal)
+    deeds.report_lost(local.stores, number, "uke", at=local.at)
+    assert hand_over(local.stores, renewal, "uke", at=local.at).ended == ()
+    assert (local.ends(first), local.ends(renewal)) == ({COMPROMISE}, {None})
+
+
+def test_nobody_is_given_another_holders_good_key(local) -> None:
+    first, number = local.delivered()
+    deeds.take_back(local.stores, number, "uke", at=local.at)
+    successor = LocalHolder(LOCAL.government, LOCAL.unit, "The Deputy Mayor")
+    case, before = local.filed(holder=successor), local.seen(number)
+    with pytest.raises(deeds.HoldsKey, match=f"another holder.*{local.certificates(first)[0]}") as refused:
+        deeds.assign(local.stores, number, case, "uke", at=local.at)
+    assert "abolition" in refused.value.remedy
+    with local.stores.reading() as reading:
+        with pytest.raises(deeds.HoldsKey):
+            deeds.require_assignable(reading, number, "uke", successor, at=local.at)
+        assert deeds.require_assignable(reading, number, "uke", LOCAL, at=local.at) == before
+    assert local.seen(number) == before
+    abolition.ask(local.stores, *local.certificates(first), "shin", Why.HOLDER_LEFT, at=local.at)
+    abolition.grant(local.stores, *local.certificates(first), "unyo", at=local.at)
+    assert deeds.assign(local.stores, number, case, "uke", at=local.at).case == case
+
+
+def test_a_key_of_an_earlier_holder_counts_too(local) -> None:
+    """What lies in a medium is not what was written to it last."""
+    first, number = local.delivered()
+    deeds.take_back(local.stores, number, "uke", at=local.at)
+    second = local.issued()
+    deeds.assign(local.stores, number, second, "uke", at=local.at)
+    discard(local.stores, second, "uke", at=local.at)
+    case = local.filed(holder=LocalHolder(LOCAL.government, None, "Somebody"))
+    with pytest.raises(deeds.HoldsKey):
+        deeds.assign(local.stores, number, case, "uke", at=local.at)
+    local.passes(days=365 * 12)  # expired: nothing is good any more
+    assert deeds.assign(local.stores, number, case, "uke", at=local.at).cases[0] == first
+
+
+def test_the_register_in_pages(local) -> None:
+    numbers = sorted(local.medium() for _ in range(5))
+    local.medium(assigned=local.filed())
+    with local.stores.nation.reading() as connection:
+        whole = media.of_office(connection, TOWN.id)
+        pages = [media.of_office(connection, TOWN.id, limit=4)]
+        pages.append(media.of_office(connection, TOWN.id, after=pages[0][-1].id, limit=4))
+        assert media.of_office(connection, TOWN.id, after="\x00") == []
+        assert media.at_hand(connection, TOWN.id, limit=3) == numbers[:3]
+        assert media.at_hand(connection, TOWN.id, limit=9) == numbers, "what is assigned is not at hand"
+        assert media.at_hand(connection, OTHER.id, limit=9) == []
+    assert [len(page) for page in pages] == [4, 2]
+    assert [*pages[0], *pages[1]] == whole
 
 
 def test_a_discarded_cases_medium_lies_in_the_office_again(local) -> None:

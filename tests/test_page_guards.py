@@ -1,13 +1,17 @@
 """What stands around every page: where links lead, what a suspended office stops, and slips of ours."""
 
+from types import SimpleNamespace
+
 import pytest
 from flask import Blueprint, Flask
 
 from ca.errors import NotPermitted
-from ca.model import RESIDENT_KINDS
-from ca.store import officers
+from ca.model import RESIDENT_KINDS, OfficeId, Officer, OfficerId, Role
+from ca.store import deeds, officers
+from ca.store.deeds import Deed
 from front.pages.rendering import ROOM, Room, install
-from front.pages.visit import inside
+from front.pages.visit import SignedIn, inside
+from front.registration.window_case import own_case
 from tests.engine_world import CODE, NOW, RESIDENT, engine_world
 
 
@@ -94,3 +98,16 @@ def test_a_suspended_office_has_nothing_approved_or_issued(world):
     with pytest.raises(NotPermitted, match="is suspended"):
         registration.issue(case.id, "operator", at=NOW)
     assert registration.reject(case.id, "operator", at=NOW).state == "rejected"
+
+
+@pytest.mark.parametrize(("role", "noted"), [(Role.AUDITOR, 1), (Role.OPERATOR, 0)])
+def test_an_auditors_look_at_a_case_is_a_deed(world, role, noted):
+    case = world.registration.file("window", RESIDENT, world.csrs(*RESIDENT_KINDS), code=CODE, at=NOW).case
+    with world.stores.nation.writing() as connection:
+        officers.add_officer(connection, Officer(OfficerId("miru"), OfficeId("centre"), frozenset({role})))
+        who = SignedIn(*officers.officer(connection, "miru"), form_token="")
+    there = SimpleNamespace(stores=world.stores, clock=lambda: NOW)
+    assert own_case(there, who, case.id).case == case
+    with world.stores.nation.reading() as connection:
+        found = deeds.latest(connection, limit=10)
+    assert [(deed.what, deed.about) for deed in found] == [(Deed.LOOKED_UP, case.id)] * noted

@@ -304,6 +304,23 @@ def test_a_page_behind_no_case_is_refused(store: Store, after: str) -> None:
         search(connection, None, after=after)
 
 
+def test_a_page_behind_another_offices_case_is_refused_as_one_behind_none(store: Store) -> None:
+    theirs = asked(store, office=OTHER)[0]
+    with store.reading() as connection:
+        officer, office = officers.officer(connection, officer_of(TOWN, Role.RECEPTION))
+        for ask in (
+            lambda after: search(connection, TOWN, after=after),
+            lambda after: work_list(connection, officer, office, after=after),
+        ):
+            told = []
+            for after in (theirs, f"{OTHER}-999999"):
+                with pytest.raises(NotFound) as refused:
+                    ask(after)
+                told.append(str(refused.value).replace(repr(after), ""))
+            assert told[0] == told[1]
+        assert search(connection, None, after=theirs), "the centre sees all"
+
+
 @pytest.mark.parametrize("text", ["a\x00b", "\ud800", "\U0010ffff"])
 def test_what_no_name_begins_with_finds_nothing(store: Store, text: str) -> None:
     assert asked(store, words=text) == []

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from ca.errors import BadInput, Conflict, NotFound, NotPermitted
 from ca.issuing.self_checking import review, submit
-from ca.model import OfficeId
+from ca.model import Office, OfficeId, OfficeKind, Officer, OfficerId, Role
 from ca.rules.self_check import (
     LARGEST_FILE,
     LONGEST_REMARK,
@@ -28,7 +29,7 @@ from ca.rules.self_check import (
     require_year,
     unanswered,
 )
-from ca.store import self_checks
+from ca.store import officers, self_checks
 from tests.local_world import LocalWorld, local_world
 
 YEAR = 2015  # the world begins in January 2016
@@ -216,6 +217,39 @@ def test_until_the_review_it_is_submitted_anew(local) -> None:
     made = submitted(local, officer="shin-2", kept=[2, 99], new=[evidence_of("c.txt", b"text")])
     assert files(local) == {2: PNG, 3: b"text"}, "a number is never another file's"
     assert made.officer == "shin-2"
+
+
+def test_a_number_is_not_used_again_when_the_last_file_is_gone(local) -> None:
+    submitted(local, new=[evidence_of("a.pdf", PDF)])
+    submitted(local)
+    assert files(local) == {}
+    with local.stores.nation.reading() as connection, pytest.raises(NotFound):
+        self_checks.file(connection, OFFICE, YEAR, 1)
+    submitted(local, kept=[1], new=[evidence_of("b.png", PNG)])
+    assert files(local) == {2: PNG}, "what has gone does not come back either"
+
+
+def test_many_offices_are_read_in_as_many_statements_as_one(local) -> None:
+    offices = [OfficeId(f"town-{number}") for number in range(5)]
+    with local.stores.nation.writing() as connection:
+        town = OfficeKind.LOCAL_GOVERNMENT
+        officers.add_offices(connection, [Office(office, town, "a town", ()) for office in offices])
+        for office in offices:
+            officers.add_officer(
+                connection, Officer(OfficerId(f"clerk-{office}"), office, frozenset({Role.EXAMINER}))
+            )
+    for office in offices:
+        new = [evidence_of("a.pdf", PDF), evidence_of("b.png", PNG)]
+        submitted(local, officer=f"clerk-{office}", new=new)
+    counted = []
+    with local.stores.nation.reading() as connection:
+        event.listen(connection, "before_cursor_execute", lambda *given: counted.append(given[2]))
+        self_checks.of_year(connection, YEAR, offices[:1])
+        for_one = len(counted)
+        found = self_checks.of_year(connection, YEAR, offices)
+        assert len(counted) == 2 * for_one
+        assert found == [self_checks.find(connection, office, YEAR) for office in offices]
+    assert [[file.number for file in check.files] for check in found] == [[1, 2]] * 5
 
 
 def test_there_are_at_most_ten_files(local) -> None:

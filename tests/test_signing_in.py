@@ -21,6 +21,7 @@ from ca.errors import Conflict, NotFound, NotPermitted
 from ca.model import OfficeId, Officer, OfficerId, Role
 from ca.store import deeds, officers, passkeys, tables
 from ca.store.deeds import Deed
+from ca.store.engine import Store
 from front import problems
 from front.asking import PROXIES_VARIABLE
 from front.assembly import open_world
@@ -593,6 +594,27 @@ def test_questions_from_one_address_have_an_end(house, monkeypatch):
     monkeypatch.setattr(pages, "_QUESTIONS_A_MINUTE", 3)
     person = Person(opened(house.world), SATO)
     assert [person.asks("/sign-in")[0].status_code for _ in range(4)] == [200, 200, 200, 429]
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/enrol"])
+def test_answers_from_one_address_have_an_end(house, monkeypatch, path):
+    monkeypatch.setattr(pages, "_QUESTIONS_A_MINUTE", 3)
+    person = Person(opened(house.world), SATO)
+    body = {"ceremony": "invented", "credential": {}, "code": codes.make()}
+    assert [person.posts(path, body).status_code for _ in range(4)] == [403, 403, 403, 429]
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/enrol"])
+def test_who_invents_a_question_waits_for_nobody_who_writes(house, monkeypatch, path):
+    """And nobody waits for who does: it is looked at where everybody reads."""
+
+    def writing(*_):
+        raise AssertionError("the writers' lock is asked for")
+
+    person = Person(house, SATO)
+    monkeypatch.setattr(Store, "_writing", writing)
+    body = {"ceremony": "invented", "credential": {}, "code": codes.make()}
+    refused(person.posts(path, body), Refusal.CEREMONY_OVER)
 
 
 def test_a_lost_passkey_is_replaced_and_ends(house):

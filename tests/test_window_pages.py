@@ -19,10 +19,21 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ca.model import RESIDENT_KINDS, CertificateKind, MunicipalityCode, Officer, OfficerId, Role
+from ca.model import (
+    RESIDENT_KINDS,
+    CertificateKind,
+    MunicipalityCode,
+    Officer,
+    OfficerId,
+    RevocationReason,
+    Role,
+)
 from ca.profiles.residents import birth_date_text
+from ca.revoking.deciding.by_hand import revoke
+from ca.revoking.deciding.desk import EventDesk
 from ca.rules.identity import Document, Purpose, Weight
 from ca.rules.registration import State, Step
+from ca.rules.residents import LapseRules
 from ca.store import applications, deeds, officers
 from ca.store.search import holder_certificates
 from front.assembly import World
@@ -273,6 +284,12 @@ def issued(desk: Desk, **options) -> str:
         ({"card_expires": "2014-08-31"}, "card_expires"),
         ({"card_expires": "2114-08-31"}, "card_expires"),
         ({"card_expires": "tomorrow"}, "card_expires"),
+        ({"card_expires": "9999-12-31"}, "card_expires"),
+        ({"ends-driving-licence": "9999-12-31"}, "ends-driving-licence"),
+        ({"birth_date": "0001-01-01"}, "birth_date"),
+        ({"birth_date": "9999-12-31"}, "birth_date"),
+        ({"name": "\ufffd見本"}, "name"),
+        ({"name": "\u3099"}, "name"),
         ({"kinds": "all"}, "kinds"),
         ({"csr-signature": ""}, "csr-signature"),
         ({"csr-signature": "a letter"}, "csr-signature"),
@@ -309,6 +326,26 @@ def test_who_is_under_fifteen_gets_a_certificate_for_user_authentication_alone(d
     assert [item.kind for item in desk.find(desk.cases()[0]).requests] == [
         CertificateKind.USER_AUTHENTICATION
     ]
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("ja", "すでにお持ちです"), ("en", "Choose Renewal or Replacement")]
+)
+def test_who_holds_one_is_told_beside_the_purpose_that_it_is_not_new(desk, language, words):
+    case = issued(desk)
+    desk.at("window").post(f"/cases/{case}/hand-over")
+    browser = desk.at("window")
+    browser.language = language
+    problems = problems_of(browser.post("/cases/new", form(desk, code=CODE)))
+    assert list(problems) == ["purpose"]
+    assert words in problems["purpose"]
+
+
+def test_a_character_that_is_newer_than_this_python_is_taken(desk):
+    name = "\U000313a0田 花子"
+    sent = form(desk, name=name, name_substitutes="")
+    assert desk.at("window").post("/cases/new", sent).status_code == 303
+    assert desk.find(desk.cases()[0]).applicant.name == name.replace(" ", "\u3000")
 
 
 def test_two_kinds_need_two_keys(still):
@@ -530,7 +567,15 @@ def test_the_search_finds_by_number_name_state_and_day_and_only_the_own_offices(
 
 @pytest.mark.parametrize(
     "asked",
-    [{"since": "x"}, {"state": "x"}, {"since": "2014-09-02", "until": "2014-09-01"}, {"words": "x" * 101}],
+    [
+        {"since": "0001-01-01"},
+        {"until": "9999-12-31"},
+        {"until": "2201-01-01"},
+        {"since": "x"},
+        {"state": "x"},
+        {"since": "2014-09-02", "until": "2014-09-01"},
+        {"words": "x" * 101},
+    ],
 )
 def test_a_search_that_makes_no_sense_is_asked_again(still, asked):
     response = still.at("window").post("/cases", asked)
@@ -583,6 +628,172 @@ def test_what_a_holder_asks_for_happens_once_and_the_page_says_before_what_it_wi
     assert {each.kind: each.revocation.reason.word for each in held if each.revocation} == ends
 
 
+def lives(desk: Desk, case: str) -> set[str | None]:
+    """How the certificates of a case's holder stand."""
+    with desk.world.stores.reading() as reading:
+        held = holder_certificates(reading, desk.find(case).holder)
+    return {None if each.revocation is None else each.revocation.reason.word for each in held}
+
+
+TOLD = {
+    ("ja", "done"): "を受け付けました",
+    ("en", "done"): "Done: ",
+    ("ja", "replayed"): "今の送信では何も変わっていません",
+    ("en", "replayed"): "nothing has changed now",
+    ("ja", "quarantined"): "センターが判断します",
+    ("en", "quarantined"): "The centre decides",
+}
+
+
+def notice_of(response) -> str:
+    return html.unescape(" ".join(re.findall(r'class="notice[^"]*" role="status">([^<]+)<', response.text)))
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_a_second_loss_with_an_earlier_forms_number_is_not_told_as_received(desk, language):
+    """The card is found between them: the first form, sent again, is no report of the second loss."""
+    rules = replace(LapseRules(), found_lifts=frozenset(RESIDENT_KINDS))
+    desk.world.__dict__["events"] = EventDesk(desk.world.stores, rules)
+    case = issued(desk)
+    browser = desk.at("window")
+    browser.language = language
+    browser.post(f"/cases/{case}/hand-over")
+    where = found_holder(desk)
+
+    def opened():
+        desk.world.now += timedelta(minutes=1)
+        return request_form(browser.get(where))
+
+    def sends(deed, number):
+        desk.world.now += timedelta(minutes=1)
+        sent = browser.post(where, {"deed": deed} | number)
+        assert sent.status_code == 303
+        return browser.get(sent.location)
+
+    first, second = opened(), opened()
+    lost = sends(Deed.REPORT_LOSS_BY_TELEPHONE, first)
+    assert TOLD[language, "done"] in notice_of(lost)
+    assert lives(desk, case) == {"certificateHold"}
+    assert TOLD[language, "done"] in notice_of(sends(Deed.REPORT_FOUND, second))
+    assert lives(desk, case) == {None}
+    again = sends(Deed.REPORT_LOSS_BY_TELEPHONE, first)
+    assert lives(desk, case) == {None}
+    assert TOLD[language, "replayed"] in notice_of(again)
+    assert TOLD[language, "done"] not in notice_of(again)
+    # What the page offers then is sent with a number of its own.
+    assert TOLD[language, "done"] in notice_of(sends(Deed.REPORT_LOSS_BY_TELEPHONE, request_form(again)))
+    assert lives(desk, case) == {"certificateHold"}
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_what_the_rules_leave_to_the_centre_is_not_told_as_done(desk, language):
+    case = issued(desk)
+    revoke(
+        desk.world.stores, desk.find(case).certificates[0], RevocationReason.CERTIFICATE_HOLD, "operator",
+        at=desk.world.now,
+    )  # fmt: skip
+    desk.world.now += timedelta(minutes=1)
+    browser = desk.at("window")
+    browser.language = language
+    where = found_holder(desk)
+    sent = browser.post(where, {"deed": Deed.REPORT_FOUND, **request_form(browser.get(where))})
+    told = notice_of(browser.get(sent.location))
+    assert TOLD[language, "quarantined"] in told
+    assert TOLD[language, "done"] not in told
+
+
+@pytest.mark.parametrize(
+    ("lifts", "words"),
+    [
+        (frozenset(), ("失効(元に戻せません)", "Ends for good")),
+        (frozenset(RESIDENT_KINDS), ("再び使える", "Good again")),
+    ],
+)
+def test_the_page_says_whether_a_card_that_is_found_ends_or_is_good_again(desk, lifts, words):
+    desk.world.__dict__["events"] = EventDesk(desk.world.stores, replace(LapseRules(), found_lifts=lifts))
+    issued(desk)
+    where = found_holder(desk)
+    browser = desk.at("window")
+    browser.post(where, {"deed": Deed.REPORT_LOSS_BY_TELEPHONE, **request_form(browser.get(where))})
+    desk.world.now += timedelta(minutes=1)
+    for language, word in zip(("ja", "en"), words, strict=True):
+        browser.language = language
+        offers = dict(
+            re.findall(r'value="(report-[a-z-]+)"(.*?)</label>', browser.get(where).text, re.DOTALL)
+        )
+        assert word in offers[Deed.REPORT_FOUND]
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1899-12-31", "9999-12-31", "2201-01-01"])
+def test_a_loss_at_the_end_of_the_calendar_is_its_fields_problem(desk, day):
+    issued(desk)
+    where = found_holder(desk)
+    sent = {"deed": Deed.REPORT_LOSS, "occurred": day, **request_form(desk.at("window").get(where))}
+    assert list(problems_of(desk.at("window").post(where, sent))) == ["occurred"]
+
+
+def test_with_the_last_certificate_of_this_window_the_page_still_says_what_was_done(desk):
+    """Somebody who has moved gives up the only one that the new town has issued."""
+    issued(desk, kinds=(CertificateKind.USER_AUTHENTICATION,))
+    desk.world.now += timedelta(minutes=1)
+    town = MunicipalityCode("312029")
+    moved = desk.engine.registration.file(
+        "other-window", replace(RESIDENT, municipality=town), desk.engine.csrs(CertificateKind.SIGNATURE),
+        code=CODE, at=desk.world.now,
+    )  # fmt: skip
+    for take, officer in (("examine", "other-window-2"), ("approve", "centre-1"), ("issue", "operator")):
+        getattr(desk.engine.registration, take)(moved.case.id, officer, at=desk.world.now)
+    desk.world.now += timedelta(minutes=1)
+    assert list(problems_of(desk.at("window").post("/requests", {"code": CODE}))) == ["code"], "moved away"
+    browser = desk.at("other-window")
+    where = browser.post("/requests", {"code": CODE}).location
+    sent = browser.post(where, {"deed": Deed.GIVE_UP_SIGNATURE, **request_form(browser.get(where))})
+    shown = browser.get(sent.location)
+    assert shown.status_code == 200
+    assert TOLD["ja", "done"] in notice_of(shown)
+    assert desk.at("window").post("/requests", {"code": CODE}).status_code == 303
+
+
+def looked_up(desk: Desk) -> list[str | None]:
+    with desk.world.stores.nation.reading() as connection:
+        noted = deeds.latest(connection, limit=200)
+    return [deed.about for deed in reversed(noted) if deed.what is deeds.Deed.LOOKED_UP]
+
+
+def test_every_look_up_is_written_down_whether_anybody_is_found_or_not(desk):
+    certificates = {str(each) for each in desk.find(issued(desk)).certificates}
+    assert desk.at("window").post("/requests", {"code": invented_code(500)}).status_code == 422
+    assert looked_up(desk) == ["nobody"]
+    where = found_holder(desk)
+    desk.at("window").get(where)
+    desk.at("window").get(where)  # to look again is to go on looking
+    shown = where.rpartition("/")[2]
+    assert looked_up(desk) == ["nobody", shown]
+    (other,) = certificates - {shown}
+    desk.at("window").get(f"/requests/{other}")  # from the case, or a bookmark
+    assert looked_up(desk) == ["nobody", shown, other]
+
+
+def test_nobody_looks_up_a_list_of_codes(desk):
+    issued(desk)
+    at = desk.at("window")
+    for number in range(30):
+        at.post("/requests", {"code": invented_code(500 + number)})
+    assert looked_up(desk) == ["nobody"] * 30
+    refused = at.post("/requests", {"code": CODE})
+    assert "短い時間に何度も" in problems_of(refused)["code"]
+    assert looked_up(desk) == ["nobody"] * 30, "nobody was looked at"
+    desk.world.now += timedelta(minutes=1)
+    assert at.post("/requests", {"code": CODE}).status_code == 303
+
+
+def test_a_code_is_typed_in_full_width_digits_too(desk):
+    issued(desk)
+    wide = str(CODE).translate({ord("0") + digit: 0xFF10 + digit for digit in range(10)})
+    assert wide != CODE
+    assert desk.at("window").post("/requests", {"code": f"{wide[:4]}\uff0d{wide[4:]}"}).status_code == 303
+
+
 def test_a_request_without_a_choice_or_of_tomorrow_is_asked_again(desk):
     issued(desk)
     where = found_holder(desk)
@@ -607,8 +818,8 @@ def test_another_windows_holder_is_not_found_by_code_or_by_certificate(desk):
 
 
 @pytest.mark.parametrize("code", ["", "12345678901", invented_code(4)])
-def test_a_code_of_nobody_is_told_so_and_shown_nowhere(still, code):
-    response = still.at("window").post("/requests", {"code": code})
+def test_a_code_of_nobody_is_told_so_and_shown_nowhere(desk, code):
+    response = desk.at("window").post("/requests", {"code": code})
     assert response.status_code == 422
     assert not code or code not in response.text
 
@@ -618,7 +829,7 @@ def test_a_code_of_nobody_is_told_so_and_shown_nowhere(still, code):
 
 @pytest.mark.parametrize(
     ("name", "shown"),
-    [("架橋\u3000見本", "架橋"), ("𠮷田\u3000か゚葛󠄀", "𠮷田"), ("\ue000田\u3000花子", "〓田")],
+    [("架橋\u3000見本", "架橋"), ("𠮷田\u3000か゚葛󠄀", "𠮷田"), ("\U000323af田\u3000花子", "〓田")],
 )
 def test_the_slip_says_the_number_and_nothing_that_a_stranger_could_use(desk, name, shown, tmp_path):
     if window_slip._first(window_slip.FONTS) is None:

@@ -35,6 +35,7 @@ from ca.model import (
     ResidentCode,
 )
 from ca.names import Municipalities
+from ca.profiles.items import require_certifiable
 from ca.rules import registration
 from ca.rules.identity import Reception, require_identified
 from ca.rules.registration import Case, State, Step
@@ -87,8 +88,9 @@ class Registration:
             reception: What else the office wrote down; an office with a system of its own may keep it there.
 
         Raises:
-            BadInput: The applicant may not have this kind, or does not belong to this office; or the documents do not
-                make a resident known, or the purpose is not what the holder's certificates say.
+            BadInput: The applicant may not have this kind, or does not belong to this office; a name or an address
+                cannot stand in a certificate; or the documents do not make a resident known, or the purpose is not
+                what the holder's certificates say.
             CsrRefused: A request is none, its key is refused, or is used already.
             NotFound: The officer is unknown, or the kind is not issued here.
             NotPermitted: The officer may not receive applications here.
@@ -98,6 +100,7 @@ class Registration:
         if not office.authorities:
             raise BadInput(f"office {office.id}", "receives no applications")
         self._check_applicant(applicant, office, code)
+        require_certifiable(applicant)
         if reception is not None and isinstance(applicant, Resident):
             require_identified(reception.documents, at)
         requests, practices = [], {}

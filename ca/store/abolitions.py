@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from ca.model import CertificateId, OfficeId, Officer, OfficerId
 from ca.store import deeds
@@ -30,9 +30,11 @@ class AbolitionStep:
     """That an office asked, or that the centre answered.
 
     Attributes:
+        number: Its number among all deeds.
         why: As the office said.
     """
 
+    number: int
     certificate: CertificateId
     why: Why
     what: Deed
@@ -54,10 +56,31 @@ def of_certificates(connection: Connection, wanted: Sequence[CertificateId]) -> 
     return _steps(connection, deed_table.c.about.in_(about))
 
 
-def waiting(connection: Connection) -> list[AbolitionStep]:
-    """The requests that have no answer yet, the oldest first."""
+def waiting(connection: Connection, *, after: int = 0, limit: int) -> list[AbolitionStep]:
+    """Some of the requests that have no answer yet, the oldest first.
+
+    Args:
+        connection: A transaction that reads.
+        after: Only those behind the request of this number.
+        limit: How many at most.
+    """
+    # An answer repeats what was asked: a request waits if nothing newer speaks of the same.
+    newest = (
+        select(func.max(deed_table.c.deed)).where(deed_table.c.what.in_(_DEEDS)).group_by(deed_table.c.about)
+    )
+    return _steps(
+        connection,
+        deed_table.c.what == Deed.ABOLITION_ASKED,
+        deed_table.c.deed > after,
+        deed_table.c.deed.in_(newest),
+        limit=limit,
+    )
+
+
+def waiting_among(connection: Connection, wanted: Sequence[CertificateId]) -> list[AbolitionStep]:
+    """The requests about these that have no answer yet, the oldest first."""
     found: dict[CertificateId, AbolitionStep] = {}
-    for step in _steps(connection):
+    for step in of_certificates(connection, wanted):
         if step.what is Deed.ABOLITION_ASKED:
             found[step.certificate] = step
         else:
@@ -65,13 +88,16 @@ def waiting(connection: Connection) -> list[AbolitionStep]:
     return list(found.values())
 
 
-def _steps(connection: Connection, *conditions: ColumnElement[bool]) -> list[AbolitionStep]:
+def _steps(
+    connection: Connection, *conditions: ColumnElement[bool], limit: int | None = None
+) -> list[AbolitionStep]:
     query = select(deed_table).where(deed_table.c.what.in_(_DEEDS), *conditions)
     found = []
-    for row in connection.execute(query.order_by(deed_table.c.deed)):
+    for row in connection.execute(query.order_by(deed_table.c.deed).limit(limit)):
         certificate, _, why = row.about.partition(" ")
         found.append(
             AbolitionStep(
+                row.deed,
                 CertificateId.parse(certificate),
                 Why(why),
                 Deed(row.what),

@@ -66,14 +66,20 @@ def ask(connection: Connection, ceremony: Ceremony, at: datetime) -> None:
     )
 
 
-def take(connection: Connection, digest: bytes, purpose: Purpose, at: datetime) -> Ceremony | None:
-    """The question with this hash, of this purpose and in time, if there is one; it is there no longer then."""
+def find(connection: Connection, digest: bytes) -> Ceremony | None:
+    """The question with this hash, if it was not answered yet, however old it is."""
     row = connection.execute(select(ceremonies).where(ceremonies.c.digest == digest)).one_or_none()
-    connection.execute(delete(ceremonies).where(ceremonies.c.digest == digest))
-    if row is None or row.purpose != purpose or row.expires_at <= at:
+    if row is None:
         return None
     officer = None if row.officer is None else OfficerId(row.officer)
-    return Ceremony(digest, bytes(row.challenge), officer, purpose, row.expires_at)
+    return Ceremony(digest, bytes(row.challenge), officer, Purpose(row.purpose), row.expires_at)
+
+
+def take(connection: Connection, digest: bytes, purpose: Purpose, at: datetime) -> Ceremony | None:
+    """The question with this hash, of this purpose and in time, if there is one; it is there no longer then."""
+    found = find(connection, digest)
+    connection.execute(delete(ceremonies).where(ceremonies.c.digest == digest))
+    return found if found is not None and found.purpose is purpose and found.expires_at > at else None
 
 
 def give_code(connection: Connection, code: Code) -> None:

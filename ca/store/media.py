@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, false, func, insert, select, update
 
 from ca.errors import Conflict, NotFound
 from ca.model import ApplicationId, OfficeId, OfficerId
-from ca.rules.custody import Medium, MediumState, MediumStep, MediumStepTaken
+from ca.rules.custody import CUSTODY, Medium, MediumState, MediumStep, MediumStepTaken
+from ca.store.bulk import AT_ONCE, among
 from ca.store.tables import media, medium_steps
 
 
@@ -43,9 +44,19 @@ def find(connection: Connection, wanted: str) -> Medium:
     return found[0]
 
 
-def of_office(connection: Connection, office: OfficeId) -> list[Medium]:
-    """The media that an office answers for, by number."""
-    return _where(connection, media.c.office == office)
+def of_office(
+    connection: Connection, office: OfficeId, *, after: str = "", limit: int | None = None
+) -> list[Medium]:
+    """The media that an office answers for, by number: those behind one of them, and at most so many."""
+    behind = media.c.medium > after if after.isprintable() else false()
+    return _where(connection, (media.c.office == office) & behind, limit)
+
+
+def at_hand(connection: Connection, office: OfficeId, *, limit: int) -> list[str]:
+    """The numbers of the media that lie in an office, the first ones."""
+    there = media.c.state.in_(CUSTODY[MediumStep.ASSIGN].before)
+    query = select(media.c.medium).where(media.c.office == office, there)
+    return list(connection.execute(query.order_by(media.c.medium).limit(limit)).scalars())
 
 
 def of_case(connection: Connection, office: OfficeId, case: ApplicationId) -> Medium | None:
@@ -54,20 +65,16 @@ def of_case(connection: Connection, office: OfficeId, case: ApplicationId) -> Me
     return found[0] if found else None
 
 
-def _where(connection: Connection, condition: ColumnElement[bool]) -> list[Medium]:
-    rows = connection.execute(select(media).where(condition).order_by(media.c.medium)).all()
-    steps = medium_steps
-    query = (
-        select(steps)
-        .join(media, media.c.medium == steps.c.medium)
-        .where(condition)
-        .order_by(steps.c.medium, steps.c.position)
-    )
-    taken: dict[str, list[MediumStepTaken]] = defaultdict(list)
-    for row in connection.execute(query) if rows else ():
-        taken[row.medium].append(
-            MediumStepTaken(MediumStep(row.step), OfficerId(row.officer), row.at, row.note)
-        )
+def _where(connection: Connection, condition: ColumnElement[bool], limit: int | None = None) -> list[Medium]:
+    query = select(media).where(condition).order_by(media.c.medium).limit(limit)
+    rows = connection.execute(query).all()
+    steps, taken = medium_steps, defaultdict[str, list[MediumStepTaken]](list)
+    for start in range(0, len(rows), AT_ONCE):
+        some = [row.medium for row in rows[start : start + AT_ONCE]]
+        query = select(steps).where(among(connection, steps.c.medium, some))
+        for row in connection.execute(query.order_by(steps.c.medium, steps.c.position)):
+            step = MediumStepTaken(MediumStep(row.step), OfficerId(row.officer), row.at, row.note)
+            taken[row.medium].append(step)
     return [
         Medium(row.medium, OfficeId(row.office), MediumState(row.state), tuple(taken[row.medium]))
         for row in rows

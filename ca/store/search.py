@@ -88,15 +88,30 @@ def work_list(
     officer: Officer,
     office: Office,
     *,
+    course: OfficeKind | None = None,
     after: str | None = None,
     limit: int = PAGE,
 ) -> CasePage:
     """The cases of which this officer may take a step now, those that wait longest first.
 
     What the rules of registration say is asked twice: here as a question to the database, and of each case found.
+
+    Args:
+        connection: A transaction that reads.
+        officer: Who would take it.
+        office: The officer's own office.
+        course: Only cases of offices of this kind.
+        after: The page behind this case.
+        limit: How many cases at most.
+
+    Raises:
+        NotFound: There is no case ``after`` that the office may see.
     """
     query = select_cases().where(_open_to(officer, office))
-    found = _page(connection, query, after, limit, newest_first=False)
+    if course is not None:
+        query = query.where(offices.c.kind == course)
+    theirs = None if office.kind is OfficeKind.CENTRE else office.id
+    found = _page(connection, query, after, limit, theirs, newest_first=False)
     return CasePage(
         tuple(replace(one, open=steps_open_to(one.case, officer, office)) for one in found.cases), found.after
     )
@@ -133,7 +148,7 @@ def search(
         limit: How many cases at most.
 
     Raises:
-        NotFound: There is no case ``after``.
+        NotFound: There is no case ``after`` of that office.
     """
     query = select_cases()
     if office is not None:
@@ -146,7 +161,7 @@ def search(
         query = query.where(applications.c.filed_at >= since)
     if until is not None:
         query = query.where(applications.c.filed_at < until)
-    return _page(connection, query, after, limit, newest_first=True)
+    return _page(connection, query, after, limit, office, newest_first=True)
 
 
 def holder_certificates(connections: Connections, holder: bytes) -> list[HolderCertificate]:
@@ -224,6 +239,7 @@ def _page(
     query: Select[Any],
     after: str | None,
     limit: int,
+    office: OfficeId | None,
     *,
     newest_first: bool,
 ) -> CasePage:
@@ -231,6 +247,8 @@ def _page(
     place = tuple_(applications.c.filed_at, applications.c.application)
     if after is not None:
         last = select(applications.c.filed_at).where(applications.c.application == after)
+        if office is not None:  # which cases others have is not told
+            last = last.where(applications.c.office == office)
         moment = connection.execute(last).scalar_one_or_none() if after.isprintable() else None
         if moment is None:
             raise NotFound(f"case {after!r}", "is not one of this home's")

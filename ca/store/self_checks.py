@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
 from ca.errors import NotFound
 from ca.model import OfficeId, OfficerId
 from ca.rules.self_check import Answer, Evidence, Finding
 from ca.store.tables import evidence, self_checks
+
+_GONE = ""
+"""The name of a file that went; no file has it (``ca.rules.self_check.evidence_of``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,8 @@ def submit(connection: Connection, check: SelfCheck, kept: Sequence[int], new: S
         connection: A transaction.
         check: Its answers; its files are of no account.
         kept: The numbers of the files that stay, of those submitted before.
-        new: The files that come to them, numbered behind every earlier one.
+        new: The files that come to them, numbered behind every earlier one, also of those that went: an address that
+            somebody kept never leads to another file. So a file that goes leaves its number and its hash.
     """
     key = (self_checks.c.office == check.office) & (self_checks.c.year == check.year)
     values = {
@@ -70,7 +75,8 @@ def submit(connection: Connection, check: SelfCheck, kept: Sequence[int], new: S
         connection.execute(insert(self_checks).values(office=check.office, year=check.year, **values))
     of = (evidence.c.office == check.office) & (evidence.c.year == check.year)
     numbers = list(connection.execute(select(evidence.c.number).where(of)).scalars())
-    connection.execute(delete(evidence).where(of, evidence.c.number.not_in(kept)))
+    going = update(evidence).where(of, evidence.c.number.not_in(kept))
+    connection.execute(going.values(name=_GONE, content=b""))
     rows = [
         {
             "office": check.office,
@@ -108,21 +114,18 @@ def find(connection: Connection, office: OfficeId, year: int) -> SelfCheck:
 
 def known(connection: Connection, office: OfficeId, year: int) -> SelfCheck | None:
     """An office's self-check of a year, if it has submitted one."""
-    query = select(self_checks).where(self_checks.c.office == office, self_checks.c.year == year)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else _check(connection, row)
+    found = _checks(connection, (self_checks.c.office == office) & (self_checks.c.year == year))
+    return found[0] if found else None
 
 
 def of_office(connection: Connection, office: OfficeId) -> list[SelfCheck]:
     """An office's self-checks, the latest year first."""
-    query = select(self_checks).where(self_checks.c.office == office).order_by(self_checks.c.year.desc())
-    return [_check(connection, row) for row in connection.execute(query).all()]
+    return _checks(connection, self_checks.c.office == office)
 
 
-def of_year(connection: Connection, year: int) -> list[SelfCheck]:
-    """Every office's self-check of a year, by office."""
-    query = select(self_checks).where(self_checks.c.year == year).order_by(self_checks.c.office)
-    return [_check(connection, row) for row in connection.execute(query).all()]
+def of_year(connection: Connection, year: int, of: Sequence[OfficeId]) -> list[SelfCheck]:
+    """The self-checks of a year of these offices, by office."""
+    return _checks(connection, (self_checks.c.year == year) & self_checks.c.office.in_(of))
 
 
 def unreviewed(connection: Connection) -> int:
@@ -134,7 +137,10 @@ def unreviewed(connection: Connection) -> int:
 def file(connection: Connection, office: OfficeId, year: int, number: int) -> Evidence:
     """A file of a self-check, or NotFound."""
     query = select(evidence).where(
-        evidence.c.office == office, evidence.c.year == year, evidence.c.number == number
+        evidence.c.office == office,
+        evidence.c.year == year,
+        evidence.c.number == number,
+        evidence.c.name != _GONE,
     )
     row = connection.execute(query).one_or_none()
     if row is None:
@@ -142,19 +148,28 @@ def file(connection: Connection, office: OfficeId, year: int, number: int) -> Ev
     return Evidence(row.name, row.media_type, row.content)
 
 
-def _check(connection: Connection, row: Row[Any]) -> SelfCheck:
-    query = (
-        select(evidence.c.number, evidence.c.name, evidence.c.media_type, evidence.c.sha256)
-        .where(evidence.c.office == row.office, evidence.c.year == row.year)
-        .order_by(evidence.c.number)
-    )
+def _checks(connection: Connection, condition: ColumnElement[bool]) -> list[SelfCheck]:
+    """The self-checks of which this is true, the latest year first, then by office; their files in one question."""
+    order = (self_checks.c.year.desc(), self_checks.c.office)
+    rows = connection.execute(select(self_checks).where(condition).order_by(*order)).all()
+    wanted = (evidence.c.number, evidence.c.name, evidence.c.media_type, evidence.c.sha256)
+    of = (evidence.c.office == self_checks.c.office) & (evidence.c.year == self_checks.c.year)
+    query = select(self_checks.c.office, self_checks.c.year, *wanted).join(evidence, of)
+    query = query.where(condition, evidence.c.name != _GONE).order_by(evidence.c.number)
+    files: dict[tuple[str, int], list[FiledEvidence]] = defaultdict(list)
+    for office, year, *file in connection.execute(query) if rows else ():
+        files[office, year].append(FiledEvidence(*file))
+    return [_check(row, files[row.office, row.year]) for row in rows]
+
+
+def _check(row: Row[Any], files: Sequence[FiledEvidence]) -> SelfCheck:
     return SelfCheck(
         office=OfficeId(row.office),
         year=row.year,
         answers=msgspec.json.decode(row.answers, type=dict[str, Answer]),
         officer=OfficerId(row.officer),
         submitted_at=row.submitted_at,
-        files=tuple(FiledEvidence(*file) for file in connection.execute(query)),
+        files=tuple(files),
         reviewer=None if row.reviewer is None else OfficerId(row.reviewer),
         reviewed_at=row.reviewed_at,
         finding=None if row.finding is None else msgspec.json.decode(row.finding, type=Finding),

@@ -16,10 +16,12 @@ from front.cli.cross_show import show
 from front.cli.cross_state import calendar_, impact, list_crosses
 from front.cli.events import events
 from front.cli.explain import explain
+from front.cli.inventory import inventory
 from front.cli.journal import archive, journal
 from front.cli.lists import list_, revoke
 from front.cli.making import init, upgrade
 from front.cli.medium import medium
+from front.cli.migrate import migrate
 from front.cli.officers import officer
 from front.cli.offices import office
 from front.cli.order import order
@@ -74,9 +76,11 @@ for command in (
     repo,
     journal,
     archive,
+    inventory,
     cross,
     verifier,
     verify,
+    migrate,
     watch,
     receipt,
     responder,

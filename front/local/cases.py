@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response as AnyResponse
 
 from ca.errors import Conflict, CsrRefused, KakehashiError, NotFound
-from ca.model import LocalHolder, RevocationReason, Role
+from ca.model import ApplicationId, LocalHolder, OfficeKind, RevocationReason, Role
 from ca.revoking.deciding import abolition, custody
 from ca.revoking.deciding.local_delivery import discard, hand_over
 from ca.rules.custody import NEEDS_MEDIUM, Medium, MediumState
@@ -23,13 +23,14 @@ from ca.store.applications import Application
 from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.connections import Connections
 from ca.store.lives import Life
-from ca.store.local_cases import waiting_at_centre
 from front.assembly import World
 from front.local.access import case_of, names_of, of_local, of_sub_office
-from front.local.filing import Choices, choices_of, good_of, read_filing
-from front.pages.forms import Fields, FormRefused
+from front.local.filing import Asked, Choices, choices_of, good_of, read_asked, read_filing
+from front.looking import note_auditor
+from front.pages.forms import LARGEST_FILE, Fields, FormRefused
 from front.pages.rendering import page, said
 from front.pages.visit import SignedIn
+from front.registration.filed_before import filed_before
 
 _NOTED = frozenset({Step.REJECT, Step.DISCARD})
 """The steps that need a reason."""
@@ -57,20 +58,21 @@ def add(blueprint: Blueprint, world: World) -> None:
 
 def work(world: World) -> Response:
     """What waits for this officer, and the office's latest cases; for the centre what offices have sent."""
-    who, at = of_local(), world.clock()
+    who, at, after = of_local(), world.clock(), request.args.get("after")
     with world.stores.nation.reading() as connection:
         latest: tuple[search.FoundCase, ...] = ()
+        waiting = search.work_list(
+            connection, who.officer, who.office, course=OfficeKind.LOCAL_GOVERNMENT, after=after, limit=_MOST
+        )
         if who.of_centre:
-            waiting = waiting_at_centre(connection, who.officer, who.office, _MOST)
             offices = {each.id: each.name for each in officers.all_offices(connection)}
         else:
-            waiting = search.work_list(connection, who.officer, who.office, limit=_MOST).cases
             latest = search.search(connection, who.office.id, limit=_MOST).cases
             offices = {who.office.id: who.office.name}
         asked = Role.CENTRE_EXAMINER in who.officer.roles and self_checks.unreviewed(connection)
-    ends = abolition.waiting(world.stores, at) if who.of_centre else []
+    ends = abolition.waiting(world.stores, at, limit=_MOST) if who.of_centre else []
     return page(
-        "local/work.html", waiting=waiting, latest=latest, offices=offices, ends=ends, unreviewed=asked or 0,
+        "local/work.html", waiting=waiting.cases, next=waiting.after, latest=latest, offices=offices, ends=ends, unreviewed=asked or 0,
         done=_shown_done(world, who), may_file=Role.RECEPTION in who.officer.roles and not who.of_centre,
     )  # fmt: skip
 
@@ -88,23 +90,28 @@ def check(world: World) -> Response:
     """What is wrong with the form so far."""
     who = of_sub_office(Role.RECEPTION)
     with world.stores.reading() as reading:
-        choices = _choices(world, reading, who, request.form.get("renews"))
+        choices, fields = _choices(world, reading, who, request.form.get("renews")), Fields(request.form)
+        asked = read_asked(choices, fields)
         try:
-            read_filing(choices, reading.nation, who.officer.id, Fields(request.form), world.clock())
+            read_filing(choices, reading, who.officer.id, fields, asked, world.clock())
         except FormRefused as error:
             return jsonify(problems=said(error.problems))
     return jsonify(problems={})
 
 
 def file(world: World) -> AnyResponse:
-    """Receive the application, and give it its medium."""
+    """Receive the application, and give it its medium. The same again leads to its case."""
     who, at = of_sub_office(Role.RECEPTION), world.clock()
     fields = Fields(request.form, request.files)
     with world.stores.reading() as reading:
         choices = _choices(world, reading, who, request.form.get("renews"))
+        asked = read_asked(choices, fields)
         try:
-            filing = read_filing(choices, reading.nation, who.officer.id, fields, at)
+            filing = read_filing(choices, reading, who.officer.id, fields, asked, at)
         except FormRefused as error:
+            # Its medium is assigned to it since.
+            if there := _filed_before(reading.nation, who, asked):
+                return redirect(f"/local/cases/{there.case.id}", 303)
             return _form(reading.nation, choices, request.form, said(error.problems), 422)
     csrs = {filing.kind: filing.csr}
     try:
@@ -114,7 +121,10 @@ def file(world: World) -> AnyResponse:
     except CsrRefused as error:
         fields.refuse("csr", "local.csr.refused", detail=f"{error.problem}. {error.remedy or ''}")
         with world.stores.nation.reading() as connection:
-            return _form(connection, choices, request.form, said(fields.problems), 422)
+            there = _filed_before(connection, who, asked)
+            if there is None:
+                return _form(connection, choices, request.form, said(fields.problems), 422)
+        case = there.case
     if filing.medium is not None:
         # If another case was quicker, this one is there without a medium, and its page asks for one.
         with suppress(Conflict):
@@ -124,7 +134,10 @@ def file(world: World) -> AnyResponse:
 
 def show(world: World, case_id: str) -> Response:
     """A case: facts, history, certificates, and the steps open to this officer."""
-    return _show(world, of_local(), case_id)
+    who = of_local()
+    shown = _show(world, who, case_id)
+    note_auditor(world, who, ApplicationId(case_id))
+    return shown
 
 
 def certificate(world: World, case_id: str, kind: str) -> Response:
@@ -207,6 +220,13 @@ def _choices(world: World, connections: Connections, who: SignedIn, renewed: str
     return choices_of(world, connections, who.office, before, world.clock())
 
 
+def _filed_before(connection: Connection, who: SignedIn, asked: Asked) -> Application | None:
+    """The case that this officer made by sending this before."""
+    if asked.kind is None or asked.key is None:
+        return None
+    return filed_before(connection, who.officer.id, asked.holder, None, {asked.kind: asked.key})
+
+
 def _form(
     connection: Connection,
     choices: Choices,
@@ -214,14 +234,10 @@ def _form(
     problems: Mapping[str, str],
     status: int = 200,
 ) -> Response:
-    at_hand = [
-        medium.id
-        for medium in media.of_office(connection, choices.office.id)
-        if medium.state in {MediumState.KEPT, MediumState.RETURNED}
-    ]
+    at_hand = media.at_hand(connection, choices.office.id, limit=_MOST)
     return page(
         "local/filing.html", status=status, choices=choices, typed=typed, problems=problems, at_hand=at_hand,
-        needing=NEEDS_MEDIUM,
+        needing=NEEDS_MEDIUM, largest=LARGEST_FILE,
     )  # fmt: skip
 
 
@@ -239,7 +255,7 @@ def _show(
         names |= names_of(reading.nation, {step.officer for step in asked})
         known = {life.certificate: life for life in lives.of(reading, found.certificates)}
         good = {life.certificate for life in good_of(reading, found, at)}
-        ending = {step.certificate for step in abolitions.waiting(reading.nation)} & set(found.certificates)
+        ending = {step.certificate for step in abolitions.waiting_among(reading.nation, found.certificates)}
         office = officers.office(reading.nation, case.office)
     records = world.stores.certificates(found.certificates)
     mine = not who.of_centre

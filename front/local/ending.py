@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 from flask import Blueprint, redirect, request
@@ -10,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from ca.errors import Conflict, NotFound
 from ca.model import CertificateId, RevocationReason, Role
 from ca.revoking.deciding import abolition
-from ca.store import certificates, lives
+from ca.store import abolitions, certificates, lives
 from ca.store.abolitions import Why
 from ca.store.applications import Application
 from front.assembly import World
@@ -50,8 +51,9 @@ def ask(world: World, wanted: str) -> AnyResponse:
     try:
         abolition.ask(world.stores, certificate, who.officer.id, why, at=world.clock())
     except Conflict:
-        if certificate not in {step.certificate for step in abolition.waiting(world.stores, world.clock())}:
-            raise
+        with world.stores.nation.reading() as connection:
+            if not abolitions.waiting_among(connection, [certificate]):
+                raise
         # A second press: it waits already.
     return redirect(f"/local/cases/{found.case.id}", 303)
 
@@ -80,12 +82,11 @@ def decline(world: World, wanted: str) -> AnyResponse:
 
 
 def _of(world: World, who: SignedIn, wanted: str) -> tuple[CertificateId, Application]:
-    """A certificate of a case that this officer may see, and the case; or NotFound."""
+    """A certificate of a case that this officer may see, and the case; or NotFound, in the same words for all others."""
     certificate = CertificateId.parse(wanted)
-    with world.stores.reading() as reading:
-        if certificate.generation.authority not in world.plan.practices:
-            raise NotFound(f"certificate {certificate}", "is not one of this home's")
-        record = certificates.find(reading.of(certificate.generation.authority), certificate)
-        if record.application is None:
-            raise NotFound(f"certificate {certificate}", "is not one of this home's")
-        return certificate, case_of(reading.nation, who, record.application)
+    with world.stores.reading() as reading, suppress(NotFound):
+        if certificate.generation.authority in world.plan.practices:
+            record = certificates.find(reading.of(certificate.generation.authority), certificate)
+            if record.application is not None:
+                return certificate, case_of(reading.nation, who, record.application)
+    raise NotFound(f"certificate {certificate}", "is not one of this home's")

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection
-
 from ca.errors import BadInput, CsrRefused, KakehashiError, NotFound
 from ca.issuing.intake import read_csr
 from ca.model import LOCAL_KINDS, CertificateKind, LocalHolder, Office, RevocationReason
+from ca.profiles.items import LONGEST_NAME
 from ca.profiles.practice import HolderPractice
 from ca.revoking.deciding import custody
 from ca.rules.custody import NEEDS_MEDIUM, medium_id
@@ -22,9 +21,6 @@ from ca.store.connections import Connections
 from ca.store.lives import Life
 from front.assembly import World
 from front.pages.forms import Fields
-
-LONGEST_NAME = 64
-"""Characters of a name in a certificate (RFC 5280 A.1, ub-common-name)."""
 
 _GOOD = frozenset({None, RevocationReason.REMOVE_FROM_CRL})
 
@@ -49,6 +45,20 @@ class Choices:
         """Whose certificates are renewed."""
         applicant = None if self.renewed is None else self.renewed.applicant
         return applicant if isinstance(applicant, LocalHolder) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a form asks for, and for whom, as far as it says so.
+
+    Attributes:
+        key: The encoded SubjectPublicKeyInfo of the request, if that is one.
+    """
+
+    holder: LocalHolder
+    kind: CertificateKind | None
+    csr: bytes | None = field(repr=False)
+    key: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +103,35 @@ def good_of(connections: Connections, application: Application, at: datetime) ->
 
 
 def read_filing(
-    choices: Choices, connection: Connection, officer_id: str, fields: Fields, at: datetime
+    choices: Choices,
+    connections: Connections,
+    officer_id: str,
+    fields: Fields,
+    asked: Asked,
+    at: datetime,
 ) -> LocalFiling:
-    """What the form says, or FormRefused with every problem. The check while somebody types asks this too."""
+    """What the form says, or FormRefused with every problem. The check while somebody types asks this too.
+
+    Args:
+        choices: What the form offered.
+        connections: Transactions that read.
+        officer_id: Who files.
+        fields: What was sent, with the problems that ``read_asked`` found.
+        asked: What came of it.
+        at: Now.
+    """
+    medium = _medium(fields, connections, officer_id, asked, at)
+    fields.settle()
+    kind = asked.kind
+    assert kind is not None, "what is missing is a problem"
+    assert asked.csr is not None, "what is missing is a problem"
+    renews = tuple(life.certificate for life in choices.good if life.kind is kind)
+    reception = Reception(_purpose(choices, kind, at), card_number=medium, renews=renews)
+    return LocalFiling(asked.holder, kind, asked.csr, reception, medium)
+
+
+def read_asked(choices: Choices, fields: Fields) -> Asked:
+    """What the form asks for; what is wrong with that is noted in the fields."""
     holder = choices.holder
     if holder is None:
         unit = fields.text("unit", most=LONGEST_NAME, required=False)
@@ -108,26 +144,24 @@ def read_filing(
     csr = fields.octets("csr")
     if csr is not None and kind is not None:
         try:
-            read_csr(csr, choices.practices[kind].keys, f"{kind} request")
+            key = read_csr(csr, choices.practices[kind].keys, f"{kind} request")
+            return Asked(holder, kind, csr, key)
         except CsrRefused as error:
             fields.refuse("csr", "local.csr.refused", detail=f"{error.problem}. {error.remedy or ''}")
-    medium = _medium(fields, connection, officer_id, kind, at)
-    fields.settle()
-    assert kind is not None, "what is missing is a problem"
-    assert csr is not None, "what is missing is a problem"
-    renews = tuple(life.certificate for life in choices.good if life.kind is kind)
-    reception = Reception(_purpose(choices, kind, at), card_number=medium, renews=renews)
-    return LocalFiling(holder, kind, csr, reception, medium)
+    return Asked(holder, kind, csr)
 
 
 def _medium(
-    fields: Fields, connection: Connection, officer_id: str, kind: CertificateKind | None, at: datetime
+    fields: Fields, connections: Connections, officer_id: str, asked: Asked, at: datetime
 ) -> str | None:
-    typed = fields.text("medium", most=40, required=kind in NEEDS_MEDIUM)
+    typed = fields.text("medium", most=40, required=asked.kind in NEEDS_MEDIUM)
     if not typed:
         return None
     try:
-        return custody.require_assignable(connection, medium_id(typed), officer_id, at=at).id
+        number = medium_id(typed)
+        return custody.require_assignable(connections, number, officer_id, asked.holder, at=at).id
+    except custody.HoldsKey:
+        fields.refuse("medium", "local.medium.others")
     except NotFound:
         fields.refuse("medium", "local.medium.unknown")
     except BadInput:

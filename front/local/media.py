@@ -26,6 +26,8 @@ from front.pages.visit import SignedIn
 _OFFERED = (MediumStep.TAKE_BACK, MediumStep.LOSE, MediumStep.DESTROY)
 """The steps that are taken on a medium's own page; the others belong to a case."""
 _LONGEST_NOTE = 400
+_MOST = 100
+"""Media of a page."""
 
 
 def add(blueprint: Blueprint, world: World) -> None:
@@ -132,9 +134,11 @@ def _register(world: World, who: SignedIn, problems: Mapping[str, str], status: 
             office = office_of(connection, who, wanted) if wanted else None
         else:
             offices, office = [], who.office
-        found = [] if office is None else media.of_office(connection, office.id)
+        after = request.args.get("after", "")
+        found = [] if office is None else media.of_office(connection, office.id, after=after, limit=_MOST + 1)
     return page(
-        "local/media.html", status=status, media=found, office=office, offices=offices, problems=problems,
+        "local/media.html", status=status, media=found[:_MOST], next=found[_MOST - 1].id if found[_MOST:] else None,
+        office=office, offices=offices, problems=problems,
         typed=request.form, may_enter=not who.of_centre and bool(who.officer.roles & {Role.RECEPTION, Role.EXAMINER}),
     )  # fmt: skip
 

@@ -30,13 +30,16 @@ from ca.store import officers, self_checks
 from ca.store.self_checks import SelfCheck
 from front.assembly import World
 from front.local.access import names_of, of_local, of_sub_office, office_of
-from front.pages.forms import Fields
+from front.pages.downloads import disposition
+from front.pages.forms import Fields, whole_number
 from front.pages.rendering import page, said
 from front.pages.visit import SignedIn
 
 _LARGEST_FORM = MOST_FILES * LARGEST_FILE + 512 * 1024
 """All files, and room for the remarks."""
 _SUBMISSION = "submit"
+_MOST = 100
+"""Offices of a page."""
 
 
 def add(blueprint: Blueprint, world: World) -> None:
@@ -65,22 +68,25 @@ def add(blueprint: Blueprint, world: World) -> None:
 
 
 def overview(world: World) -> Response:
-    """For an office its years; for the centre every office in one year."""
+    """For an office its years; for the centre every office in one year, a page of them."""
     who, now = of_local(), fiscal_year(world.clock())
-    year = request.args.get("year", now, type=int) if who.of_centre else now
+    year = request.args.get("year", now, type=whole_number) if who.of_centre else now
     with world.stores.nation.reading() as connection:
         if who.of_centre:
-            there = {check.office: check for check in self_checks.of_year(connection, year)}
-            offices = [
-                each for each in officers.all_offices(connection) if each.kind is OfficeKind.LOCAL_GOVERNMENT
-            ]
+            after, kind = request.args.get("after", ""), OfficeKind.LOCAL_GOVERNMENT
+            known = sorted(officers.all_offices(connection), key=lambda each: each.id)
+            behind = [each for each in known if each.kind is kind and each.id > after]
+            offices, more = behind[:_MOST], len(behind) > _MOST
+            found = self_checks.of_year(connection, year, [each.id for each in offices])
+            there = {check.office: check for check in found}
             rows = [(each, year, there.get(each.id)) for each in offices]
         else:
             mine = {check.year: check for check in self_checks.of_office(connection, who.office.id)}
             years = sorted({*mine, now, now - 1}, reverse=True)
-            rows = [(who.office, each, mine.get(each)) for each in years]
+            rows, more = [(who.office, each, mine.get(each)) for each in years], False
     may = Role.EXAMINER in who.officer.roles and not who.of_centre
-    return page("local/self_checks.html", rows=rows, year=year, now=now, may_answer=may)
+    last = rows[-1][0].id if more else None
+    return page("local/self_checks.html", rows=rows, year=year, now=now, may_answer=may, next=last)
 
 
 def edit(world: World, year: int) -> Response:
@@ -149,7 +155,7 @@ def file(world: World, office_id: str, year: int, number: int) -> Response:
         office = office_of(connection, who, office_id)
         found = self_checks.file(connection, office.id, year, number)
     response = Response(found.content, mimetype=found.media_type)
-    response.headers.set("Content-Disposition", "attachment", filename=found.name)
+    response.headers["Content-Disposition"] = disposition(found.name)
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from flask import (
@@ -31,7 +31,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ca.errors import KakehashiError
 from front.logs import LOGGER
-from front.pages.forms import FormRefused, Problem
+from front.pages.forms import BoundedInteger, FormRefused, Problem
 from front.pages.guard import FORM_TOKEN, protect, require_own_form
 from front.pages.navigation import Door, open_to
 from front.pages.texts import Texts
@@ -96,6 +96,7 @@ def install(app: Flask, rooms: Sequence[Room]) -> None:
         )
         return response
 
+    app.url_map.converters["int"] = BoundedInteger
     for blueprint in (frame, *(room.blueprint for room in rooms)):
         blueprint.before_request(require_own_form)
         blueprint.after_request(protect)
@@ -157,7 +158,7 @@ def _token() -> Markup:
 
 
 def _to_sign_in(_: NotSignedIn) -> AnyResponse:
-    wanted = request.full_path.rstrip("?") if request.method == "GET" else "/"
+    wanted = request.full_path.rstrip("?") if request.method == "GET" else _form_address()
     return protect(_as_response(redirect(f"/sign-in?next={_quoted(wanted)}", 303)))
 
 
@@ -196,6 +197,19 @@ def _kind(error: KakehashiError) -> str:
 def _as_response(response: AnyResponse) -> Response:
     assert isinstance(response, Response), "Flask's redirect makes Flask's response"
     return response
+
+
+def _form_address() -> str:
+    """The address of the page whose form was sent, where it can be filled in anew; the first page if that is not known."""
+    try:
+        came_from = urlsplit(request.referrer or "")
+    except ValueError:
+        return "/"
+    adapter = current_app.create_url_adapter(request)
+    assert adapter is not None, "there is a request"
+    if came_from.netloc != request.host or not adapter.test(came_from.path, "GET"):
+        return "/"
+    return inside(came_from.path + (f"?{came_from.query}" if came_from.query else ""))
 
 
 def _quoted(path: str) -> str:

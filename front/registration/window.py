@@ -22,7 +22,7 @@ _WINDOWS, _RECEPTION = frozenset({OfficeKind.WINDOW}), frozenset({Role.RECEPTION
 _WORKERS = frozenset(Role) - {Role.AUDITOR}
 
 DOORS = (
-    Door("/", "registration.door.work", roles=_WORKERS, key="w"),
+    Door("/", "registration.door.work", frozenset(OfficeKind) - {OfficeKind.LOCAL_GOVERNMENT}, _WORKERS, "w"),
     Door("/cases/new", "registration.door.new", _WINDOWS, _RECEPTION, key="n"),
     Door("/cases", "registration.door.search", key="s"),
     Door("/requests", "registration.door.requests", _WINDOWS, _RECEPTION, key="r"),

@@ -26,6 +26,7 @@ from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.connections import Connections
 from ca.store.search import HolderCertificate, holder_certificates
 from front.assembly import World
+from front.looking import note_auditor
 from front.pages.rendering import say
 from front.pages.visit import SignedIn
 
@@ -127,7 +128,9 @@ def own_case(world: World, who: SignedIn, case_id: str) -> Application:
     if not who.of_centre and case_id.rpartition("-")[0] != who.office.id:
         raise NotPermitted("case", "is another office's", remedy="That office has it in hand")
     with world.stores.nation.reading() as connection:
-        return applications.find(connection, case_id)
+        found = applications.find(connection, case_id)
+    note_auditor(world, who, found.case.id)
+    return found
 
 
 def view(world: World, who: SignedIn, application: Application, at: datetime) -> CaseView:

@@ -14,6 +14,7 @@ from ca.store import officers
 from ca.store.applications import Application
 from ca.store.certificates import CertificateRecord, CertificateState
 from front.assembly import World
+from front.pages.downloads import disposition
 from front.pages.forms import Fields, FormRefused
 from front.pages.rendering import page, said
 from front.pages.texts import Texts
@@ -65,7 +66,7 @@ def add_cases(blueprint: Blueprint, world: World, texts: Texts) -> None:
         record = _ready(world, application, kind)
         response = Response(pem.armor("CERTIFICATE", record.encoded), mimetype="application/x-pem-file")
         name = f"{application.case.id}-{record.kind}.cer"
-        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        response.headers["Content-Disposition"] = disposition(name)
         return response
 
     @blueprint.get("/cases/<case_id>/slip.pdf")
@@ -77,7 +78,7 @@ def add_cases(blueprint: Blueprint, world: World, texts: Texts) -> None:
             office = officers.office(connection, application.case.office)
         octets = slip(application, name_of(application.applicant), office.name, texts, world.clock())
         response = Response(octets, mimetype="application/pdf")
-        response.headers["Content-Disposition"] = f'inline; filename="{application.case.id}.pdf"'
+        response.headers["Content-Disposition"] = disposition(f"{application.case.id}.pdf", shown=True)
         return response
 
 

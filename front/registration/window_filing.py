@@ -22,7 +22,6 @@ from ca.model import (
     Resident,
     ResidentCode,
     Sex,
-    resident_code,
 )
 from ca.profiles.practice import HolderPractice
 from ca.rules.identity import (
@@ -39,7 +38,7 @@ from ca.rules.validity import BirthdayRule, japanese_day, months_before, require
 from ca.store.search import HolderCertificate
 from front.assembly import World
 from front.pages.forms import Fields, FormRefused, Problem
-from front.registration.window_items import read_birth_date, read_flags, read_text
+from front.registration.window_items import read_birth_date, read_code, read_flags, read_text
 
 _CARD_YEARS = 10
 """The longest that a card lasts (Cabinet Order on individual numbers, article 26: to the tenth birthday)."""
@@ -115,7 +114,7 @@ def read_filing(choices: Choices, office: Office, fields: Fields, at: datetime) 
     today = japanese_day(at)
     purpose = fields.choice("purpose", Purpose)
     documents = _documents(fields, at)
-    code = _code(fields)
+    code = read_code(fields)
     born = read_birth_date(fields, "birth_date", today)
     name = read_text(fields, "name", most=200)
     name_flags = read_flags(fields, "name_substitutes", name)
@@ -198,17 +197,6 @@ def _documents(fields: Fields, at: datetime) -> tuple[SeenDocument, ...]:
         over = error.place in set(Document)
         fields.refuse("documents", "registration.document.over" if over else "registration.document.few")
     return tuple(seen)
-
-
-def _code(fields: Fields) -> ResidentCode | None:
-    typed = unicodedata.normalize("NFKC", fields.text("code", most=40)).replace("-", "").replace(" ", "")
-    if not typed:
-        return None
-    try:
-        return resident_code(typed)
-    except BadInput:
-        fields.refuse("code", "registration.code_wrong")
-        return None
 
 
 def _card_number(fields: Fields) -> str:

@@ -11,10 +11,9 @@ from datetime import date
 
 from ca.birth import BirthDate
 from ca.errors import BadInput
-from front.pages.forms import Fields
+from ca.model import ResidentCode, resident_code
+from front.pages.forms import Fields, composed
 
-# NFC would replace these by the unified ideographs that they were made to differ from (Unicode 2.3, 22.1).
-_COMPOSED = re.compile("[^\uf900-\ufaff\U0002f800-\U0002fa1f]+")
 _ERAS = (  # letter and name as typed, first day, last day (for the present era: none)
     ("r", "令和", date(2019, 5, 1), date.max),
     ("h", "平成", date(1989, 1, 8), date(2019, 4, 30)),
@@ -34,8 +33,7 @@ def written(text: str) -> str:
 
     Compatibility ideographs and variation selectors stay as they are. ``window.js`` does the same, for the flags.
     """
-    joined = _COMPOSED.sub(lambda found: unicodedata.normalize("NFC", found.group()), text)
-    return "\u3000".join(joined.split())
+    return "\u3000".join(composed(text).split())
 
 
 def read_text(fields: Fields, name: str, *, most: int) -> str:
@@ -58,6 +56,18 @@ def read_flags(fields: Fields, name: str, text: str) -> str:
     return flags or "0" * len(text)
 
 
+def read_code(fields: Fields) -> ResidentCode | None:
+    """The resident code in the field ``code``, in full-width digits too; None with a problem noted."""
+    typed = unicodedata.normalize("NFKC", fields.text("code", most=40)).replace("-", "").replace(" ", "")
+    if not typed:
+        return None
+    try:
+        return resident_code(typed)
+    except BadInput:
+        fields.refuse("code", "registration.code_wrong")
+        return None
+
+
 def read_birth_date(fields: Fields, name: str, today: date) -> BirthDate | None:
     """A date of birth, Gregorian or by era, an unknown part as zeros; None with a problem noted."""
     typed = unicodedata.normalize("NFKC", fields.text(name, most=40)).lower().replace(" ", "")
@@ -67,8 +77,9 @@ def read_birth_date(fields: Fields, name: str, today: date) -> BirthDate | None:
         born = _western(typed) or _japanese(typed)
     except (BadInput, ValueError):
         born = None
-    if born is None:
+    if born is None or (born.year is not None and born.year < _ERAS[-1][2].year):
         fields.refuse(name, "registration.birth_date.form")
+        born = None
     elif born.year is not None and born.span(born.year)[0] > today:
         fields.refuse(name, "registration.birth_date.future")
         born = None

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, redirect, request
+from sqlalchemy import Connection
+from werkzeug.wrappers import Response as AnyResponse
 
 from ca.errors import NotFound, NotPermitted
-from ca.model import ApplicationId, OfficeId, OfficeKind, Role
+from ca.model import ApplicationId, OfficeKind, Role
 from ca.rules.registration import State
 from ca.rules.validity import JST
-from ca.store import deeds
+from ca.store import deeds, officers
 from ca.store.deeds import Deed
 from ca.store.search import CasePage, FoundCase, search, work_list
 from front.assembly import World
@@ -27,33 +29,38 @@ class Row:
 
     id: ApplicationId
     name: str = field(repr=False)
-    office: OfficeId
+    office: str
     state: State
     filed_at: datetime
 
     @classmethod
-    def of(cls, found: FoundCase) -> Row:
-        """The line of a case."""
+    def of(cls, found: FoundCase, office: str) -> Row:
+        """The line of a case of the office of this name."""
         case = found.case
         assert case.state is not None, "a case that was found is filed"
-        return cls(case.id, name_of(found.applicant), case.office, case.state, found.filed_at)
+        return cls(case.id, name_of(found.applicant), office, case.state, found.filed_at)
 
 
 def add_lists(blueprint: Blueprint, world: World) -> None:
     """``/`` and ``/cases``."""
 
     @blueprint.get("/")
-    def work() -> Response:
-        """What waits for this officer, the oldest first."""
+    def work() -> AnyResponse:
+        """What waits for this officer, the oldest first; local governments and auditors have first pages of their own."""
         who = signed_in()
+        if who.office.kind is OfficeKind.LOCAL_GOVERNMENT:
+            return redirect("/local", 303)
+        if who.officer.roles == {Role.AUDITOR}:
+            return redirect("/centre/audit", 303)
         after = request.args.get("after")
         with world.stores.nation.reading() as connection:
             found = work_list(
                 connection, who.officer, who.office, after=None if after is None else ApplicationId(after)
             )
+            rows = _rows(connection, found)
         return page(
             "registration/work.html",
-            work=_rows(found),
+            work=rows,
             next=found.after,
             done=_just_done(world, who),
             files=Role.RECEPTION in who.officer.roles and who.office.kind is OfficeKind.WINDOW,
@@ -90,13 +97,17 @@ def add_lists(blueprint: Blueprint, world: World) -> None:
                 until=None if until is None else datetime.combine(until + timedelta(days=1), time(), JST),
                 after=ApplicationId(after) if after else None,
             )
+            rows = _rows(connection, found)
         with world.stores.nation.writing() as connection:
             deeds.note(connection, Deed.LOOKED_UP, who=who.officer, about="search", at=world.clock())
-        return _search_page(request.form.to_dict(), found)
+        return _search_page(request.form.to_dict(), rows, after=found.after)
 
 
-def _rows(found: CasePage) -> list[Row]:
-    return [Row.of(each) for each in found.cases]
+def _rows(connection: Connection, found: CasePage) -> list[Row]:
+    """The lines of what was found, with the names of their offices: nobody knows the numbers by heart."""
+    wanted = {each.case.office for each in found.cases}
+    names = {each: officers.office(connection, each).name for each in wanted}
+    return [Row.of(each, names[each.case.office]) for each in found.cases]
 
 
 def _just_done(world: World, who: SignedIn) -> Row | None:
@@ -114,7 +125,12 @@ def _just_done(world: World, who: SignedIn) -> Row | None:
 
 
 def _search_page(
-    typed: dict[str, str], found: CasePage | None, problems: dict[str, str] | None = None, status: int = 200
+    typed: dict[str, str],
+    rows: list[Row] | None,
+    problems: dict[str, str] | None = None,
+    *,
+    after: ApplicationId | None = None,
+    status: int = 200,
 ) -> Response:
     return page(
         "registration/search.html",
@@ -122,6 +138,6 @@ def _search_page(
         typed=typed,
         problems=problems or {},
         states=list(State),
-        found=None if found is None else _rows(found),
-        next=None if found is None else found.after,
+        found=rows,
+        next=after,
     )

@@ -28,6 +28,7 @@ from front.registration.window_filing import (
 )
 
 _REQUESTS = tuple(f"csr-{kind}" for kind in RESIDENT_KINDS)
+_PURPOSES = {Purpose.NEW: "registration.purpose.holds_one"}
 
 
 def add_new(blueprint: Blueprint, world: World) -> None:
@@ -102,6 +103,9 @@ def _filed(world: World, who: SignedIn, choices: Choices, filing: Filing) -> App
         )
         raise FormRefused((Problem(f"csr-{kind}", words, values),)) from None
     except BadInput as error:
+        if error.place == "purpose":
+            words = _PURPOSES.get(filing.reception.purpose, "registration.purpose.not_so")
+            raise FormRefused((Problem("purpose", words),)) from None
         # What only the practice of the authority knows: a life that would be over before it begins.
         values = {"detail": str(error)}
         raise FormRefused((Problem("card_expires", "registration.new.refused", values),)) from None

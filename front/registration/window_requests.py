@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from typing import Self
 
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from ca.errors import BadInput, Conflict, NotFound
 from ca.keys.codes import keyed_code
-from ca.model import CertificateId, CertificateKind, OfficeKind, Role, resident_code
+from ca.model import CertificateId, CertificateKind, OfficeKind, ResidentCode, RevocationReason, Role
 from ca.revoking.deciding.at_window import Deed, Prospect, Window, request_number
+from ca.revoking.deciding.desk import EventOutcome
+from ca.rules.fate import Order
 from ca.rules.validity import JST, japanese_day
 from ca.store import certificates, deeds, holdings
 from ca.store.search import HolderCertificate, holder_certificates
@@ -25,9 +29,29 @@ from front.pages.forms import Fields, FormRefused, Problem
 from front.pages.rendering import page, said
 from front.pages.visit import SignedIn, signed_in
 from front.registration.window_case import shown_held
+from front.registration.window_items import read_code
 
 _SINCE = frozenset({Deed.REPORT_COMPROMISE, Deed.REPORT_LOSS, Deed.REPORT_LOSS_BY_TELEPHONE})
 """What happened before it was reported."""
+_LOOKS, _WHILE = 30, timedelta(minutes=1)
+"""So many look-ups of one officer in a while are a person's work; more are a list's."""
+_NOBODY = "nobody"
+
+
+class Effect(StrEnum):
+    """What a deed is to a certificate. The value is the word in texts, in the order in which they are shown."""
+
+    ENDS = "ends"
+    HOLDS = "holds"
+    LIFTS = "lifts"
+
+    @classmethod
+    def of(cls, order: Order) -> Self:
+        """What an order is."""
+        return cls(_EFFECTS.get(order.reason, "ends"))
+
+
+_EFFECTS = {RevocationReason.CERTIFICATE_HOLD: "holds", RevocationReason.REMOVE_FROM_CRL: "lifts"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +59,12 @@ class Offer:
     """A deed that would change something.
 
     Attributes:
-        kinds: The kinds of the certificates that it would end or hold, in the order in which they are shown.
+        effects: What it would be to which kinds of the certificates, in the order in which they are shown.
         problem: What the centre would have to decide, if anything.
     """
 
     deed: Deed
-    kinds: tuple[CertificateKind, ...]
+    effects: tuple[tuple[Effect, tuple[CertificateKind, ...]], ...]
     problem: str | None = field(default=None, repr=False)
 
 
@@ -51,28 +75,29 @@ def add_requests(blueprint: Blueprint, world: World) -> None:
     def ask_holder() -> Response:
         """Whose certificates?"""
         _at_window()
-        return page("registration/requests.html", problems={})
+        return page("registration/requests.html", problems={}, told=_told())
 
     @blueprint.post("/requests")
     def find_holder() -> AnyResponse:
-        """Find the holder of a resident code who has certificates of this window."""
+        """Find the holder of a resident code who has certificates of this window. Whoever finds nobody has looked, too."""
         who, fields = _at_window(), Fields(request.form)
-        typed = fields.text("code", most=40)
+        code = read_code(fields)
         try:
             fields.settle()
-            held = _held(world, who, _code_of(world, typed))
+            assert code is not None, "a code that is missing is a problem"
+            _require_patience(world, who)
+            chosen = _found(world, who, code)
         except FormRefused as error:
-            return page("registration/requests.html", status=422, problems=said(error.problems))
-        chosen = held[0].certificate
-        with world.stores.nation.writing() as connection:
-            deeds.note(connection, deeds.Deed.LOOKED_UP, who=who.officer, about=str(chosen), at=world.clock())
+            return page("registration/requests.html", status=422, problems=said(error.problems), told=None)
         return redirect(f"/requests/{chosen}", 303)
 
     @blueprint.get("/requests/<certificate>")
     def show_holder(certificate: str) -> Response:
         """What the holder of this certificate has, and what may be done with it."""
         who = _at_window()
-        return _holder_page(world, who, _holder_of(world, who, certificate), certificate)
+        holder = _holder_of(world, who, certificate)
+        _note_showing(world, who, certificate)
+        return _holder_page(world, who, holder, certificate)
 
     @blueprint.post("/requests/<certificate>")
     def end_for_holder(certificate: str) -> AnyResponse:
@@ -87,10 +112,14 @@ def add_requests(blueprint: Blueprint, world: World) -> None:
         try:
             fields.settle()
             assert deed is not None, "a deed that is missing is a problem"
-            _end(world, who, holder, deed, None if since is None else datetime.combine(since, time(), JST))
+            outcome = _end(
+                world, who, holder, deed, None if since is None else datetime.combine(since, time(), JST)
+            )
         except FormRefused as error:
             return _holder_page(world, who, holder, certificate, error.problems)
-        return redirect(f"/requests/{certificate}?done={deed}", 303)
+        # With its last certificate of this window a holder may be another window's.
+        there = f"/requests/{certificate}" if _is_theirs(world, who, holder) else "/requests"
+        return redirect(f"{there}?done={deed}&outcome={outcome.name.lower()}", 303)
 
 
 def _at_window() -> SignedIn:
@@ -101,27 +130,49 @@ def _at_window() -> SignedIn:
     return who
 
 
-def _code_of(world: World, typed: str) -> bytes:
-    """The keyed code of what was typed; FormRefused."""
-    try:
-        return keyed_code(
-            world.issuers.vault.code_key(), resident_code(typed.replace("-", "").replace(" ", ""))
-        )
-    except BadInput:
-        raise FormRefused((Problem("code", "registration.code_wrong"),)) from None
+def _require_patience(world: World, who: SignedIn) -> None:
+    """Raise FormRefused if this officer has looked somebody up too often in the last while, in whichever process."""
+    with world.stores.nation.reading() as connection:
+        latest = deeds.latest(connection, officer=who.officer.id, limit=_LOOKS)
+    if len(latest) < _LOOKS or latest[-1].at <= world.clock() - _WHILE:
+        return
+    if all(deed.what is deeds.Deed.LOOKED_UP for deed in latest):
+        raise FormRefused((Problem("code", "registration.request.too_often"),))
 
 
-def _held(world: World, who: SignedIn, holder: bytes) -> Sequence[HolderCertificate]:
-    """What a holder of this window has; FormRefused if there is none, or not of this window."""
-    try:
-        _look(world, who, holder, Deed.REPORT_LOSS)
+def _found(world: World, who: SignedIn, code: ResidentCode) -> CertificateId:
+    """A certificate of the holder of a code; FormRefused if there is none, or not of this window. Either is written down."""
+    holder = keyed_code(world.issuers.vault.code_key(), code)
+    held: Sequence[HolderCertificate] = ()
+    if _is_theirs(world, who, holder):
         with world.stores.reading() as reading:
             held = holder_certificates(reading, holder)
-    except NotFound:
-        held = []
+    _note(world, who, str(held[0].certificate) if held else _NOBODY)
     if not held:
         raise FormRefused((Problem("code", "registration.request.nobody"),))
-    return held
+    return held[0].certificate
+
+
+def _note(world: World, who: SignedIn, about: str) -> None:
+    with world.stores.nation.writing() as connection:
+        deeds.note(connection, deeds.Deed.LOOKED_UP, who=who.officer, about=about, at=world.clock())
+
+
+def _note_showing(world: World, who: SignedIn, certificate: str) -> None:
+    """Write down that somebody looks at a holder, unless it is what this officer's latest deed says: that look goes on."""
+    with world.stores.nation.reading() as connection:
+        latest = deeds.latest(connection, officer=who.officer.id, limit=1)
+    if [(deed.what, deed.about) for deed in latest] != [(deeds.Deed.LOOKED_UP, certificate)]:
+        _note(world, who, certificate)
+
+
+def _is_theirs(world: World, who: SignedIn, holder: bytes) -> bool:
+    """Whether a holder is of this window's municipality."""
+    try:
+        _look(world, who, holder, Deed.REPORT_LOSS)
+    except NotFound:
+        return False
+    return True
 
 
 def _holder_of(world: World, who: SignedIn, certificate: str) -> bytes:
@@ -134,12 +185,8 @@ def _holder_of(world: World, who: SignedIn, certificate: str) -> bytes:
         except NotFound:
             raise unknown from None
         holding = holdings.with_keys(reading.nation, [record.subject_key]).get(record.subject_key)
-    if holding is None or holding.holder is None:
+    if holding is None or holding.holder is None or not _is_theirs(world, who, holding.holder):
         raise unknown
-    try:
-        _look(world, who, holding.holder, Deed.REPORT_LOSS)
-    except NotFound:
-        raise unknown from None
     return holding.holder
 
 
@@ -157,16 +204,32 @@ def _offers(world: World, who: SignedIn, holder: bytes, held: Sequence[HolderCer
             prospect = _look(world, who, holder, deed)
         except Conflict:
             continue
-        touched = {kinds[order.certificate] for order in prospect.orders}
+        touched = {(Effect.of(order), kinds[order.certificate]) for order in prospect.orders}
         if touched or prospect.problem:
-            ordered = tuple(kind for kind in CertificateKind if kind in touched)
-            found.append(Offer(deed, ordered, prospect.problem))
+            effects = {
+                effect: tuple(kind for kind in CertificateKind if (effect, kind) in touched)
+                for effect in Effect
+            }
+            found.append(
+                Offer(
+                    deed, tuple((effect, each) for effect, each in effects.items() if each), prospect.problem
+                )
+            )
     return found
 
 
-def _end(world: World, who: SignedIn, holder: bytes, deed: Deed, occurred: datetime | None) -> None:
-    number = request.form.get("number", "")
-    Window(world.events).end(deed, holder, who.officer.id, number=number, at=world.clock(), occurred=occurred)
+def _end(world: World, who: SignedIn, holder: bytes, deed: Deed, occurred: datetime | None) -> EventOutcome:
+    number, at = request.form.get("number", ""), world.clock()
+    desk = Window(world.events)
+    return desk.end(deed, holder, who.officer.id, number=number, at=at, occurred=occurred).outcome
+
+
+def _told() -> tuple[Deed, EventOutcome] | None:
+    """What came of the deed that the officer comes from, if the address says so."""
+    done, outcome = request.args.get("done"), request.args.get("outcome", "").upper()
+    if done not in set(Deed) or outcome not in EventOutcome.__members__:
+        return None
+    return Deed(done), EventOutcome[outcome]
 
 
 def _holder_page(
@@ -175,7 +238,6 @@ def _holder_page(
     at = world.clock()
     with world.stores.reading() as reading:
         held = holder_certificates(reading, holder)
-    done = request.args.get("done")
     return page(
         "registration/holder.html",
         status=422 if problems else 200,
@@ -184,7 +246,7 @@ def _holder_page(
         offers=_offers(world, who, holder, held),
         since=_SINCE,
         number=request.form.get("number") or request_number(world.chance, who.officer.id, at),
-        done=done if done in set(Deed) else None,
+        told=_told(),
         typed=request.form.to_dict(),
         problems=said(problems),
     )

@@ -81,7 +81,8 @@ def ask(store: Store, terms: Terms, typed: str, at: datetime) -> Question:
     with store.reading() as connection:
         code = ceremonies.find_code(connection, digest, at)
     if code is None:
-        with store.writing() as connection:
+        # Anybody can make this be written: it does not keep the disk busy.
+        with store.noting() as connection:
             note(connection, Deed.CODE_REFUSED, who=None, at=at)
         raise SignInRefused(Refusal.CODE_WRONG)
     return _ask_to_make(store, terms, Purpose.ENROL, code.officer, at)

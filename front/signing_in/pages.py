@@ -67,7 +67,8 @@ def room(world: World) -> Room:  # noqa: C901, PLR0915 - a page after the other
     folder = Path(__file__).parent
     blueprint = Blueprint("signing_in", __name__, template_folder=str(folder / "templates"))
     store, terms = world.stores.nation, terms_of(world)
-    tried_codes, asked_questions = Patience(_CODES_A_MINUTE), Patience(_QUESTIONS_A_MINUTE)
+    tried_codes = Patience(_CODES_A_MINUTE)
+    asked_questions, sent_answers = Patience(_QUESTIONS_A_MINUTE), Patience(_QUESTIONS_A_MINUTE)
     proxies = Addresses.parse(os.environ.get(PROXIES_VARIABLE, "").split(), PROXIES_VARIABLE)
 
     @blueprint.get("/sign-in")
@@ -83,15 +84,14 @@ def room(world: World) -> Room:  # noqa: C901, PLR0915 - a page after the other
     @_as_json
     def ask_to_sign_in() -> Response:
         """What the browser asks the authenticator."""
-        address, now = _address(proxies), time.monotonic()
-        asked_questions.require(address, now)
-        asked_questions.count(address, now)
+        _spend(asked_questions, proxies)
         return _question(entering.ask(store, terms, world.clock()))
 
     @blueprint.post("/sign-in")
     @_as_json
     def sign_in() -> Response:
         """Begin a session."""
+        _spend(sent_answers, proxies)
         answer = _body(_Answer)
         entered = entering.sign_in(
             store, terms, answer.ceremony, answer.credential, old=cookies.token(), at=world.clock()
@@ -129,6 +129,7 @@ def room(world: World) -> Room:  # noqa: C901, PLR0915 - a page after the other
     @_as_json
     def enrol() -> Response:
         """Enrol the passkey, and begin a session."""
+        _spend(sent_answers, proxies)
         answer = _body(_Answer)
         entered = enrolment.enrol(
             store,
@@ -213,6 +214,13 @@ def _address(proxies: Addresses) -> str:
     direct = request.remote_addr or ""
     passed_on = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
     return passed_on if direct in proxies and passed_on else direct
+
+
+def _spend(patience: Patience, proxies: Addresses) -> None:
+    """Count a try of whoever asks; SignInRefused if it is one too many."""
+    address, now = _address(proxies), time.monotonic()
+    patience.require(address, now)
+    patience.count(address, now)
 
 
 def _as_json(view: Callable[[], Response]) -> Callable[[], Response]:

@@ -4,10 +4,21 @@
 ours and its references are measured in turn, several rounds, and medians count. Read in this order: report (what a
 row says), measure (how it is measured), scale (how much), materials and homes (of what), then the cases: one_thread,
 durable, command, starting, lists, ending, status, verified (with verifiable, verified_parts), windows
-(with people).
+(with people), inventoried.
 """
 
-from tests.bench import command, durable, ending, lists, one_thread, starting, status, verified, windows
+from tests.bench import (
+    command,
+    durable,
+    ending,
+    inventoried,
+    lists,
+    one_thread,
+    starting,
+    status,
+    verified,
+    windows,
+)
 from tests.bench.bench import Case
 
 CASES: dict[str, Case] = {
@@ -29,5 +40,6 @@ CASES: dict[str, Case] = {
     "paths": verified.paths,
     "ldap": verified.directory,
     "windows": windows.rows,
+    "inventory": inventoried.rows,
 }
 """By the name under which one of them can be measured alone."""

@@ -69,7 +69,7 @@ def ask(stores: Stores, certificate: CertificateId, officer_id: str, why: Why, *
                 f"certificate {certificate}", "was not handed over", remedy=f"Discard case {case.id}"
             )
         _require_alive(writing, certificate, at)
-        if any(step.certificate == certificate for step in abolitions.waiting(writing.nation)):
+        if abolitions.waiting_among(writing.nation, [certificate]):
             raise Conflict(f"certificate {certificate}", "is asked to be ended already")
         abolitions.note(writing.nation, Deed.ABOLITION_ASKED, certificate, why, officer, at)
 
@@ -108,24 +108,25 @@ def decline(stores: Stores, certificate: CertificateId, officer_id: str, *, at: 
         abolitions.note(connection, Deed.ABOLITION_DECLINED, certificate, asked.why, officer, at)
 
 
-def waiting(stores: Stores, at: datetime) -> list[AbolitionStep]:
-    """What offices have asked for and still can be done, the oldest first."""
+def waiting(stores: Stores, at: datetime, *, limit: int) -> list[AbolitionStep]:
+    """What offices have asked for and still can be done, the oldest first, and at most so many."""
+    found: list[AbolitionStep] = []
     with stores.reading() as reading:
-        asked = abolitions.waiting(reading.nation)
-        found = {life.certificate: life for life in lives.of(reading, [step.certificate for step in asked])}
-    return [
-        step
-        for step in asked
-        if (life := found.get(step.certificate)) is not None
-        and life.not_after >= at
-        and _REASON in CHANGES[life.reason]
-    ]
+        asked = abolitions.waiting(reading.nation, limit=limit)
+        while asked and len(found) < limit:
+            known = {one.certificate: one for one in lives.of(reading, [step.certificate for step in asked])}
+            found += [step for step in asked if _may_end(known.get(step.certificate), at)]
+            asked = abolitions.waiting(reading.nation, after=asked[-1].number, limit=limit)
+    return found[:limit]
+
+
+def _may_end(life: Life | None, at: datetime) -> bool:
+    return life is not None and life.not_after >= at and _REASON in CHANGES[life.reason]
 
 
 def _asked(connection: Connection, certificate: CertificateId) -> AbolitionStep:
-    for step in abolitions.waiting(connection):
-        if step.certificate == certificate:
-            return step
+    for step in abolitions.waiting_among(connection, [certificate]):
+        return step
     raise NotFound(
         f"certificate {certificate}", "has no request that waits", remedy="Look whether it was answered"
     )

@@ -66,6 +66,8 @@ DEEDS: Mapping[Deed, ChangeKind] = MappingProxyType(
 )
 """The event that each is to the register."""
 
+_EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
@@ -151,8 +153,8 @@ class Window:
             occurred: Since when the card is gone or the key known, if that is before now.
 
         Raises:
-            BadInput: ``occurred`` lies after now.
-            NotFound: The officer is unknown, or the office knows no such holder.
+            BadInput: ``occurred`` lies after now, or before anybody can have been issued anything.
+            NotFound: The officer is unknown, or the holder is not of this office's municipality.
             NotPermitted: The officer has not the role.
         """
         change = _change(deed, holder, "not done", at, occurred)
@@ -160,7 +162,7 @@ class Window:
             officer, office = officers.officer(reading.nation, officer_id)
             _require_place(deed, officer, office)
             held = holder_certificates(reading, holder)
-            _require_theirs(office, held)
+            _require_theirs(office, held, at)
             verdict = self._verdict(reading, change, at)
         return Prospect(
             tuple(one for one in held if _may_end(one, at)),
@@ -198,10 +200,10 @@ class Window:
         with self.desk.stores.recording() as recording:
             officer, office = officers.officer(recording.nation, officer_id)
             _require_place(deed, officer, office)
-            _require_theirs(office, holder_certificates(recording, holder))
             change = _change(deed, holder, f"window:{office.id}:{number}", at, occurred)
             if known := register.known(recording.nation, [change.id]).get(change.id):
                 return _replayed(known, change)
+            _require_theirs(office, holder_certificates(recording, holder), at)
             verdict = self._verdict(recording, change, at)
             if not verdict.orders and verdict.problem is None:
                 raise Conflict(
@@ -248,9 +250,12 @@ def _may_end(held: HolderCertificate, at: datetime) -> bool:
 
 def _change(deed: Deed, holder: bytes, name: str, at: datetime, occurred: datetime | None) -> Change:
     """The event that a deed is; it takes effect at once."""
-    since = at if occurred is None else occurred.astimezone(UTC)
+    since = at if occurred is None else occurred
     if since > at:
         raise BadInput("moment of the loss", "lies after now")
+    if since < _EARLIEST:  # which is far enough from the calendar's beginning for every time zone
+        raise BadInput("moment of the loss", f"lies before {_EARLIEST.year}")
+    since = since.astimezone(UTC)
     return Change(name, DEEDS[deed], holder, occurred=since, notified=at, effective=at)
 
 
@@ -269,20 +274,32 @@ def _require_place(deed: Deed, officer: Officer, office: Office) -> None:
     )
 
 
-def _require_theirs(office: Office, held: Sequence[HolderCertificate]) -> None:
-    """Raise NotFound unless the holder was ever issued a certificate at this window; the centre knows everybody's."""
-    if not any(
-        office.kind is OfficeKind.CENTRE or one.scope == partition_scope(one.kind, office.id) for one in held
+def _require_theirs(office: Office, held: Sequence[HolderCertificate], at: datetime) -> None:
+    """Raise NotFound unless the holder is of this window's municipality; the centre knows everybody.
+
+    Where somebody lives is known by what was issued last of what has not ended: whoever has moved goes to the new town,
+    which ends what the old one issued as well. Of somebody who has nothing any more the last that was issued says it, so
+    that an end may still become one for compromise.
+    """
+    # What was issued last comes first.
+    latest = next((one for one in held if _may_end(one, at)), next(iter(held), None))
+    if latest is None or not (
+        office.kind is OfficeKind.CENTRE or latest.scope == partition_scope(latest.kind, office.id)
     ):
         raise NotFound(
             "holder",
-            f"was issued no certificate that office {office.id} knows of",
+            f"has no certificate that office {office.id} issued last",
             remedy="Look at the resident code; another municipality's certificates end at its window",
         )
 
 
 def _replayed(known: Change, change: Change) -> Outcome:
     """The outcome of what is done already, or Conflict if the number was used for something else."""
-    if (known.kind, known.holder) != (change.kind, change.holder):
+    if _said(known) != _said(change):
         raise Conflict("request number", "was used for another request", remedy="Open the form again")
     return Outcome(change.id, change.kind, EventOutcome.REPLAYED)
+
+
+def _said(change: Change) -> tuple[ChangeKind, bytes, datetime | None]:
+    """What somebody has said with an event: of whom what, and since when, if that was told."""
+    return change.kind, change.holder, None if change.occurred == change.notified else change.occurred

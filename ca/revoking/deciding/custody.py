@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from ca.errors import BadInput, Conflict, NotFound
 from ca.journal.entries import OrderEntry, RevocationEntry
 from ca.journal.journal import Head
-from ca.model import ApplicationId, CertificateId, Office, Officer, RevocationReason
+from ca.model import Applicant, ApplicationId, CertificateId, Office, Officer, RevocationReason
 from ca.revoking.deciding.by_hand import suspected
 from ca.rules import custody
 from ca.rules.custody import NEEDS_MEDIUM, Medium, MediumState, MediumStep
@@ -25,6 +25,17 @@ from ca.store.stores import Stores
 
 _UNDECIDED = frozenset({State.FILED, State.EXAMINED, State.REEXAMINED, State.APPROVED})
 _NEVER_DELIVERED = frozenset({State.REJECTED, State.FAILED, State.DISCARDED})
+
+
+class HoldsKey(Conflict):
+    """A medium holds the key of a certificate that is still good, which is in the way of what is to be done with it."""
+
+    def __init__(self, medium: str, certificate: CertificateId, whose: str = "") -> None:
+        super().__init__(
+            f"medium {medium}",
+            f"holds the key of a certificate{whose} that is still good ({certificate})",
+            remedy="Ask for its abolition first",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +73,18 @@ def register(stores: Stores, medium: str, officer_id: str, *, at: datetime) -> M
 def assign(stores: Stores, medium: str, case_id: str, officer_id: str, *, at: datetime) -> Medium:
     """Give a medium to a case, whose keys are made in it. The same again changes nothing.
 
+    A holder's renewal may lie in the medium with what it renews; nobody is given another holder's good key.
+
     Raises:
         NotFound: The medium, the case or the officer is unknown.
         NotPermitted: One of them is not of this office, or the officer may not.
         Conflict: The case has ended or has another medium; or the medium is not in the office.
+        HoldsKey: The key of another applicant's certificate, which is still good, lies in the medium.
     """
-
-    def step(connection: Connection, found: Medium, officer: Officer, office: Office) -> Medium:
+    with stores.writing() as writing:
+        connection = writing.nation
+        officer, office = officers.officer(connection, officer_id)
+        found = _of_office(connection, medium, office)
         application = applications.find(connection, case_id)
         case = application.case
         if case.office != office.id:
@@ -78,16 +94,28 @@ def assign(stores: Stores, medium: str, case_id: str, officer_id: str, *, at: da
             return found
         if there is not None or case.state is State.DELIVERED or case.state in _NEVER_DELIVERED:
             raise Conflict(f"case {case.id}", "has a medium, or has ended")
-        return custody.take(found, MediumStep.ASSIGN, officer, office, at, note=case.id)
+        after = custody.take(found, MediumStep.ASSIGN, officer, office, at, note=case.id)
+        _require_no_others(writing, found, application.applicant, at)
+        media.advance(connection, after)
+    return after
 
-    return _step(stores, medium, officer_id, step)
 
+def require_assignable(
+    connections: Connections, medium: str, officer_id: str, applicant: Applicant, *, at: datetime
+) -> Medium:
+    """A medium that could be given to a new case now: what a form asks before it files one. Raises as ``assign``.
 
-def require_assignable(connection: Connection, medium: str, officer_id: str, *, at: datetime) -> Medium:
-    """A medium that could be given to a new case now: what a form asks before it files one. Raises as ``assign``."""
-    officer, office = officers.officer(connection, officer_id)
-    found = _of_office(connection, medium, office)
+    Args:
+        connections: Transactions that read.
+        medium: Its number.
+        officer_id: Who would give it.
+        applicant: Whose case it would be.
+        at: Now.
+    """
+    officer, office = officers.officer(connections.nation, officer_id)
+    found = _of_office(connections.nation, medium, office)
     custody.take(found, MediumStep.ASSIGN, officer, office, at)
+    _require_no_others(connections, found, applicant, at)
     return found
 
 
@@ -112,37 +140,30 @@ def take_back(
         Conflict: Its case is still under way.
         NotFound, NotPermitted: As for ``assign``.
     """
-
-    def step(connection: Connection, found: Medium, officer: Officer, office: Office) -> Medium:
+    with stores.nation.writing() as connection:
+        officer, office = officers.officer(connection, officer_id)
+        found = _of_office(connection, medium, office)
         waits = found.state is MediumState.ASSIGNED and found.case is not None
         if waits and _case(connection, found.case).state not in _NEVER_DELIVERED:
             raise Conflict(f"medium {found.id}", f"is for case {found.case}, which is under way")
-        return custody.take(found, MediumStep.TAKE_BACK, officer, office, at, note)
-
-    return _step(stores, medium, officer_id, step)
+        after = custody.take(found, MediumStep.TAKE_BACK, officer, office, at, note)
+        media.advance(connection, after)
+    return after
 
 
 def destroy(stores: Stores, medium: str, officer_id: str, *, at: datetime, note: str | None = None) -> Medium:
     """The medium is destroyed. No certificate may be left whose keys lie in it alone.
 
     Raises:
-        Conflict: A certificate of it is still good.
+        HoldsKey: A certificate of it is still good.
         NotFound, NotPermitted: As for ``assign``; or the officer took its last step.
     """
     with stores.writing() as writing:
         officer, office = officers.officer(writing.nation, officer_id)
         found = _of_office(writing.nation, medium, office)
         after = custody.take(found, MediumStep.DESTROY, officer, office, at, note)
-        # What could still be superseded is still good.
-        alive = [
-            life for life in _alive(writing, found, at) if RevocationReason.SUPERSEDED in CHANGES[life.reason]
-        ]
-        if alive:
-            raise Conflict(
-                f"medium {found.id}",
-                f"holds the key of a certificate that is still good ({alive[0].certificate})",
-                remedy="Ask for its abolition first",
-            )
+        if good := _good(_alive(writing, _all_of(writing.nation, found), at)):
+            raise HoldsKey(found.id, good[0].certificate)
         media.advance(writing.nation, after)
     return after
 
@@ -182,7 +203,7 @@ def report_lost(
         reason = RevocationReason.KEY_COMPROMISE
         orders = tuple(
             OrderEntry(str(life.certificate), reason.word, moment, life.scope, missing, life.not_after)
-            for life in _alive(recording, found, at)
+            for life in _alive(recording, _all_of(recording.nation, found), at)
             if reason in CHANGES[life.reason]
         )
         if orders:
@@ -191,19 +212,6 @@ def report_lost(
         media.advance(recording.nation, after)
     ended = tuple(CertificateId.parse(order.certificate) for order in orders)
     return Lost(after, ended, rejected, recording.heads[-1] if recording.heads else None)
-
-
-_Take = Callable[[Connection, Medium, Officer, Office], Medium]
-
-
-def _step(stores: Stores, medium: str, officer_id: str, step: _Take) -> Medium:
-    with stores.nation.writing() as connection:
-        officer, office = officers.officer(connection, officer_id)
-        found = _of_office(connection, medium, office)
-        after = step(connection, found, officer, office)
-        if after != found:
-            media.advance(connection, after)
-    return after
 
 
 def _of_office(connection: Connection, medium: str, office: Office) -> Medium:
@@ -222,14 +230,27 @@ def _case(connection: Connection, case: ApplicationId | None) -> Case:
     return applications.find(connection, case).case
 
 
-def _alive(connections: Connections, medium: Medium, at: datetime) -> list[Life]:
-    """The certificates, from their intents on, whose keys may lie in the medium, and that have not expired."""
-    wanted = [
-        certificate
-        for case in dict.fromkeys(medium.cases)
-        for certificate in applications.find(connections.nation, case).certificates
-    ]
+def _require_no_others(connections: Connections, medium: Medium, applicant: Applicant, at: datetime) -> None:
+    """Raise HoldsKey if the key of another applicant's good certificate may lie in the medium."""
+    others = [case for case in _all_of(connections.nation, medium) if case.applicant != applicant]
+    if good := _good(_alive(connections, others, at)):
+        raise HoldsKey(medium.id, good[0].certificate, " of another holder")
+
+
+def _all_of(connection: Connection, medium: Medium) -> list[Application]:
+    """Every case whose keys may lie in the medium."""
+    return [applications.find(connection, case) for case in dict.fromkeys(medium.cases)]
+
+
+def _alive(connections: Connections, cases: Sequence[Application], at: datetime) -> list[Life]:
+    """The certificates of these cases, from their intents on, that have not expired."""
+    wanted = [certificate for case in cases for certificate in case.certificates]
     return [life for life in lives.of(connections, wanted) if life.not_after >= at.replace(microsecond=0)]
+
+
+def _good(alive: Sequence[Life]) -> list[Life]:
+    """Those that have not ended: what could still be superseded."""
+    return [life for life in alive if RevocationReason.SUPERSEDED in CHANGES[life.reason]]
 
 
 def _reject(connection: Connection, medium: Medium, officer: Officer, at: datetime) -> ApplicationId | None:

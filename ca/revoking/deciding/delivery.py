@@ -47,12 +47,19 @@ def require_good(own: Sequence[Life], case: Case, at: datetime) -> None:
 def predecessors(recording: Recording, found: Application, own: Sequence[Life]) -> list[Life]:
     """What a hand-over ends: of each kind what the holder was issued before, a post what its application named.
 
+    A post may have several certificates, one for each desk, so what a renewal does not name stays. What it names must
+    not have ended meanwhile, but for a compromise: whatever else ends it either has given the post a newer one (another
+    renewal was quicker, and this would be a second key) or has taken it from the post (it was abolished). After a
+    compromise, such as a lost medium, the successor is what is wanted.
+
     Raises:
-        Conflict: The holder was handed a newer one of the kind meanwhile.
+        Conflict: The holder was handed a newer one of the kind meanwhile; or what a post renews has ended.
     """
     issued = {life.kind: life for life in own}
     if found.holder is None:
-        return lives.of(recording, [] if found.reception is None else found.reception.renews)
+        renewed = lives.of(recording, [] if found.reception is None else found.reception.renews)
+        _require_renewable(found.case, renewed)
+        return renewed
     mine = {life.certificate for life in own}
     held = [one.certificate for one in holder_certificates(recording, found.holder) if one.kind in issued]
     before: list[Life] = []
@@ -66,6 +73,16 @@ def predecessors(recording: Recording, found: Application, own: Sequence[Life]) 
                 remedy="Discard the case: the newer certificate stays",
             )
     return before
+
+
+def _require_renewable(case: Case, renewed: Sequence[Life]) -> None:
+    for life in renewed:
+        if _standing(life) is Standing.ENDED and life.reason is not None:
+            raise Conflict(
+                f"case {case.id}",
+                f"what it renews, {life.certificate}, has ended ({life.reason.word})",
+                remedy="Discard the case; if the post still needs a certificate, receive a new application",
+            )
 
 
 def _in_hand(recording: Recording, certificate: CertificateId) -> bool:

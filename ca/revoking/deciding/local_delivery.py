@@ -26,7 +26,8 @@ def hand_over(stores: Stores, case_id: str, officer_id: str, *, at: datetime) ->
         NotFound: The case or the officer is unknown.
         NotPermitted: The officer may not hand over this case.
         Conflict: The case is not issued, or is handed over or discarded already; one of its certificates has ended
-            or expired meanwhile; or the medium that it needs is not assigned, or lost.
+            or expired meanwhile; what it renews has ended, unless as compromised (``delivery.predecessors`` says why);
+            or the medium that it needs is not assigned, or lost.
     """
     with stores.recording() as recording:
         found, officer, office = _found(recording, case_id, officer_id)

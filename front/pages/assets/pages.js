@@ -14,6 +14,18 @@ addEventListener("pageshow", () => {
   }
 });
 
+// A file that is too large is said before it is sent: the server would refuse the whole form, and what was typed were gone.
+for (const input of document.querySelectorAll("input[type=file][data-largest]")) {
+  input.addEventListener("change", () => {
+    const fits = [...input.files].every((file) => file.size <= Number(input.dataset.largest));
+    input.setCustomValidity(fits ? "" : input.dataset.tooLarge);
+    document.getElementById(`${input.id}-problem`).textContent = fits ? "" : input.dataset.tooLarge;
+  });
+  input.form.addEventListener("submit", (event) => {
+    if (input.validity.customError) { event.preventDefault(); event.stopPropagation(); input.focus(); }
+  });
+}
+
 // Fields are checked while somebody types: the server answers with the same words that it would refuse the form with.
 for (const form of document.querySelectorAll("form[data-check]")) {
   const touched = new Set();
@@ -28,7 +40,7 @@ for (const form of document.querySelectorAll("form[data-check]")) {
     const { problems } = await response.json();
     for (const name of touched) {
       const place = document.getElementById(`${name}-problem`);
-      if (!place) continue;
+      if (!place || form.querySelector(`[name="${name}"][data-largest]`)?.validity.customError) continue;
       place.textContent = problems[name] ?? "";
       place.closest(".field").classList.toggle("wrong", name in problems);
       for (const input of form.querySelectorAll(`[name="${name}"]`)) input.toggleAttribute("aria-invalid", name in problems);
