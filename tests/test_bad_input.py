@@ -393,8 +393,8 @@ def test_a_post_that_is_none(name, refuse, files, tmp_path):
 @pytest.mark.parametrize(
     ("applicants", "words"),
     [
-        ((), "Give --resident or --post"),
-        (("--resident", "hanako.json", "--post", "post.json"), "Give --resident or --post"),
+        ((), "Give --resident, --post or --local"),
+        (("--resident", "hanako.json", "--post", "post.json"), "Give --resident, --post or --local"),
         (("--resident", "none.json"), "No such file"),
         (("--resident", "."), "Is a directory"),
         (("--post", "post.json"), "千代田区"),

@@ -95,6 +95,7 @@ def test_the_story_is_lived_through_and_all_agree(tmp_path):
     assert still_running(folder) == []
 
 
+@pytest.mark.long
 def test_one_verdict_that_is_not_as_expected_is_seen_and_fails(tmp_path):
     edition = tmp_path / "edition.toml"
     text = replaced(small_edition(), r'\["13", "31", "33"\]', '["13", "14"]')
