@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 
 from ca.model import OfficeId, Officer, OfficerId, RevocationReason, Role
+from ca.rules.self_check import QUESTIONS, fiscal_year
 from ca.store import officers
 from ca.store.clients import KeyPurpose
 from front.card.statements import MEDIA_TYPE
@@ -198,6 +201,74 @@ class TestLocalGovernments:
         shared.done("/media", {"medium": "LG-0003"}, "uke")
         refused(shared.post("/media/LG-0003/loss", key="other"), 404, "none of this number")
         assert shared.get("/media", "other").json == {"media": []}
+
+
+class TestSelfChecks:
+    """The offices' years, each test another office or year."""
+
+    def test_an_office_answers_and_the_centre_reviews(self, shared):
+        year = fiscal_year(shared.local.at)
+        path = f"/self-checks/local-2/{year}"
+        refused(shared.get(path, "shin"), 404, "has submitted none")
+        answers = {word: {"grade": "met"} for word in QUESTIONS}
+        sent = {
+            "answers": answers,
+            "files": [{"name": "register.txt", "content": b64encode(b"seen").decode()}],
+        }
+        first = shared.done(path, sent, "shin")
+        assert (first["officer"], first["reviewer"], first["answers"].keys()) == (
+            "shin",
+            None,
+            QUESTIONS.keys(),
+        )
+        (file,) = first["files"]
+        assert (file["name"], file["sha256"]) == ("register.txt", sha256(b"seen").hexdigest())
+        lacking = answers | {"training": {"grade": "not-met", "remark": "in June"}}
+        again = shared.done(path, {"answers": lacking, "kept": [file["number"]]}, "shin-2")
+        assert again["answers"]["training"] == {"grade": "not-met", "remark": "in June"}
+        assert again["files"] == first["files"]
+        assert shared.get(path, "again").json == again
+        refused(shared.post(f"{path}/review", {"verdict": "to-improve"}, "again"), 400, "does not say what")
+        refused(
+            shared.post(f"{path}/review", {"verdict": "accepted"}, "shonin"), 403, "no examiner of the centre"
+        )
+        reviewed = shared.done(f"{path}/review", {"verdict": "to-improve", "words": "Train them."}, "again")
+        assert reviewed["finding"] == {"verdict": "to-improve", "words": "Train them."}
+        assert reviewed["reviewer"] == "again"
+        refused(shared.post(path, sent, "shin"), 409, "has been reviewed")
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"answers": {}}, "is not complete"),
+            ({"answers": {word: {"grade": "not-met"} for word in QUESTIONS}}, "is not complete"),
+            ({"answers": {"strange": {"grade": "met"}}}, "is not complete"),
+            ({"files": [{"name": "x.exe", "content": b64encode(b"MZ\0").decode()}]}, "is not PDF"),
+            ({"files": [{"name": "x", "content": "!"}]}, "base64"),
+        ],
+    )
+    def test_what_is_not_complete_is_refused(self, shared, change, words):
+        path = f"/self-checks/local-1/{fiscal_year(shared.local.at)}"
+        sent = {"answers": {word: {"grade": "met"} for word in QUESTIONS}} | change
+        refused(shared.post(path, sent, "other-2"), 400, words)
+        refused(shared.get(path, "other-2"), 404, "has submitted none")
+
+    @pytest.mark.parametrize("year", ["2016", "0000", "99999999999999999999", "x"])
+    def test_another_offices_are_not_there(self, shared, year):
+        answers = {"answers": {word: {"grade": "met"} for word in QUESTIONS}}
+        refused(shared.get(f"/self-checks/local-2/{year}", "other"), 404, "not one of this home's")
+        refused(
+            shared.post(f"/self-checks/local-2/{year}", answers, "other-2"), 404, "not one of this home's"
+        )
+        refused(shared.post(f"/self-checks/local-2/{year}", answers, "again"), 404, "not one of this home's")
+        refused(
+            shared.post(f"/self-checks/local-2/{year}/review", {"verdict": "accepted"}, "shin-2"),
+            *(
+                (403, "no examiner of the centre")
+                if year in {"2016", "0000"}
+                else (404, "not one of this home's")
+            ),
+        )
 
 
 class TestFinding:

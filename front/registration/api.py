@@ -12,13 +12,14 @@ from flask import Blueprint, Response
 
 from front.assembly import World
 from front.registration.api_cases import CASES
+from front.registration.api_checks import CHECKS
 from front.registration.api_ends import ENDS
 from front.registration.api_media import MEDIA
 from front.registration.describing import describe
 from front.registration.feeds import FEEDS
 from front.registration.operations import JSON, Operation, blueprint_of
 
-OPERATIONS: tuple[Operation[Any], ...] = (*CASES, *ENDS, *MEDIA, *FEEDS)
+OPERATIONS: tuple[Operation[Any], ...] = (*CASES, *ENDS, *MEDIA, *CHECKS, *FEEDS)
 """Everything that the interface does, but the description of itself."""
 
 

@@ -23,6 +23,8 @@ _PLACES = {
     "case": "A case's number, such as 131016-000001.",
     "certificate": "A certificate's id, authority.generation:serial.",
     "medium": "The number printed on a key medium.",
+    "office": "The name of a sub-office.",
+    "year": "A fiscal year, by the year in which it begins.",
 }
 _KEYS = {
     KeyPurpose.OFFICER: "An officer's client key: what it opens follows from office and role.",
