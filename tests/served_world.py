@@ -121,6 +121,14 @@ class Home:
         journal = self.folder / "journal" / "000000000001.jsonl"
         return "\n".join(lines), journal.read_bytes() if journal.exists() else b""
 
+    def settled(self) -> tuple[str, bytes]:
+        """The same, once the worker has written down what it has done."""
+        found = None
+        while (now := self.written()) != found:
+            found = now
+            time.sleep(1)
+        return now
+
     def published(self, generation: str, scope: str) -> set[int]:
         """The serial numbers on the newest list of a scope."""
         path = self.folder / "repository" / "g" / generation / "crl" / f"{scope}.crl"

@@ -242,7 +242,7 @@ def test_a_home_lives_on_its_databases(tmp_path, words):
         commands.done(commands.kakehashi(*words, "--home", home.folder))
         wait_until(lambda: judge.status(authentication) == "revoked", "the responder says so")
         wait_until(lambda: not judge.accepts(authentication), "the list says so")
-        server.get("/api/cases/%00", key="sato").problem(404, "is not one of this home's")
+        server.get("/api/cases/%00", key="tanaka").problem(404, "is not one of this home's")
         assert server.stop() == 0
     commands.done(commands.kakehashi("list", "publish", "--home", home.folder))
     (case,) = commands.done(commands.run("case", "list", "--home", home.folder, "--json")).json
