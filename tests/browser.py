@@ -191,6 +191,7 @@ class Desk:
     def enrol(self, code: str) -> None:
         """Enrol a passkey with a code, by the keyboard alone."""
         self.go("/enrol")
+        self.page.wait_for_function(_FOCUSED)  # or the first letters go nowhere
         self.type(code)
         self._enter_from("/enrol")
 

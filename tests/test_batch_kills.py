@@ -234,7 +234,7 @@ def deal_out(
     assert killed.keys() == set(VICTIMS)
 
 
-@pytest.mark.deeper
+@pytest.mark.long
 def test_death_at_any_moment(cards: Path, tmp_path: Path, undisturbed: list[tuple[str, ...]]) -> None:
     deal_out(small_home, cards, tmp_path, undisturbed, DEATHS, 11)
 

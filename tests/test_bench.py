@@ -8,7 +8,7 @@ from tests.bench import CASES, __main__, measure, report
 from tests.bench.report import Budget, Row
 from tests.components import COMPONENTS, Component, found
 
-QUICK = ("one-thread", "p256")
+QUICK = ("one-thread",)
 FIELDS = {"name", "unit", "ours", "beside", "reference", "ratio", "budget", "met", "scale", "note"}
 
 

@@ -14,6 +14,8 @@ from tests.engine_world import csr_for
 from tests.offices_world import PERSON, offices, open_to_browsers
 from tests.small_edition import HANAKO, write_json
 
+pytestmark = pytest.mark.long
+
 SIGNATURE, AUTHENTICATION = CertificateKind.SIGNATURE, CertificateKind.USER_AUTHENTICATION
 _keys = count(920)
 

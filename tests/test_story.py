@@ -59,6 +59,7 @@ def run(*words, **environment):
     )
 
 
+@pytest.mark.long
 def test_the_story_is_lived_through_and_all_agree(tmp_path):
     folder = tmp_path / "story"
     done = run("-m", "front.demo", "story", "--folder", folder, "--json", "--no-colour")

@@ -128,6 +128,7 @@ def test_a_resident_gets_a_card_signs_moves_and_is_refused(world, desks, tmp_pat
     assert "失効" in reception.read()
 
 
+@pytest.mark.long
 def test_a_post_certificate_goes_from_the_office_to_the_centre_and_back(world, desks, tmp_path):
     request = tmp_path / "post.csr"
     request.write_bytes(pem.armor("CERTIFICATE REQUEST", csr_for(900)))

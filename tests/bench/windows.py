@@ -62,9 +62,11 @@ def rows(bench: Bench) -> Iterator[Row]:
     yield _pages(
         f"a page, p95, {count} officers of {offices} offices at once", calm, Budget("ours", "<=", _SLOWEST)
     )
-    yield _finished(f"cases by {count} officers, each looking {_THINK:g} s at a page", calm, scale.desk)
+    yield _finished(
+        f"steps of cases by {count} officers, each looking {_THINK:g} s at a page", calm, scale.desk
+    )
     yield _pages("a page, p95, the same as fast as pages come", hurried, None)
-    yield _finished("cases, the same", hurried, scale.desk)
+    yield _finished("steps of cases, the same", hurried, scale.desk)
 
 
 def _pages(name: str, diary: Diary, budget: Budget | None) -> Row:
@@ -78,7 +80,13 @@ def _pages(name: str, diary: Diary, budget: Budget | None) -> Row:
 
 def _finished(name: str, diary: Diary, seconds: float) -> Row:
     steps = ", ".join(f"{step} {number}" for step, number in sorted(diary.steps.items()))
-    return Row(name, "cases issued/minute", diary.steps["issue"] * 60 / seconds, note=steps)
+    issued = diary.steps["issue"] * 60 / seconds
+    return Row(
+        name,
+        "steps/minute",
+        diary.steps.total() * 60 / seconds,
+        note=f"{issued:.0f} issued a minute: {steps}",
+    )
 
 
 class _Forms:
