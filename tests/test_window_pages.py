@@ -47,6 +47,7 @@ from front.registration.window import FOLDER, window
 from front.registration.window_filing import Kinds
 from front.registration.window_items import read_birth_date, read_flags, written
 from front.registration.window_requests import Deed
+from tests.components import require
 from tests.engine_world import CODE, NOW, RESIDENT, EngineWorld, engine_world
 
 TOKEN = "the session's token"  # noqa: S105 - a form's field in a test
@@ -832,8 +833,7 @@ def test_a_code_of_nobody_is_told_so_and_shown_nowhere(desk, code):
     [("架橋\u3000見本", "架橋"), ("𠮷田\u3000か゚葛󠄀", "𠮷田"), ("\U000323af田\u3000花子", "〓田")],
 )
 def test_the_slip_says_the_number_and_nothing_that_a_stranger_could_use(desk, name, shown, tmp_path):
-    if window_slip._first(window_slip.FONTS) is None:
-        pytest.skip("no Japanese font")
+    require("gothic", "mincho", "pdftotext")
     resident = replace(RESIDENT, name=name, name_substitutes="0" * len(name))
     case = desk.engine.filed(resident).case.id
     response = desk.at("window").get(f"/cases/{case}/slip.pdf")
