@@ -313,7 +313,8 @@ class Wholeness:
         """Nobody works; the databases become what they were when last kept, journal and archive are the mirror's."""
         copy_files(self.kept[-1], self.home)
         for name in ("journal", "archive"):
-            shutil.rmtree(self.home / name)
+            if (self.home / name).exists():  # after few deaths nothing may have come to the archive yet
+                shutil.rmtree(self.home / name)
         self.lost = True
 
     # Once, at the end
