@@ -13,10 +13,14 @@ import schemathesis
 from hypothesis import settings
 from schemathesis.checks import load_all_checks, positive_data_acceptance
 
+from ca.rules.self_check import fiscal_year
 from front.registration.api import OPERATIONS
 from front.registration.operations import PREFIX
 from tests import rings
 from tests.api_world import CLERKS, FEED, POST, api_world, description, validator
+
+# Each operation's strategy shows the whole description when Hypothesis shows it; no test is about that.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 DOCUMENT = description()
 EXAMPLES = max(40, rings.FUZZ // 500)
@@ -67,6 +71,8 @@ def seeded(tmp_path_factory):
             "case": numbers,
             "certificate": [str(one) for case in numbers for one in world.local.certificates(case)],
             "medium": ["LG-0001", "LG-0002"],
+            "office": ["local-1", "local-2"],
+            "year": [str(fiscal_year(world.local.at)), str(fiscal_year(world.local.at) - 1)],
         }
         SCHEMA.app.app = world.app
         yield world
