@@ -572,7 +572,13 @@ def test_no_route_that_writes_is_open(tmp_path):
         if rule.rule.startswith("/api/") and rule.rule not in BY_SIGNATURE
     ]
     assert len(writing) >= 4
-    values = {"case": CASE, "certificate": SOMEWHERE, "medium": "LG-0001", "office": "local-1", "year": "2014"}
+    values = {
+        "case": CASE,
+        "certificate": SOMEWHERE,
+        "medium": "LG-0001",
+        "office": "local-1",
+        "year": "2014",
+    }
     with served(home, "--no-work", wait="/health") as server:
         before = home.written()
         for rule, method in writing:
