@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bridge.crossing.edition import edition_text, read_edition
 from ca.chance import SeededChance, SystemChance
@@ -20,6 +19,7 @@ from ca.store import authorities, lists
 from ca.store.engine import SCHEMA
 from front.assembly import World, open_world
 from front.cli.common import Settings, command_options
+from front.cli.progress import progress_bar
 from front.databases import database_url, own_databases, upgrade_stores
 from front.home import ClockSetting, Description, Home, TokenSetting
 from front.making import make_home
@@ -96,21 +96,7 @@ def init(  # noqa: PLR0913, PLR0917 - an option an argument
     if wanted.database or wanted.databases:
         # Repeatable worlds would take each other's databases for their own.
         wanted = msgspec.structs.replace(wanted, id=_home_id(None))
-    console = settings.console(stderr=True)
-    with Progress(
-        TextColumn("{task.description:<24}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task("keys and certificates", total=None)
-
-        def progress(what: str, steps: int) -> None:
-            bar.update(task, description=what, total=steps, advance=1)
-
+    with progress_bar(settings, "keys and certificates") as progress:
         made = make_home(
             settings.home,
             wanted,

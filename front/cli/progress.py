@@ -11,10 +11,10 @@ from front.cli.common import Settings
 
 
 @contextmanager
-def progress_bar(settings: Settings) -> Iterator[Callable[[str, int], None]]:
+def progress_bar(settings: Settings, what: str = "") -> Iterator[Callable[[str, int], None]]:
     """A bar on standard error while the block runs, gone at its end; silent where nobody looks.
 
-    What it gives is called once a step with what was done, and how many steps there are.
+    It begins with ``what`` is to come. What it gives is called once a step with what was done, and how many steps there are.
     """
     console = settings.console(stderr=True)
     with Progress(
@@ -26,9 +26,9 @@ def progress_bar(settings: Settings) -> Iterator[Callable[[str, int], None]]:
         transient=True,
         disable=not console.is_terminal,
     ) as bar:
-        task = bar.add_task("", total=None)
+        task = bar.add_task(what, total=None)
 
-        def progress(what: str, steps: int) -> None:
-            bar.update(task, description=what, total=steps, advance=1)
+        def progress(done: str, steps: int) -> None:
+            bar.update(task, description=done, total=steps, advance=1)
 
         yield progress
