@@ -62,6 +62,11 @@ def axe_source() -> str:
     return (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 
 
+def focused(page: Page) -> None:
+    """Wait until something has the focus: before that the first letters go nowhere."""
+    page.wait_for_function(_FOCUSED)
+
+
 @dataclass
 class Desk:
     """An officer's browser.
@@ -158,7 +163,7 @@ class Desk:
 
     def enter(self, path: str) -> None:
         """Press Enter on what the page has given the focus to, and wait for this page."""
-        self.page.wait_for_function(_FOCUSED)
+        focused(self.page)
         self.press("Enter")
         self.at(path)
 
@@ -191,7 +196,7 @@ class Desk:
     def enrol(self, code: str) -> None:
         """Enrol a passkey with a code, by the keyboard alone."""
         self.go("/enrol")
-        self.page.wait_for_function(_FOCUSED)  # or the first letters go nowhere
+        focused(self.page)
         self.type(code)
         self._enter_from("/enrol")
 
@@ -201,7 +206,7 @@ class Desk:
         self._enter_from("/sign-in")
 
     def _enter_from(self, path: str) -> None:
-        self.page.wait_for_function(_FOCUSED)
+        focused(self.page)
         self.press("Enter")
         self.page.wait_for_url(lambda url: not url.endswith(path))
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,7 @@ from ca.model import (
 from ca.profiles.practice import ListPractice
 from ca.revoking.deciding.by_hand import Ended, revoke
 from ca.revoking.lists.publication import due, publish
+from ca.rules.validity import JST
 from ca.store import authorities, certificates, lists, officers, revocations
 from ca.store.contents import Contents, blocks
 from ca.store.lists import ListRecord
@@ -415,10 +416,20 @@ def test_a_revocation_says_what_was_ordered(world: EngineWorld) -> None:
     assert entry.invalidity_date_value.native == since.replace(microsecond=0)
 
 
-def test_a_key_cannot_be_lost_after_the_revocation_for_it(world: EngineWorld) -> None:
+@pytest.mark.parametrize(
+    ("since", "problem"),
+    [
+        (NOW + SECOND, "lies after the revocation"),
+        (datetime(1899, 12, 31, tzinfo=UTC), "lies before 1900"),
+        (datetime(1, 1, 1, tzinfo=JST), "lies before 1900"),  # which UTC cannot write
+    ],
+)
+def test_a_key_is_lost_before_the_revocation_and_within_the_calendar(
+    world: EngineWorld, since: datetime, problem: str
+) -> None:
     item = world.issued()[SIGNATURE]
-    with pytest.raises(BadInput, match="lies after the revocation"):
-        end(world, item.id, RevocationReason.KEY_COMPROMISE, since=NOW + SECOND)
+    with pytest.raises(BadInput, match=problem):
+        end(world, item.id, RevocationReason.KEY_COMPROMISE, since=since)
     with world.store.reading() as connection:
         assert revocations.find(connection, item.id, PARTITION) is None
     publish_now(world, PARTITION)

@@ -91,7 +91,9 @@ def states_of(office: OfficeId) -> list[State]:
     return [state for state in State if not (window and state is State.REEXAMINED)]
 
 
-NAMES = ("架橋　見本", "架橋　花子", "髙橋　一郎", "試験　花子", "カケハシ　見本")
+RARE = "\U00031350"
+"""An ideograph of extension H, which Unicode 14, and so this Python, does not know yet."""
+NAMES = ("架橋　見本", "架橋　花子", "髙橋　一郎", "試験　花子", "カケハシ　見本", f"{RARE}橋　一郎")
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +241,7 @@ def test_cases_of_one_moment_are_told_apart(tmp_path: object) -> None:
         (" 架橋花", {NAMES[1]}),
         ("ｶｹﾊｼ", {NAMES[4]}),
         ("髙橋", {NAMES[2]}),
+        (RARE, {NAMES[5]}),
         ("花子", set()),  # names are sought from their beginning
         ("%", set()),
         ("_", set()),

@@ -34,6 +34,7 @@ from front.signing_in.refusals import Refusal
 from front.signing_in.terms import VARIABLE, Terms
 from tests import commands, components
 from tests.authenticator import PRESENT, Authenticator, Bearing
+from tests.browser import focused
 
 ORIGIN = "https://window.example"
 START = datetime(2026, 4, 1, 0, 0, tzinfo=UTC)
@@ -847,6 +848,7 @@ def test_an_officer_enrols_and_signs_in_with_chromium(house, chromium):
 
         # Everything by the keyboard: the field that comes first has the focus, Enter sends.
         page.goto(f"{origin}/enrol")
+        focused(page)
         page.keyboard.type(house.code(SATO).lower().replace("-", " "))
         page.keyboard.press("Enter")
         page.wait_for_url(f"{origin}/account")
@@ -859,6 +861,7 @@ def test_an_officer_enrols_and_signs_in_with_chromium(house, chromium):
         expect(page.get_by_text("サインアウトしました。")).to_be_visible()
         page.goto(f"{origin}/account")
         assert page.url == f"{origin}/sign-in?next=/account"
+        focused(page)
         page.keyboard.press("Enter")
         page.wait_for_url(f"{origin}/account")
         held = devices.send("WebAuthn.getCredentials", {"authenticatorId": device})["credentials"]
@@ -877,6 +880,7 @@ def test_an_officer_enrols_and_signs_in_with_chromium(house, chromium):
         devices.send(
             "WebAuthn.addCredential", {"authenticatorId": device, "credential": held[0] | {"signCount": 0}}
         )
+        focused(page)
         page.keyboard.press("Enter")
         expect(page.locator(".outcome")).to_have_text(said("count_back")["problem"])
         assert house.deeds(SATO)[-1] is Deed.SIGN_IN_REFUSED

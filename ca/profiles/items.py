@@ -37,7 +37,7 @@ def require_text(text: str, place: str, most: int = LONGEST_ITEM) -> None:
         raise BadInput(place, "is blank")
     if len(text) > most:
         raise BadInput(place, f"has more than {most} characters")
-    if not all(_readable(character) for character in text):
+    if not all(readable(character) for character in text):
         raise BadInput(
             place,
             "has control characters, private-use characters or others that cannot be read",
@@ -71,7 +71,8 @@ def require_certifiable(applicant: Applicant) -> None:
                 require_text(applicant.unit, "unit", LONGEST_NAME)
 
 
-def _readable(character: str) -> bool:
+def readable(character: str) -> bool:
+    """Whether a character may stand in a name: not whether this machine has a letter for it."""
     category = unicodedata.category(character)
     if category == "Cn":
         point = ord(character)

@@ -19,6 +19,9 @@ from ca.model import Period
 
 JST = timezone(timedelta(hours=9), "JST")
 
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+"""Before anybody can have lost a key or a certificate, and far enough from the calendar's beginning for every zone."""
+
 _A_LEAP_YEAR = 1904  # with every day that can be a birthday, and before every issue
 _LONGEST_YEARS = 100  # far beyond every practice; keeps a slip in an edition from leaving the calendar
 

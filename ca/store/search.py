@@ -29,6 +29,7 @@ from ca.model import (
     RevocationReason,
     Scope,
 )
+from ca.profiles.items import readable
 from ca.rules.registration import DECIDING, RULES, Case, Place, State, Step, steps_open_to
 from ca.store import holdings, lives, register
 from ca.store.applications import applicant_of, cases_of, select_cases, sought
@@ -221,7 +222,7 @@ def _fits(connection: Connection, words: str) -> ColumnElement[bool]:
         return applications.c.application.in_(select(offices.c.office.concat(f"-{int(words):06}")))
     if re.fullmatch(r"[a-z0-9-]+-[0-9]{6,12}", words):
         return applications.c.application == words
-    if not words.isprintable():  # as no name is; and not every database takes every character in a question
+    if not all(map(readable, words)):  # as no name is; and not every database takes every character
         return false()
     name = applications.c.sought_name
     begins = name.startswith(words, autoescape=True)

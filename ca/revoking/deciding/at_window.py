@@ -34,6 +34,7 @@ from ca.rules import registration
 from ca.rules.fate import Order
 from ca.rules.registration import Case, Step
 from ca.rules.residents import Change, ChangeKind, Standing, standing_of
+from ca.rules.validity import EARLIEST
 from ca.store import applications, officers, register
 from ca.store.applications import Application
 from ca.store.connections import Connections
@@ -65,8 +66,6 @@ DEEDS: Mapping[Deed, ChangeKind] = MappingProxyType(
     }
 )
 """The event that each is to the register."""
-
-_EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,8 +252,8 @@ def _change(deed: Deed, holder: bytes, name: str, at: datetime, occurred: dateti
     since = at if occurred is None else occurred
     if since > at:
         raise BadInput("moment of the loss", "lies after now")
-    if since < _EARLIEST:  # which is far enough from the calendar's beginning for every time zone
-        raise BadInput("moment of the loss", f"lies before {_EARLIEST.year}")
+    if since < EARLIEST:
+        raise BadInput("moment of the loss", f"lies before {EARLIEST.year}")
     since = since.astimezone(UTC)
     return Change(name, DEEDS[deed], holder, occurred=since, notified=at, effective=at)
 

@@ -10,6 +10,7 @@ from ca.journal.entries import OrderEntry, RevocationEntry
 from ca.journal.journal import Head
 from ca.model import CertificateId, CertificateKind, Revocation, RevocationReason, Scope
 from ca.rules.revocation import change, permit
+from ca.rules.validity import EARLIEST
 from ca.store import certificates, officers, revocations
 from ca.store.certificates import CertificateState
 from ca.store.stores import Stores
@@ -88,7 +89,13 @@ def revoke(
 
 
 def suspected(invalid_since: datetime | None, at: datetime) -> datetime | None:
-    """Since when a key may have been lost, as a list says it: in whole seconds; BadInput if that is after the revocation."""
+    """Since when a key may have been lost, as a list says it: in whole seconds.
+
+    Raises:
+        BadInput: That is after the revocation, or before anybody can have had a certificate.
+    """
+    if invalid_since is not None and invalid_since < EARLIEST:
+        raise BadInput("invalidity date", f"lies before {EARLIEST.year}", clause="RFC 5280 5.3.2")
     since = None if invalid_since is None else invalid_since.astimezone(UTC).replace(microsecond=0)
     if since is not None and since > at:
         raise BadInput("invalidity date", "lies after the revocation", clause="RFC 5280 5.3.2")
