@@ -60,13 +60,17 @@ class Browser:
 
     def work(self, role: Role, forms: Iterator[dict[str, str]]) -> None:
         """Do what the role does until it is over: receive residents and hand over, or take the next case's step."""
-        with suppress(_DayIsOver):
-            self._think(0, 1)
-            while True:
-                if role is not Role.RECEPTION or self.chance.random() < 0.5:
-                    self._next_case()
-                else:
-                    self._receive(next(forms))
+        try:
+            with suppress(_DayIsOver):
+                self._think(0, 1)
+                while True:
+                    if role is not Role.RECEPTION or self.chance.random() < 0.5:
+                        self._next_case()
+                    else:
+                        self._receive(next(forms))
+        finally:
+            if self._connection is not None:
+                self._connection.close()
 
     def _next_case(self) -> None:
         cases = _CASE.findall(self.get("/"))

@@ -171,7 +171,13 @@ def _day(
             pool.submit(browser.work, *officer.roles, forms.at(town))
             for browser, (officer, _, town) in zip(browsers, staff, strict=True)
         ]
-        time.sleep(seconds)
+        ends = time.monotonic() + seconds
+        # A short day at a slow desk: of two pages at least there is a distribution.
+        while time.monotonic() < ends or (
+            sum(len(browser.diary.waits) for browser in browsers) < 2
+            and not all(job.done() for job in jobs)
+        ):
+            time.sleep(0.05)
         over.set()
         for job in jobs:
             job.result()
