@@ -15,6 +15,7 @@ from front.console.room import console_room
 from front.following import followed
 from front.local.room import local_room
 from front.logs import log
+from front.pages.offices import call_offices
 from front.pages.rendering import install
 from front.public import public
 from front.registration.api import api
@@ -37,6 +38,7 @@ def create_app(world: World, asking: Asking | None = None) -> Flask:
     app.register_blueprint(public(world.home.repository, lists, tally, world.clock))
     app.register_blueprint(api(world))
     app.before_request(visitor.load(world))
+    call_offices(app, world.plan)
     install(app, (window(world), local_room(world), console_room(world), signing_in.room(world)))
 
     @app.get("/health")

@@ -12,6 +12,7 @@ from ca.errors import NotPermitted
 from ca.profiles.practice import Access, Practice, StatusPractice
 from ca.store import verifiers
 from ca.store.engine import Store
+from ca.suites import SuiteId
 from front.counting import Keep, flushing
 from front.metrics import Gauges, MetricsPage, cells
 from ocsp.admission import Admission, Register
@@ -47,7 +48,12 @@ class Asking:
 
 @contextmanager
 def asking(
-    practices: Collection[Practice], nation: Store, clock: Clock, keep: Keep, gauges: Gauges
+    practices: Collection[Practice],
+    nation: Store,
+    clock: Clock,
+    keep: Keep,
+    gauges: Gauges,
+    legacy: Collection[SuiteId] = (),
 ) -> Iterator[Asking]:
     """The parts, for as long as the process serves.
 
@@ -57,8 +63,9 @@ def asking(
         clock: The world's.
         keep: Where the counts go (``front.counting.in_database``, or ``in_folder`` where it may not be written).
         gauges: What the metrics say besides what was counted.
+        legacy: The legacy suites under which verifiers may sign requests in their time.
     """
-    status, lists = doors(practices, nation)
+    status, lists = doors(practices, nation, legacy)
     tally = Tally(clock, server_name())
     with cells() as (folder, block), flushing(tally, keep):
         observer = Observer(block, tally)
@@ -98,7 +105,9 @@ def answers_are_open(practices: Collection[Practice]) -> bool:
     return status_practice(practices).access is Access.OPEN and Access.KNOWN not in own
 
 
-def doors(practices: Collection[Practice], nation: Store) -> tuple[Admission, Admission]:
+def doors(
+    practices: Collection[Practice], nation: Store, legacy: Collection[SuiteId] = ()
+) -> tuple[Admission, Admission]:
     """The doors before responders and lists, over one register."""
     practice, proxies = status_practice(practices), _addresses(PROXIES_VARIABLE)
     own = {str(one.authority): one.access for one in practices if one.access is not None}
@@ -109,7 +118,7 @@ def doors(practices: Collection[Practice], nation: Store) -> tuple[Admission, Ad
 
     register = Register(load, practice.staleness)
     return (
-        Admission(practice.access, register, proxies, own),
+        Admission(practice.access, register, proxies, own, legacy),
         Admission(practice.list_access, register, proxies),
     )
 

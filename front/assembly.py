@@ -23,6 +23,7 @@ from ca.issuing import cycle
 from ca.issuing.authority import Registration
 from ca.issuing.issuer import Issuers
 from ca.journal.archive import archive_key
+from ca.keys.probe import require_possible
 from ca.keys.vault import KeyVault
 from ca.names import Municipalities
 from ca.revoking.deciding.desk import EventDesk
@@ -126,7 +127,12 @@ def open_world(
 
 
 def home_plan(home: Home, description: Description) -> Plan:
-    """The plan of the edition that lies in the home, with the home's own table of municipalities."""
+    """The plan of the edition that lies in the home, with the home's own table of municipalities.
+
+    Raises:
+        EditionRefused: It cannot be read.
+        KeyRefused: It names a legacy suite that this host does not allow.
+    """
     # With 10,000 authorities there are a million small values, all of which stay: collecting would double the time.
     collecting = gc.isenabled()
     gc.disable()
@@ -134,7 +140,9 @@ def home_plan(home: Home, description: Description) -> Plan:
         place, octets = edition_text(str(home.edition))
         parsed = read_edition(octets, place)
         table = Municipalities.read(home.folder / parsed.municipalities)
-        return make_plan(parsed, Marking(description.marking), description.url, table, place)
+        plan = make_plan(parsed, Marking(description.marking), description.url, table, place)
+        require_possible(plan.legacy)
+        return plan
     finally:
         if collecting:
             gc.enable()

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bridge.relying.telling.svg import Drawing, fitted, width_of
+from bridge.svg import Drawing, fitted, width_of
 from ca.rules.validity import JST
 from ca.store.inventory import IN_USE, Group
 from ca.suites import SuiteId

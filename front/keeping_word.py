@@ -17,6 +17,7 @@ from ca.model import GenerationId, Revocation, Serial
 from ca.revoking.assurance.receipt_checks import Line, Verdict, check_heads, check_list, check_status
 from ca.revoking.assurance.receipts import CertificatePart, Receipt
 from ca.revoking.assurance.sights import HeadSight, StatusSight
+from ca.suites import SuiteId
 from ca.wire.facts import CertificateFacts
 from front.watching.lists import fetch_list, see_list
 from front.watching.published import (
@@ -38,17 +39,25 @@ class Published:
 
     Attributes:
         trusted: The anchor's certificate; None to take the one that is published.
+        legacy: The legacy suites whose signatures are believed in their time.
     """
 
     source: Source
     snapshot: Snapshot
     trusted: bytes | None
     at: datetime
+    legacy: frozenset[SuiteId] = frozenset()
 
     @classmethod
-    def read(cls, source: Source, trusted: bytes | None, at: datetime) -> Published:
+    def read(
+        cls,
+        source: Source,
+        trusted: bytes | None,
+        at: datetime,
+        legacy: frozenset[SuiteId] = frozenset(),
+    ) -> Published:
         """Read the manifest, or raise BadInput."""
-        return cls(source, Snapshot.read(source), trusted, at)
+        return cls(source, Snapshot.read(source), trusted, at, legacy)
 
     def check(self, receipt: Receipt) -> Iterator[Line]:
         """Every check of a receipt against what is published."""
@@ -64,7 +73,13 @@ class Published:
         try:
             anchor = self.trusted or published_anchor(self.snapshot)
             signer = check_statement(
-                receipt.statement, receipt.signature, "receipt", self.snapshot, anchor, self.at
+                receipt.statement,
+                receipt.signature,
+                "receipt",
+                self.snapshot,
+                anchor,
+                self.at,
+                self.legacy,
             )
         except KakehashiError as error:
             return Line(what, where, Verdict.REFUTED, f"{error.place}: {error.problem}")
@@ -98,7 +113,7 @@ class Published:
         if isinstance(self.source, HttpSource):
             try:
                 serials = [part.id.serial for part in parts]
-                answered = ask_statuses(self.source, str(generation), issuer, serials, self.at)
+                answered = ask_statuses(self.source, str(generation), issuer, serials, self.at, self.legacy)
                 said = {one.serial: one for one in answered}
             except KakehashiError as error:
                 words = error.problem
@@ -143,7 +158,7 @@ class Published:
         for entry in self.snapshot.manifest.lists:
             if (entry.generation, entry.scope) == (str(generation), scope):
                 with fetch_list(self.source, entry.url) as file:
-                    seen = see_list(file, entry, issuer)
+                    seen = see_list(file, entry, issuer, self.legacy)
                     for wrong in seen.suspicions:
                         raise BadInput(where, wrong.problem)
                     return seen.sight.this_update, seen.revocations([part.id.serial for part in parts])

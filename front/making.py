@@ -18,6 +18,8 @@ from ca import suites
 from ca.errors import BadInput, Conflict, StorageFailed
 from ca.journal.archive import archive_key
 from ca.keys import pool
+from ca.keys.kinds import require_in_token
+from ca.keys.probe import require_possible
 from ca.keys.vault import KeyVault
 from ca.suites import Use
 from front.assembly import PassphraseSource, plan_of
@@ -48,6 +50,7 @@ def make_home(
     Raises:
         EditionRefused, BadInput, PassphraseRefused: What was handed in does not make a world.
         TokenFailed: The token that is to have the keys cannot be used.
+        KeyRefused: Test keys or a token cannot serve the edition's suite, or this host does not allow it.
         SuiteRetired: The edition's suite may not sign at the moment of making.
         Conflict: The home exists and was made otherwise.
         HomeBusy: Another process works in the home.
@@ -64,10 +67,7 @@ def make_home(
         return False
     if strangers := sorted(wanted.databases.keys() - plan.practices.keys()):
         raise BadInput("--authority-database", f"{strangers[0]} is not an authority of {plan.name}")
-    for practice in plan.practices.values():
-        suites.require(practice.suite, Use.SIGN, clock_of(wanted, None)())
-        if wanted.seed is not None:
-            pool.require_fit(practice.suite)
+    _require_keys(plan, wanted)
     if not home.exists():
         require_empty(home, wanted)
     secret = wanted_secret(wanted, passphrase)
@@ -92,6 +92,17 @@ def make_home(
             raise StorageFailed(error.place, error.problem, remedy=remedy) from None
         home.write(msgspec.structs.replace(description, state="complete"))
     return True
+
+
+def _require_keys(plan: Plan, wanted: Description) -> None:
+    """Raise unless keys for every authority's suite can be had as they are wanted, and may sign now."""
+    require_possible(plan.legacy)
+    for practice in plan.practices.values():
+        suites.require(practice.suite, Use.SIGN, clock_of(wanted, None)())
+        if wanted.seed is not None:
+            pool.require_fit(practice.suite)
+        if wanted.token is not None:
+            require_in_token(f"token {wanted.token.label}", practice.suite)
 
 
 def _make_world(

@@ -26,11 +26,11 @@ def passphrase(
     The environment has it, or names a file. A file's first line counts. Raises PassphraseRefused if there is none to be had.
     """
     if file is not None:
-        return _first_line(file)
+        return first_line(file)
     if found := os.environ.get(VARIABLE):
         return found
     if named := os.environ.get(FILE_VARIABLE):
-        return _first_line(Path(named))
+        return first_line(Path(named))
     return _asked(
         prompt,
         confirm=confirm,
@@ -41,14 +41,14 @@ def passphrase(
 def another_passphrase(file: Path | None, option: str, *, prompt: str) -> str:
     """The passphrase of another home than the one at work: from its own file, or a prompt; never the environment's."""
     if file is not None:
-        return _first_line(file)
+        return first_line(file)
     return _asked(prompt, confirm=True, remedy=f"Give {option}, or run at a terminal")
 
 
 def password(file: Path | None, option: str, *, prompt: str) -> str:
     """The password for another's server: from its file, or a prompt; never the environment's."""
     if file is not None:
-        return _first_line(file)
+        return first_line(file)
     return _asked(prompt, confirm=False, remedy=f"Give {option}, or run at a terminal")
 
 
@@ -59,13 +59,15 @@ def _asked(prompt: str, *, confirm: bool, remedy: str) -> str:
     return answer
 
 
-def _first_line(file: Path) -> str:
+def first_line(file: Path, words: str = "passphrase") -> str:
+    """The first line of a file: the secret that these words name. Raises PassphraseRefused if there is none."""
+    place = f"{words} file {file}"
     try:
         with file.open(encoding="utf-8") as lines:
             line = lines.readline(_MAXIMUM_SIZE).rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
-        raise PassphraseRefused(f"passphrase file {file}", f"cannot be read: {reason}") from None
+        raise PassphraseRefused(place, f"cannot be read: {reason}") from None
     if not line:
-        raise PassphraseRefused(f"passphrase file {file}", "has an empty first line")
+        raise PassphraseRefused(place, "has an empty first line")
     return line

@@ -112,7 +112,9 @@ def serving(home: RespondersHome) -> Iterator[Wsgi]:
     gauges = Gauges(home.clock, lambda: responder_ends(home.copies))
     keep = in_folder(home.home.folder / FOLDER)
     with (
-        asking(home.plan.practices.values(), home.copies.nation, home.clock, keep, gauges) as asked,
+        asking(
+            home.plan.practices.values(), home.copies.nation, home.clock, keep, gauges, home.plan.legacy
+        ) as asked,
         answering(
             home.copies,
             practice,

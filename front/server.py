@@ -46,7 +46,14 @@ def serving(world: World) -> Iterator[Wsgi]:
     gauges = Gauges(world.clock, lambda: responder_ends(world.stores))
     with (
         beating(world),
-        asking(world.plan.practices.values(), nation, world.clock, in_database(nation), gauges) as asked,
+        asking(
+            world.plan.practices.values(),
+            nation,
+            world.clock,
+            in_database(nation),
+            gauges,
+            world.plan.legacy,
+        ) as asked,
         responding(world, asked.status, asked.observer) as ocsp,
     ):
         yield dispatch({_OCSP: ocsp, METRICS: asked.metrics}, create_app(world, asked))

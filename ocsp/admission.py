@@ -10,18 +10,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from ca import suites
 from ca.errors import BadInput, KakehashiError, KeyRefused, StorageFailed
 from ca.issuing.subject_keys import require_key
+from ca.keys.kinds import require_believed
 from ca.profiles.extensions import KeyUse
 from ca.profiles.practice import Access
 from ca.store.verifiers import Term, VerifierId
-from ca.suites import Curve, RsaKeys, SubjectKeyRule, Use
+from ca.suites import Curve, RsaKeys, SubjectKeyRule, SuiteId
 from ca.wire import walk
 from ca.wire.facts import CertificateFacts, read_certificate
 from ocsp.http import Question
@@ -117,15 +117,22 @@ class Admission:
 
     Args:
         own: The rules of such responders, by their authorities' ids.
+        legacy: The legacy suites under which verifiers may sign requests in their time.
     """
 
     def __init__(
-        self, access: Access, register: Register, proxies: Addresses, own: Mapping[str, Access] | None = None
+        self,
+        access: Access,
+        register: Register,
+        proxies: Addresses,
+        own: Mapping[str, Access] | None = None,
+        legacy: Collection[SuiteId] = (),
     ) -> None:
         self.open = access is Access.OPEN
         self._own = {authority: one is Access.OPEN for authority, one in (own or {}).items()}
         self._register = register
         self._proxies = proxies
+        self._legacy = legacy
 
     def open_for(self, responder: str) -> bool:
         """Whether anybody may ask the responder of this name, such as ``jpki-13.g1``."""
@@ -176,7 +183,7 @@ class Admission:
             require_fit(facts, place)
             if not facts.not_before <= at.replace(microsecond=0) <= facts.not_after:
                 raise NotAdmitted(place, "has a certificate that is not valid at this moment")
-            suites.require(signature.require_right(facts), Use.VERIFY, at)
+            require_believed(signature.require_right(facts), at, self._legacy)
         except (BadInput, KeyRefused) as error:
             raise NotAdmitted(place, f"has signed otherwise: {error.problem}", clause=error.clause) from None
         return verifier

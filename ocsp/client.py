@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
 from ca.errors import BadInput
+from ca.keys.kinds import believed
 from ca.keys.signer import key_identifier, verify
 from ca.model import Revocation, RevocationReason, Serial
 from ca.profiles.extensions import KeyUse
 from ca.profiles.services import OCSP_SIGNING
 from ca.revoking.assurance.sights import StatusSight
-from ca.suites import Use, of_algorithm, require
+from ca.suites import SuiteId
 from ca.wire import der, walk
 from ca.wire.facts import CertificateFacts, read_certificate, read_extensions
 from ocsp.messages import ARCHIVE_CUTOFF, BASIC_RESPONSE, QUERY_LIMIT, IssuerHashes
@@ -52,8 +53,10 @@ def _certificate_id(issuer: CertificateFacts, serial: Serial) -> bytes:
     )
 
 
-def read_answer(octets: bytes, asked: Asked, at: datetime) -> tuple[StatusSight, ...]:
-    """What a responder says of each certificate, in the order of the question.
+def read_answer(
+    octets: bytes, asked: Asked, at: datetime, legacy: Collection[SuiteId] = ()
+) -> tuple[StatusSight, ...]:
+    """What a responder says of each certificate, in the order of the question; of legacy suites those named are believed.
 
     Raises:
         BadInput: The octets are no successful answer to the question, or none of this time.
@@ -86,9 +89,8 @@ def read_answer(octets: bytes, asked: Asked, at: datetime) -> tuple[StatusSight,
         bits = signature.contents(basic)
         if bits[:1] != b"\0":
             raise walk.NotDer
-    responder = _responder(basic, certificates, asked, responder_key, at)
-    suite = of_algorithm(oid)
-    require(suite, Use.VERIFY, at)
+    responder = _responder(basic, certificates, asked, responder_key, at, legacy)
+    suite = believed(oid, responder.public_key, at, legacy)
     verify(responder.public_key, suite, data.whole(basic), bits[1:])
     return said
 
@@ -155,7 +157,12 @@ def _read_single(
 
 
 def _responder(
-    basic: bytes, certificates: list[walk.Element], asked: Asked, key: bytes, at: datetime
+    basic: bytes,
+    certificates: list[walk.Element],
+    asked: Asked,
+    key: bytes,
+    at: datetime,
+    legacy: Collection[SuiteId],
 ) -> CertificateFacts:
     """Who may have signed: the issuer itself, or one that its very key has named for it (RFC 6960 4.2.2.2)."""
     if key == key_identifier(asked.issuer.public_key):
@@ -178,7 +185,6 @@ def _responder(
         problem = "is not valid at this moment"
     if problem:
         raise BadInput(found.place, problem, clause="RFC 6960 4.2.2.2")
-    suite = of_algorithm(found.signed.algorithm)
-    require(suite, Use.VERIFY, at)
+    suite = believed(found.signed.algorithm, asked.issuer.public_key, at, legacy)
     verify(asked.issuer.public_key, suite, found.signed.tbs, found.signed.signature)
     return found

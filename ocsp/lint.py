@@ -14,7 +14,7 @@ from ca.profiles.extensions import KeyUse, OcspNoCheck
 from ca.profiles.services import OCSP_SIGNING
 from ca.rules.revocation import status_of
 from ca.store.status import StatusRecord
-from ca.suites import SUITES, Suite
+from ca.suites import SUITES, Suite, Use
 from ca.wire.facts import CertificateFacts, NameFacts, read_certificate, read_name
 from ocsp.messages import AnswerDraft, IssuerHashes, StatusRequest
 
@@ -58,7 +58,8 @@ class ResponderFacts:
         others = (
             one
             for one in SUITES.values()
-            if one != suite and (one.family, one.key_bits) == (suite.family, suite.key_bits)
+            if (one.family, one.key_size) == (suite.family, suite.key_size)
+            and not (one.legacy or one == suite)
         )
         return cls(
             issuer=read_name(name, f"{place}: issuer"),
@@ -78,7 +79,7 @@ class ResponderFacts:
         """
         for algorithm in preferred:
             for suite in self.suites:
-                if suite.algorithm == algorithm and at <= suite.sign_until:
+                if suite.algorithm == algorithm and at <= suite.status_until:
                     return suite
         return self.suites[0]
 
@@ -116,13 +117,13 @@ def answer_suite_known(candidate: AnswerCandidate) -> Iterator[str]:
 
 @_ANSWERS.rule("NIST SP 800-131A 3", "the suite may sign at producedAt")
 def answer_suite_may_sign(candidate: AnswerCandidate) -> Iterator[str]:
-    yield from parts.retired_suite(candidate.draft.suite, candidate.draft.produced_at)
+    yield from parts.retired_suite(candidate.draft.suite, Use.SIGN_STATUS, candidate.draft.produced_at)
 
 
 @_ANSWERS.rule("RFC 6960 4.4.7.2.1", "no suite that the client prefers could have been taken instead")
 def answer_suite_preferred(candidate: AnswerCandidate) -> Iterator[str]:
     own, at = candidate.responder.suites, parts.instant(candidate.draft.produced_at)
-    usable = {suite.algorithm for suite in own if at <= suite.sign_until}
+    usable = {suite.algorithm for suite in own if at <= suite.status_until}
     best = next((one for one in candidate.request.preferred if one in usable), own[0].algorithm)
     if candidate.draft.suite.algorithm != best:
         yield "the suite is neither the first that the client prefers nor the responder's own"

@@ -206,7 +206,7 @@ class Responder:
         return tuple(NOTHING if serial is None else known[one][serial] for one, serial in wanted)
 
     def _sign(self, draft: AnswerDraft) -> bytes:
-        suites.require(draft.suite, Use.SIGN, draft.produced_at)
+        suites.require(draft.suite, Use.SIGN_STATUS, draft.produced_at)
         data = response_data(draft)
         signature = self.signer.sign(data, draft.suite)
         if not self.signer.checks:

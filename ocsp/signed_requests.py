@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from ca.errors import BadInput
+from ca.keys.kinds import suite_of
 from ca.keys.signer import verify
-from ca.suites import Suite, of_algorithm
+from ca.suites import Suite
 from ca.wire import walk
 from ca.wire.facts import CERTIFICATE_LIMIT, CertificateFacts
 from ca.wire.tbs import algorithm_identifier
@@ -48,7 +49,7 @@ class RequestSignature:
                 algorithm that is not believed.
             BadInput: The algorithm's parameters are not the ones it has.
         """
-        suite = of_algorithm(self.identifier)
+        suite = suite_of(self.identifier, signer.public_key)
         if self.algorithm != algorithm_identifier(suite):
             raise BadInput(_PLACE, "its algorithm has other parameters", clause="RFC 4055 5; RFC 5758 3.2")
         verify(signer.public_key, suite, self.tbs, self.value)

@@ -17,6 +17,7 @@ from ca.store import officers
 from front import problems
 from front.assembly import World, open_world
 from front.console.room import console_room
+from front.pages.offices import call_offices
 from front.pages.rendering import install
 from front.pages.visit import SignedIn
 from tests.engine_world import RESIDENT, csr_for
@@ -114,5 +115,6 @@ def pages_of(world: World) -> Flask:
             with world.stores.nation.reading() as connection:
                 g.signed_in = SignedIn(*officers.officer(connection, name), TOKEN)
 
+    call_offices(app, world.plan)
     install(app, [console_room(world)])
     return app

@@ -185,7 +185,7 @@ def with_an_item_twice():
 COUNTEREXAMPLES: Mapping[str, Callable[[], Candidate]] = {
     # fields
     "serial_shape": lambda: candidate(REPOSITORY, serial=Serial((1 << 158) - 1)),
-    "suite_known": lambda: candidate(REPOSITORY, suite=replace(SHA256_RSA2048, key_bits=1024)),
+    "suite_known": lambda: candidate(REPOSITORY, suite=replace(SHA256_RSA2048, key_size=1024)),
     "suite_may_sign": lambda: candidate(
         REPOSITORY,
         period=Period(datetime(2031, 1, 1, tzinfo=UTC), datetime(2031, 1, 31, tzinfo=UTC)),
@@ -505,8 +505,8 @@ LIST_COUNTEREXAMPLES: Mapping[str, Callable[[], ListCandidate]] = {
     "list_suite_known": lambda: list_candidate(Holds.USER, suite=replace(SHA256_RSA2048, algorithm="1.2.3")),
     "list_suite_may_sign": lambda: list_candidate(
         Holds.USER,
-        this_update=datetime(2031, 1, 1, tzinfo=UTC),
-        next_update=datetime(2031, 1, 2, tzinfo=UTC),
+        this_update=datetime(2042, 1, 1, tzinfo=UTC),
+        next_update=datetime(2042, 1, 2, tzinfo=UTC),
     ),
     "list_issuer_is_signer": lambda: (
         list_candidate(Holds.USER, issuer=OTHER_AUTHORITY)

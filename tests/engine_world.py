@@ -45,6 +45,7 @@ from ca.issuing.issuer import Issuer, Issuers
 from ca.journal.archive import Archive
 from ca.journal.journal import Journal, Turn
 from ca.keys import pool
+from ca.keys.kinds import EXPONENT
 from ca.keys.vault import TestVault
 from ca.model import (
     RESIDENT_KINDS,
@@ -140,7 +141,7 @@ class EngineWorld:
         return found
 
     def issuer(self, authority: str) -> Issuer:
-        return self.issuers.newest(AuthorityId(authority))
+        return self.issuers.issuing(AuthorityId(authority))
 
     def csrs(self, *kinds: CertificateKind) -> dict[CertificateKind, bytes]:
         """A request for each kind, each on a key that this world has not seen yet."""
@@ -333,7 +334,7 @@ def holder_key(number: int) -> rsa.RSAPrivateKey:
     first, distance = divmod(number, pool.POOL_SIZE - 1)
     p = int.from_bytes(pool._pool().primes[first][0], "big")
     q = int.from_bytes(pool._pool().primes[(first + 1 + distance) % pool.POOL_SIZE][1], "big")
-    d = rsa.rsa_recover_private_exponent(pool.EXPONENT, p, q)
+    d = rsa.rsa_recover_private_exponent(EXPONENT, p, q)
     numbers = rsa.RSAPrivateNumbers(
         p=p,
         q=q,
@@ -341,7 +342,7 @@ def holder_key(number: int) -> rsa.RSAPrivateKey:
         dmp1=rsa.rsa_crt_dmp1(d, p),
         dmq1=rsa.rsa_crt_dmq1(d, q),
         iqmp=rsa.rsa_crt_iqmp(p, q),
-        public_numbers=rsa.RSAPublicNumbers(pool.EXPONENT, p * q),
+        public_numbers=rsa.RSAPublicNumbers(EXPONENT, p * q),
     )
     return numbers.private_key(unsafe_skip_rsa_key_validation=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -49,7 +50,7 @@ def draft_of(number: int, *, base: int | None = None, holds: Holds = Holds.USER,
 def list_of(draft: ListDraft, entries: Iterable[bytes], whose: str = "authority") -> bytes:
     """A list as the product writes and signs it."""
     blocks, file = list(entries), io.BytesIO()
-    unsigned = write_unsigned(file, draft, blocks, sum(map(len, blocks)))
+    unsigned = write_unsigned(file, draft, blocks, sum(map(len, blocks)), hashlib.new(draft.suite.digest))
     write_signature(file, unsigned, draft.suite, signer(whose).sign_digest(unsigned.digest, draft.suite))
     return file.getvalue()
 

@@ -20,7 +20,10 @@ SOURCE = Path(__file__).parent / "java" / "PathJudge.java"
 
 @dataclass(frozen=True)
 class Question:
-    """Is the target good at this moment, from this anchor, for one of these policies? All in DER."""
+    """Is the target good at this moment, from this anchor, for one of these policies? All in DER.
+
+    Of a path that is drawn, from the target up, the validator says why it is none where the builder finds nothing.
+    """
 
     target: bytes
     anchor: bytes
@@ -28,13 +31,15 @@ class Question:
     lists: Sequence[bytes]
     policies: Sequence[str]
     at: datetime
+    drawn: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True)
 class JavaJudge:
-    """The compiled program."""
+    """The compiled program, and the Java that runs it."""
 
     folder: Path
+    program: str | Path = "java"
 
     @classmethod
     def compiled(cls, folder: Path) -> JavaJudge:
@@ -76,7 +81,7 @@ class JavaJudge:
                 process.kill()
 
     def _command(self, *properties: str) -> list[str | Path]:
-        return ["java", "-XX:TieredStopAtLevel=1", *properties, "-cp", self.folder, "PathJudge"]
+        return [self.program, "-XX:TieredStopAtLevel=1", *properties, "-cp", self.folder, "PathJudge"]
 
     def _posed(self, number: int, question: Question) -> str:
         folder = self.folder / str(number)
@@ -86,7 +91,7 @@ class JavaJudge:
             "anchor": [question.anchor],
             "certificates": question.certificates,
             "lists": question.lists,
-        }
+        } | ({"path": question.drawn} if question.drawn else {})
         for name, contents in files.items():
             (folder / name).write_bytes(b"".join(contents))
         moment = question.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

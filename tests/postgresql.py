@@ -40,6 +40,8 @@ ON_BOTH = frozenset(
         "test_crossing",
         "test_crossing_renewal",
         "test_succession",
+        "test_counts",
+        "test_sign_in_stores",
     }
 )
 """The modules whose tests run on both databases."""
@@ -71,6 +73,7 @@ SQLITES_OWN = frozenset(
         "test_a_file_has_an_end",
         "test_death_at_each_step_of_a_chunk",
         "test_an_older_copy_goes_on_where_the_order_was",
+        "test_no_question_reads_a_whole_table",
     }
 )
 """Tests of those modules that look at SQLite's own ways, and such as need no database."""
@@ -85,6 +88,7 @@ QUICK = frozenset(
         "test_cycle.test_death_at_any_moment_under_load_leaves_nothing_unknown",
         "test_registration.test_an_application_goes_through_four_hands",
         "test_registration.test_of_two_officers_at_once_one_takes_the_step",
+        "test_registration.test_of_two_renewals_at_once_one_is_received",
         "test_events.test_at_any_step_nothing_is_lost_or_doubled",
         "test_publication.test_publishers_at_once_leave_the_highest_number_newest",
         "test_mass_orders.test_an_order_is_about_what_it_selects",
@@ -92,6 +96,9 @@ QUICK = frozenset(
         "test_crossing.test_two_officers_lead_to_a_cross_certificate",
         "test_crossing_renewal.test_two_processes_renew_side_by_side",
         "test_succession.test_a_succession_makes_all_that_a_generation_has",
+        "test_sign_in_stores.test_passkeys",
+        "test_sign_in_stores.test_a_question_is_answered_by_one_of_two_at_once",
+        "test_sign_in_stores.test_deeds_are_numbered_without_gaps_and_found",
     }
 )
 """What ``make test`` runs on both; ``make test-long`` runs all the rest on PostgreSQL too."""

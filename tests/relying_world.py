@@ -82,7 +82,7 @@ def key_id(number: int) -> bytes:
 def signed(kind, field_name: str, tbs, signer: int, digest: str):
     algorithm = {"algorithm": f"{digest}_rsa", "parameters": core.Null()}
     tbs["signature"] = algorithm
-    hashed = {"sha256": hashes.SHA256(), "sha1": hashes.SHA1()}[digest]  # noqa: S303 - to be refused
+    hashed = {"sha256": hashes.SHA256(), "sha1": hashes.SHA1()}[digest]  # noqa: S303 - of the past
     signature = key(signer).sign(tbs.dump(force=True), padding.PKCS1v15(), hashed)
     return kind(
         {
@@ -405,7 +405,7 @@ class World:
         _write(folder / "manifest.json", json.dumps(manifest).encode())
         return folder
 
-    def openssl_accepts(self, folder: Path, policy: str, at: datetime) -> bool:
+    def openssl_accepts(self, folder: Path, policy: str, at: datetime, level: int = 1) -> bool:
         """OpenSSL's verdict on the holder, with the path's cross-certificates and the lists of the moment."""
         newest = [
             max(then, key=lambda one: one.this_update)
@@ -422,7 +422,7 @@ class World:
         for file, contents in files.items():
             _write(folder / file, b"".join(pem.armor(label, octets) for label, octets in contents))
         command = "openssl verify -CAfile anchor.pem -untrusted cross.pem -CRLfile lists.pem -crl_check_all"
-        command += f" -auth_level 1 -explicit_policy -policy {policy} -policy_print"
+        command += f" -auth_level {level} -explicit_policy -policy {policy} -policy_print"
         command += f" -attime {int(at.timestamp())} holder.pem"
         return subprocess.run(command.split(), cwd=folder, capture_output=True, check=False).returncode == 0
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from asn1crypto import ocsp as structures
+from asn1crypto.core import Null
 from asn1crypto.x509 import Certificate
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -21,6 +22,7 @@ from ca.model import GenerationId
 from ca.names import Municipalities
 from ca.profiles.practice import Access
 from ca.store.verifiers import Term
+from ca.suites import SHA1_RSA1024, SHA1_RSA2048
 from ocsp.admission import Admission, NotAdmitted, Register
 from ocsp.http import Question
 from ocsp.peers import HEADER, Addresses, forwarded_fingerprint
@@ -189,7 +191,10 @@ def resigned(client, digest, algorithm):
     key = load_pem_private_key(client.key.read_bytes(), None)
     value = key.sign(request["tbs_request"].dump(), padding.PKCS1v15(), digest)
     request["optional_signature"] = {
-        "signature_algorithm": {"algorithm": algorithm},
+        "signature_algorithm": {
+            "algorithm": algorithm,
+            **({} if "ecdsa" in algorithm else {"parameters": Null()}),
+        },
         "signature": value,
         "certs": [Certificate.load(client.der)],
     }
@@ -199,7 +204,7 @@ def resigned(client, digest, algorithm):
 @pytest.mark.parametrize(
     ("digest", "algorithm", "words"),
     [
-        (hashes.SHA1(), "sha1_rsa", "is not one that is believed"),  # noqa: S303 - refused
+        (hashes.SHA1(), "sha1_rsa", "may not verify after 2020-03-31"),  # noqa: S303 - refused
         (hashes.SHA512(), "sha512_rsa", "is not one that is believed"),
         (hashes.SHA512(), "sha256_rsa", "made a wrong sha256-rsa2048 signature"),
         (hashes.SHA256(), "sha256_ecdsa", "is an RSA key and cannot serve the suite"),
@@ -208,6 +213,25 @@ def resigned(client, digest, algorithm):
 def test_algorithms_that_are_not_allowed(rsa, digest, algorithm, words):
     with pytest.raises(NotAdmitted, match=words):
         admitted(admission(rsa), resigned(rsa, digest, algorithm))
+
+
+def test_sha_1_is_believed_of_verifiers_where_it_is_named_and_in_its_time(folder):
+    old = make_client(folder, "old", key="rsa", dates=("20100101000000Z", "20300101000000Z"))
+    request = resigned(old, hashes.SHA1(), "sha1_rsa")  # noqa: S303 - as in its time
+    then = SHA1_RSA2048.verify_until
+    register = Register(lambda: {old.fingerprint: Term("v0", then - DAY, AT + DAY)}, timedelta(seconds=5))
+    for named, at, words in (
+        ({SHA1_RSA2048.id}, then, None),
+        ({SHA1_RSA2048.id}, then + timedelta(seconds=1), "may not verify after 2020-03-31"),
+        ({SHA1_RSA1024.id}, then, "is believed only where it is named"),
+        ((), then, "is believed only where it is named"),
+    ):
+        door = Admission(Access.KNOWN, register, PROXIES, legacy=named)
+        if words is None:
+            assert admitted(door, request, at) == "v0"
+        else:
+            with pytest.raises(NotAdmitted, match=words):
+                admitted(door, request, at)
 
 
 def test_the_same_request_signed_as_it_should_be(rsa):

@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from signal import SIGKILL
 
@@ -20,7 +21,20 @@ from ca.errors import BadInput, Conflict, KakehashiError, KeyRefused, NotFound, 
 from ca.issuing.intake import read_csr
 from ca.keys.session import Token, TokenAddress
 from ca.keys.signer import verify
-from ca.suites import P256_KEYS, P384_KEYS, RSA2048_KEYS, SHA256_P256, SHA256_RSA2048, SHA384_P384, SUITES
+from ca.suites import (
+    ML_DSA_44,
+    P256_KEYS,
+    P384_KEYS,
+    RSA1024_KEYS,
+    RSA2048_KEYS,
+    RSA3072_KEYS,
+    SHA1_RSA1024,
+    SHA1_RSA2048,
+    SHA256_P256,
+    SHA256_RSA2048,
+    SHA256_RSA3072,
+    SHA384_P384,
+)
 from front.card import pins
 from front.card.card import Card
 from front.card.pins import PIN_RULES, Pin, PinLocked
@@ -30,9 +44,17 @@ from tests import card_world, commands, rings, sudden_death
 from tests.card_world import AUTHENTICATION, KINDS, NEW, PINS, SIGNATURE, TRIES, WRONG
 from tests.engine_world import Running, append, lines
 from tests.softhsm import LABEL, PIN, SoftHsm
+from tests.suite_keys import TOKENS_KNOW
 
 EACH = pytest.mark.parametrize("kind", KINDS)
-RULES = {SHA256_RSA2048: RSA2048_KEYS, SHA256_P256: P256_KEYS, SHA384_P384: P384_KEYS}
+RULES = {
+    SHA1_RSA1024: RSA1024_KEYS,
+    SHA1_RSA2048: replace(RSA2048_KEYS, sha1=True),
+    SHA256_RSA2048: RSA2048_KEYS,
+    SHA256_RSA3072: RSA3072_KEYS,
+    SHA256_P256: P256_KEYS,
+    SHA384_P384: P384_KEYS,
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -68,7 +90,7 @@ def wrong(card, kind, times=1):
 # Making
 
 
-@pytest.mark.parametrize("suite", SUITES.values(), ids=SUITES)
+@pytest.mark.parametrize("suite", TOKENS_KNOW.values(), ids=TOKENS_KNOW)
 def test_a_card_has_two_keys_and_requests_that_judges_accept(suite, tmp_path):
     card_world.place()
     card, _ = card_world.made(tmp_path / "card", "HANAKO0001", suite)
@@ -83,6 +105,12 @@ def test_a_card_has_two_keys_and_requests_that_judges_accept(suite, tmp_path):
         assert done.stdout == "subject=CN = HANAKO0001\n"
         for form in (request, pem.armor("CERTIFICATE REQUEST", request)):
             assert read_csr(form, RULES[suite], "request") == card.keys[kind]
+
+
+def test_a_card_has_no_ml_dsa_keys(tmp_path):
+    with pytest.raises(KeyRefused, match="card HANAKO0001: has no keys for the suite ml-dsa-44"):
+        card_world.made(tmp_path / "card", "HANAKO0001", ML_DSA_44)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_card_survives_being_moved(card, tmp_path):

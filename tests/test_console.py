@@ -19,7 +19,7 @@ from bridge.repository.heads import publish_head
 from ca.journal.entries import Entry
 from ca.model import Role
 from ca.rules.registration import RULES, State, Step
-from ca.store import deeds, officers, tables
+from ca.store import counts, deeds, officers, tables
 from ca.store.counts import Days
 from ca.store.deeds import Deed
 from front.console import journal_search, plots
@@ -619,3 +619,56 @@ def test_every_word_that_a_page_makes_up_is_there():
         for word in re.findall(r'"(console\.[a-z_.-]+[a-z])"', path.read_text("utf-8"))
     }
     assert sorted(word for word in said if not texts.has(word)) == []
+
+
+# What offices are called
+
+
+@pytest.mark.parametrize(
+    ("language", "centre", "ministry", "window"),
+    [("ja", "センター", "見本省", "千代田区"), ("en", "Centre", "Ministry of Examples", "Chiyoda-ku")],
+)
+def test_offices_are_called_in_the_readers_language(told, language, centre, ministry, window):
+    browser = told.browser("endo", language)
+    for path in ("/centre", f"/centre/offices/{TOKYO}", "/centre/offices", "/centre/officers"):
+        shown = words(browser.get(path))
+        assert (f"遠藤 次郎 {centre}" in shown, window in shown) == (True, True), path
+    assert ministry in words(browser.get("/centre/offices?kind=ministry"))
+    assert window in words(told.browser("kansa", language).get(f"/centre/audit/cases/{told.cases[0]}"))
+    assert window in browser.get("/centre/plots/offices/issued.svg").text
+
+
+@pytest.mark.parametrize("sought", ["Chiyoda", "千代田", "chiyoda-ku", TOKYO])
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_an_office_is_found_by_either_name(told, sought, language):
+    found = told.browser("endo", language).get(f"/centre/offices?words={sought}")
+    assert f"/centre/offices/{TOKYO}" in found.text
+    assert "/centre/offices/131024" not in found.text
+
+
+# What is counted once
+
+
+def test_days_that_are_over_are_counted_once(told, monkeypatch):
+    """What a first view has counted no other question counts again, and none counts a day twice."""
+    asked: dict[str, list[Days]] = {}
+    for name in ("steps_by_day", "steps_by_office", "decisions_by_day", "revoked"):
+        real = getattr(counts, name)
+
+        def listening(*arguments, name=name, real=real):
+            asked.setdefault(name, []).append(arguments[-1])
+            return real(*arguments)
+
+        monkeypatch.setattr(counts, name, listening)
+    counting, days = Counting(told.world), Days.until(AT, 28)
+    counting.figures(days)
+    lines, unusual = counting.by_office(days), counting.unusual(AT)
+    final = days.last - timedelta(days=1)
+    for name, periods in asked.items():
+        counted = [day for period in periods for day in period if day < final]
+        assert len(counted) == len(set(counted)), name
+    asked.clear()
+    assert counting.by_office(days) == lines
+    assert {period.first for periods in asked.values() for period in periods} == {final}
+    fresh = Counting(told.world)
+    assert (fresh.unusual(AT), fresh.by_office(days)) == (unusual, lines)

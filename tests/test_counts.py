@@ -35,7 +35,7 @@ ends = st.lists(
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
+def store(database, tmp_path_factory):  # noqa: ARG001 - one in each database
     store = Store.open(engine_world.new_database(tmp_path_factory.mktemp("counts")))
     migrate(store)
     with store.writing() as connection:
@@ -170,7 +170,7 @@ def test_steps_and_waits_are_those_of_every_row(store, found):
         waiting = counts.waiting(connection)
         oldest = counts.oldest_waiting(connection, 5)
         waits = counts.waits(connection, DAYS, 1000)
-        decided = counts.decisions(connection, DAYS)
+        decided = counts.decisions(counts.decisions_by_day(connection, DAYS))
     for step in Step:
         assert steps[step] == by_hand(at for _, taken, at, _, _ in every if taken is step)
         assert counts.total(each[step] for each in apart.values()) == steps[step]
@@ -189,7 +189,7 @@ def test_steps_and_waits_are_those_of_every_row(store, found):
     took = Counter(at - filed for _, step, at, filed, _ in every if step is Step.ISSUE and by_hand([at]))
     assert Counter(wait for some in waits.values() for wait in some) == took
     rejected = Counter(who for *_, step, at, _, who in every if step is Step.REJECT and by_hand([at]))
-    assert {who: one.decisions.rejected for who, one in decided.items()} == dict(rejected)
+    assert {who: one.rejected for who, one in decided.items()} == dict(rejected)
 
 
 def oldest_of(store, office=None):
@@ -240,7 +240,7 @@ def test_what_ended_is_counted_by_the_municipality_of_its_list(store, found):
         (counts.waiting, "applications_"),
         (lambda connection: counts.oldest_waiting(connection, 5), "INDEX applications_state"),
         (lambda connection: counts.waits(connection, DAYS, 5), "INDEX application_steps_step"),
-        (lambda connection: counts.decisions(connection, DAYS), "INDEX application_steps_step"),
+        (lambda connection: counts.decisions_by_day(connection, DAYS), "INDEX application_steps_step"),
         (lambda connection: counts.revoked([connection], DAYS), "INDEX revocations_sequence"),
     ],
     ids=["steps", "issued", "one office", "waiting", "oldest", "waits", "decisions", "revoked"],

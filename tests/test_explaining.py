@@ -20,10 +20,10 @@ from bridge.relying.telling import words
 from bridge.relying.telling.clauses import CLAUSES
 from bridge.relying.telling.drawing import MOST_POLICIES, draw
 from bridge.relying.telling.explaining import explain
-from bridge.relying.telling.svg import Drawing, clean, fitted, width_of, wrapped
 from bridge.relying.telling.words import Language, Role, Verdict, Word, verdict_of
 from bridge.relying.trust import Trust
 from bridge.relying.verify import verify
+from bridge.svg import Drawing, clean, fitted, width_of, wrapped
 from ca.model import GenerationId
 from tests.commands import done, run
 from tests.relying_world import (

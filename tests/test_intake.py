@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import subprocess
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -15,10 +17,32 @@ from hypothesis import strategies as st
 
 from ca.errors import CsrRefused
 from ca.issuing.intake import MAXIMUM_SIZE, read_csr
-from ca.suites import P256_KEYS, P384_KEYS, RSA2048_KEYS, Curve, SubjectKeyRule
+from ca.issuing.subject_keys import require_key
+from ca.names import Attribute, DirectoryName
+from ca.suites import (
+    ML_DSA_44,
+    ML_DSA_65,
+    ML_DSA_65_KEYS,
+    P256_KEYS,
+    P384_KEYS,
+    RSA1024_KEYS,
+    RSA2048_KEYS,
+    RSA3072_KEYS,
+    SHA1_RSA1024,
+    SHA1_RSA2048,
+    SHA256_RSA2048,
+    SHA256_RSA3072,
+    SHA384_P384,
+    Curve,
+    SubjectKeyRule,
+    Suite,
+)
 from ca.wire import der, walk
+from ca.wire.names import encode_name
+from ca.wire.tbs import signed
 from tests import components, rings
 from tests.engine_world import csr_for, holder_key
+from tests.suite_keys import signer_for
 
 PLACE = "signature request"
 REQUEST = csr_for(1)
@@ -158,6 +182,70 @@ def test_curves_are_taken_where_the_rule_names_them(
 ) -> None:
     taken = read_csr(request(folder, *options, digest=digest), rule, PLACE)
     assert taken == openssl("pkey", "-in", key_file(folder, *options), "-pubout", "-outform", "DER")
+
+
+def by_ours(suite: Suite, *, under: Suite | None = None, message: bytes = b"") -> bytes:
+    """A request for a key of this suite, signed by it; or under another algorithm's name, or over something else."""
+    signer = signer_for(suite)
+    name = encode_name(DirectoryName(((Attribute.CN, "HANAKO0001"),)))
+    info = der.sequence(der.integer(0), name, signer.public_key, der.context(0))
+    return signed(info, under or suite, signer.sign(message or info, suite))
+
+
+@pytest.mark.parametrize(
+    ("suite", "rule"),
+    [
+        (SHA1_RSA1024, RSA1024_KEYS),
+        (SHA1_RSA2048, RSA1024_KEYS),
+        (SHA256_RSA2048, RSA1024_KEYS),
+        (SHA256_RSA3072, RSA3072_KEYS),
+        (SHA384_P384, P384_KEYS),
+        (ML_DSA_65, ML_DSA_65_KEYS),
+    ],
+    ids=lambda one: getattr(one, "id", str(one)),
+)
+def test_keys_of_each_suite_are_taken_where_the_rule_names_them(suite: Suite, rule: SubjectKeyRule) -> None:
+    assert read_csr(by_ours(suite), rule, PLACE) == signer_for(suite).public_key
+    with pytest.raises(CsrRefused, match="does not prove possession"):
+        read_csr(by_ours(suite, message=b"something else"), rule, PLACE)
+
+
+@pytest.mark.parametrize(
+    ("made", "rule", "words"),
+    [
+        (lambda: by_ours(SHA1_RSA2048), RSA2048_KEYS, "is signed with sha1"),
+        (lambda: by_ours(SHA1_RSA1024), replace(RSA2048_KEYS, sha1=True), "has 1024 bits; 2048 are the least"),
+        (lambda: by_ours(SHA256_RSA2048), RSA3072_KEYS, "has 2048 bits; 3072 are the least"),
+        (lambda: by_ours(ML_DSA_65), RSA2048_KEYS, "holds an ML-DSA-65 key; certified is RSA"),
+        (lambda: by_ours(ML_DSA_44), ML_DSA_65_KEYS, "holds an ML-DSA-44 key; certified is ML-DSA-65"),
+        (lambda: by_ours(SHA256_RSA2048), ML_DSA_65_KEYS, "holds an RSA key; certified is ML-DSA-65"),
+        (lambda: by_ours(ML_DSA_65, under=ML_DSA_44), ML_DSA_65_KEYS, "another algorithm than its key's"),
+        (lambda: by_ours(ML_DSA_65, under=SHA256_RSA2048), ML_DSA_65_KEYS, "another algorithm than its key's"),
+        (lambda: by_ours(SHA256_RSA2048, under=ML_DSA_65), RSA2048_KEYS, "is signed with an unknown digest"),
+    ],
+    ids=[
+        "SHA-1 today", "short", "shorter", "no lattices", "another set", "lattices alone", "another set's name",
+        "RSA's name", "a lattice's name",
+    ],
+)  # fmt: skip
+def test_keys_and_requests_that_the_rule_does_not_name(
+    made: Callable[[], bytes], rule: SubjectKeyRule, words: str
+) -> None:
+    with pytest.raises(CsrRefused, match=words):
+        read_csr(made(), rule, PLACE)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "octets", "words"),
+    [
+        (der.sequence(der.oid(ML_DSA_65.algorithm)), 1951, "is not one of ML-DSA-65"),
+        (der.sequence(der.oid(ML_DSA_65.algorithm)), 0, "is not one of ML-DSA-65"),
+        (der.sequence(der.oid(ML_DSA_65.algorithm), der.NULL), 1952, "its ML-DSA key has parameters"),
+    ],
+)
+def test_ml_dsa_keys_of_another_form(algorithm: bytes, octets: int, words: str) -> None:
+    with pytest.raises(CsrRefused, match=words):
+        require_key(der.sequence(algorithm, der.bit_string(bytes(octets))), ML_DSA_65_KEYS, PLACE)
 
 
 # What is refused.

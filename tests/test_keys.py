@@ -13,6 +13,7 @@ import traceback
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -24,13 +25,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ca.chance import SeededChance
-from ca.errors import BadInput, KakehashiError, KeyRefused, PassphraseRefused, StorageFailed
-from ca.keys import pool
+from ca.errors import (
+    BadInput,
+    KakehashiError,
+    KeyRefused,
+    PassphraseRefused,
+    StorageFailed,
+    SuiteRetired,
+)
+from ca.keys import kinds, pool
+from ca.keys.kinds import believed, require_in_token, suite_of
 from ca.keys.sealing import Scrypt, WrappingKey
-from ca.keys.signer import CURVES, SoftwareSigner, key_identifier, verify
+from ca.keys.signer import SoftwareSigner, hasher, key_identifier, verify, verify_digest
 from ca.keys.vault import SealedVault, TestVault, key_id
-from ca.suites import SHA256_P256, SHA256_RSA2048, SHA384_P384, SUITES, KeyFamily
+from ca.suites import (
+    ML_DSA_44,
+    ML_DSA_65,
+    ML_DSA_87,
+    SHA1_RSA1024,
+    SHA1_RSA2048,
+    SHA256_P256,
+    SHA256_RSA2048,
+    SHA256_RSA3072,
+    SHA384_P384,
+    SUITES,
+    KeyFamily,
+)
 from tests import rings
+from tests.suite_keys import OPENSSL_KNOWS, key_for, signer_for
 
 PASSPHRASE = "correct horse battery staple"  # noqa: S105 - it guards nothing
 ROOT = Path(__file__).parent.parent
@@ -65,13 +87,6 @@ def spki(public):
     return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def key_for(suite, number=0):
-    """A key that the suite signs with; another for each number."""
-    if suite.family is KeyFamily.RSA:
-        return pool.public_test_key(number)
-    return ec.derive_private_key(2014 + number, CURVES[suite.key_bits])
-
-
 @pytest.fixture(scope="module")
 def signer():
     return SoftwareSigner("pool.0", pool.public_test_key(0))
@@ -82,8 +97,8 @@ def signer():
 
 @pytest.mark.parametrize(
     ("vault_of", "suite"),
-    [(seeded, SHA256_RSA2048), *((sealed, suite) for suite in SUITES.values())],
-    ids=["seeded", *SUITES],
+    [(seeded, SHA256_RSA2048), *((sealed, suite) for suite in OPENSSL_KNOWS.values())],
+    ids=["seeded", *OPENSSL_KNOWS],
 )
 def test_openssl_accepts_what_a_vault_signs_and_nothing_else(vault_of, suite, tmp_path):
     signer = vault_of(tmp_path / "keys").create(CA, suite)
@@ -133,9 +148,100 @@ def test_a_signature_of_another_key_is_refused(suite):
         verify(other.public_key, suite, b"message", signer.sign(b"message", suite))
 
 
-def test_a_signature_under_ecdsa_is_another_each_time():
-    signer = SoftwareSigner("key", key_for(SHA256_P256))
-    assert signer.sign(b"message", SHA256_P256) != signer.sign(b"message", SHA256_P256)
+@pytest.mark.parametrize("suite", [SHA256_P256, ML_DSA_44])
+def test_a_signature_is_another_each_time(suite):
+    signer = signer_for(suite)
+    assert signer.sign(b"message", suite) != signer.sign(b"message", suite)
+
+
+@pytest.mark.parametrize("suite", SUITES.values(), ids=SUITES)
+def test_a_message_in_parts_is_signed_as_the_whole(suite):
+    signer, hashing = signer_for(suite), hasher(signer_for(suite).public_key, suite)
+    for part in (b"", b"a mess", b"age", bytes(100_000)):
+        hashing.update(part)
+    digest, message = hashing.digest(), b"a message" + bytes(100_000)
+    verify(signer.public_key, suite, message, signer.sign_digest(digest, suite))
+    verify_digest(signer.public_key, suite, digest, signer.sign(message, suite))
+    with pytest.raises(KeyRefused, match=f"wrong {suite.id} signature"):
+        verify_digest(signer.public_key, suite, digest[::-1], signer.sign(message, suite))
+
+
+def test_what_ml_dsa_signs_of_a_message_in_parts_has_its_key_in_it():
+    first, second = (hasher(signer_for(ML_DSA_44, number).public_key, ML_DSA_44) for number in (0, 1))
+    assert first.digest() != second.digest()
+    with pytest.raises(KeyRefused, match="has the parameter set 44; the suite ml-dsa-65 needs"):
+        hasher(signer_for(ML_DSA_44).public_key, ML_DSA_65)
+
+
+def test_an_ml_dsa_parameter_set_is_no_other():
+    signer = signer_for(ML_DSA_87)
+    with pytest.raises(
+        KeyRefused, match="has the parameter set 87; the suite ml-dsa-44 needs the parameter set 44"
+    ):
+        signer.sign(b"message", ML_DSA_44)
+    with pytest.raises(KeyRefused, match="has the parameter set 87"):
+        verify(signer.public_key, ML_DSA_44, b"message", bytes(2420))
+
+
+# Which suite it is
+
+
+@pytest.mark.parametrize("suite", SUITES.values(), ids=SUITES)
+def test_algorithm_and_key_tell_the_suite(suite):
+    assert suite_of(suite.algorithm, signer_for(suite).public_key) is suite
+
+
+@pytest.mark.parametrize(
+    ("like", "bits", "told"),
+    [
+        (SHA1_RSA2048, 1024, SHA1_RSA1024),
+        (SHA1_RSA2048, 3072, SHA1_RSA2048),
+        (SHA256_RSA2048, 3072, SHA256_RSA3072),
+        (SHA256_RSA2048, 2048, SHA256_RSA2048),
+    ],
+)
+def test_an_rsa_keys_length_tells_the_suite(like, bits, told):
+    key = {1024: SHA1_RSA1024, 2048: SHA1_RSA2048, 3072: SHA256_RSA3072}[bits]
+    assert suite_of(like.algorithm, signer_for(key).public_key) is told
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "key", "words"),
+    [
+        (SHA256_RSA2048.algorithm, SHA1_RSA1024, "has 1024 bits"),
+        (SHA256_P256.algorithm, SHA384_P384, "has the curve secp384r1"),
+        (SHA256_P256.algorithm, SHA256_RSA2048, "is an RSA key"),
+        (ML_DSA_65.algorithm, ML_DSA_44, "has the parameter set 44"),
+        ("1.2.840.113549.1.1.4", SHA256_RSA2048, "not one that is believed"),  # MD5
+    ],
+)
+def test_what_goes_together_in_no_suite(algorithm, key, words):
+    with pytest.raises(KeyRefused, match=words):
+        suite_of(algorithm, signer_for(key).public_key)
+
+
+@pytest.mark.parametrize("suite", SUITES.values(), ids=SUITES)
+def test_legacy_suites_are_believed_where_they_are_named_and_in_their_time(suite):
+    key = signer_for(suite).public_key
+    others = set(SUITES) - {suite.id}
+    if suite.legacy:
+        with pytest.raises(SuiteRetired, match="is believed only where it is named"):
+            believed(suite.algorithm, key, suite.verify_until, others)
+    else:
+        assert believed(suite.algorithm, key, suite.verify_until) is suite
+    assert believed(suite.algorithm, key, suite.verify_until, {suite.id}) is suite
+    with pytest.raises(SuiteRetired, match="may not verify after"):
+        believed(suite.algorithm, key, suite.verify_until + timedelta(seconds=1), {suite.id})
+
+
+@pytest.mark.parametrize("suite", SUITES.values(), ids=SUITES)
+def test_a_new_key_is_one_that_its_suite_signs_with(suite):
+    kinds.require_fit("key", key_for(suite), suite)
+    if suite.family is KeyFamily.ML_DSA:
+        with pytest.raises(KeyRefused, match=f"has no keys for the suite {suite.id}"):
+            require_in_token("token t", suite)
+    else:
+        require_in_token("token t", suite)
 
 
 @pytest.mark.parametrize("bits", [2048, 3072, 4096])
@@ -161,8 +267,8 @@ def test_a_shorter_rsa_key_is_not_believed():
 @pytest.mark.parametrize(
     ("suite", "words"),
     [
-        (replace(SHA256_RSA2048, key_bits=3072), "has 2048 bits"),
-        (replace(SHA256_RSA2048, key_bits=1024), "has 2048 bits"),
+        (replace(SHA256_RSA2048, key_size=3072), "has 2048 bits"),
+        (replace(SHA256_RSA2048, key_size=1024), "has 2048 bits"),
         (SHA256_P256, "cannot serve the suite sha256-p256"),
         (SHA384_P384, "cannot serve the suite sha384-p384"),
     ],
@@ -171,7 +277,7 @@ def test_a_shorter_rsa_key_is_not_believed():
 def test_a_suite_that_does_not_fit_the_key_is_refused_everywhere(vault_of, suite, words, signer, tmp_path):
     with pytest.raises(KeyRefused, match=words):
         signer.sign(b"message", suite)
-    with pytest.raises(KeyRefused, match=words if suite.key_bits != 1024 else "wrong"):
+    with pytest.raises(KeyRefused, match=words if suite.key_size != 1024 else "wrong"):
         verify(signer.public_key, suite, b"message", bytes(256))
     vault = vault_of(tmp_path / "keys")
     vault.create(CA, SHA256_RSA2048)
@@ -192,6 +298,7 @@ def test_a_suite_that_does_not_fit_the_key_is_refused_everywhere(vault_of, suite
         (ec.SECP256K1(), SHA256_P256, "has the curve secp256k1"),
         (ec.BrainpoolP256R1(), SHA256_P256, "has the curve brainpoolP256r1"),
         (ec.SECP256R1(), SHA256_RSA2048, "is an EC key and cannot serve"),
+        (ec.SECP256R1(), ML_DSA_44, "is an EC key and cannot serve"),
     ],
 )
 def test_a_suite_has_its_curve_and_no_other(curve, suite, words):
@@ -202,7 +309,7 @@ def test_a_suite_has_its_curve_and_no_other(curve, suite, words):
         verify(signer.public_key, suite, b"message", bytes(70))
 
 
-@pytest.mark.parametrize("suite", [SHA256_P256, SHA384_P384])
+@pytest.mark.parametrize("suite", [SHA1_RSA1024, SHA256_RSA3072, SHA256_P256, SHA384_P384, ML_DSA_65])
 def test_the_pool_has_no_keys_of_other_kinds(suite, tmp_path):
     vault = seeded(tmp_path)
     before = contents(tmp_path)
@@ -222,12 +329,12 @@ def test_a_sealed_key_of_every_suite_opens_again(suite, tmp_path):
 
 @pytest.mark.parametrize("octets", [b"", b"\x30\x00", b"junk" * 5000])
 def test_verify_refuses_what_is_no_public_key(octets):
-    with pytest.raises(KeyRefused, match="not an RSA or EC SubjectPublicKeyInfo"):
+    with pytest.raises(KeyRefused, match="not an RSA, EC or ML-DSA SubjectPublicKeyInfo"):
         verify(octets, SHA256_RSA2048, b"message", bytes(256))
 
 
 def test_verify_refuses_a_key_of_another_algorithm():
-    with pytest.raises(KeyRefused, match="not an RSA or EC SubjectPublicKeyInfo"):
+    with pytest.raises(KeyRefused, match="not an RSA, EC or ML-DSA SubjectPublicKeyInfo"):
         verify(spki(ed25519.Ed25519PrivateKey.generate().public_key()), SHA256_P256, b"message", bytes(64))
 
 
@@ -911,7 +1018,7 @@ def test_nothing_secret_shows_in_objects_or_errors(tmp_path):
         lambda: SealedVault.open(tmp_path / "sealed", no_text),
         lambda: SealedVault.make(tmp_path / "new", no_text),
         lambda: SealedVault.make(tmp_path / "new", PASSPHRASE[:11]),
-        lambda: signer.sign(b"message", replace(SHA256_RSA2048, key_bits=3072)),
+        lambda: signer.sign(b"message", replace(SHA256_RSA2048, key_size=3072)),
         lambda: verify(signer.public_key, SHA256_RSA2048, b"message", bytes(256)),
         lambda: vault.signer(OCSP),
         lambda: spoilt(whole[:100]),

@@ -312,7 +312,7 @@ def _changed_field(draft: CertificateDraft) -> st.SearchStrategy[CertificateDraf
         "suite": st.builds(
             replace,
             st.just(SHA256_RSA2048),
-            key_bits=st.integers(),
+            key_size=st.integers(),
             sign_until=st.datetimes(timezones=st.just(UTC)),
         ),
         "issuer": NAMES_OF_ANY_KIND,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import itertools
 import re
@@ -30,7 +31,7 @@ from ca.errors import KeyRefused, ListBlocked
 from ca.issuing.cycle import IssuedCertificate
 from ca.journal.entries import OrderEntry, RevocationEntry
 from ca.keys.pool import public_test_key
-from ca.keys.signer import SoftwareSigner, verify_digest
+from ca.keys.signer import SoftwareSigner, hasher, verify_digest
 from ca.keys.signer import verify as verify_message
 from ca.lint.lists import ENTRY_RULES, Entry, reasons_in
 from ca.lint.rules import findings
@@ -44,12 +45,14 @@ from ca.store import blocked, contents, lists, revocations
 from ca.store.changes import touched_since
 from ca.store.contents import Contents
 from ca.store.lists import ListRecord
-from ca.suites import SHA256_P256, SHA256_RSA2048, SHA384_P384, Suite
+from ca.suites import SHA256_P256, SHA256_RSA2048, SHA384_P384, SUITES, Suite
+from ca.wire.list_stream import ListStream
 from ca.wire.lists import encode_entry, tbs_list, write_signature, write_unsigned
 from ca.wire.tbs import signed
 from tests.builders import list_draft_of, revocation_of
 from tests.components import require
 from tests.engine_world import NOW, EngineWorld, engine_world
+from tests.suite_keys import OPENSSL_KNOWS, signer_for
 from tests.test_publication import (
     BRIDGE,
     PARTITION,
@@ -101,7 +104,7 @@ def test_a_list_written_into_a_file_is_the_list_made_in_memory(
 
 def require_same(suite: Suite, entries: list[bytes], signature: bytes) -> None:
     draft, file = replace(list_draft_of(Holds.USER), suite=suite), io.BytesIO()
-    unsigned = write_unsigned(file, draft, iter(entries), sum(map(len, entries)))
+    unsigned = write_unsigned(file, draft, iter(entries), sum(map(len, entries)), hashlib.sha256())
     write_signature(file, unsigned, suite, signature)
     assert file.getvalue() == signed(tbs_list(draft, entries), suite, signature)
 
@@ -113,14 +116,43 @@ def test_an_ec_signatures_length_may_change_the_header() -> None:
 
 def test_what_is_written_must_be_as_long_as_was_said() -> None:
     with pytest.raises(AssertionError):
-        write_unsigned(io.BytesIO(), list_draft_of(Holds.USER), [b"four"], 5)
+        write_unsigned(io.BytesIO(), list_draft_of(Holds.USER), [b"four"], 5, hashlib.sha256())
+
+
+@pytest.mark.parametrize("suite", SUITES.values(), ids=SUITES)
+def test_a_list_in_parts_is_signed_under_every_suite(suite: Suite, tmp_path: Path) -> None:
+    signer, entries = (
+        signer_for(suite),
+        [encode_entry(Revocation(Serial(1 << 158), NOW, RevocationReason.SUPERSEDED))],
+    )
+    draft, path = replace(list_draft_of(Holds.USER), suite=suite), tmp_path / "it.crl"
+    with path.open("w+b") as file:
+        unsigned = write_unsigned(file, draft, entries, len(entries[0]), hasher(signer.public_key, suite))
+        write_signature(file, unsigned, suite, signer.sign_digest(unsigned.digest, suite))
+    with path.open("rb") as file:
+        stream = ListStream(file, "it")
+        digest = stream.digest(hasher(signer.public_key, suite))
+    assert digest == unsigned.digest
+    verify_digest(signer.public_key, suite, digest, stream.head.signature)
+    verify_message(signer.public_key, suite, tbs_list(draft, entries), stream.head.signature)
+    if suite.id in OPENSSL_KNOWS:
+        verify_by_openssl(path, signer.public_key, suite, stream.head.signed, stream.head.signature)
+
+
+def verify_by_openssl(path: Path, key: bytes, suite: Suite, where: tuple[int, int], signature: bytes) -> None:
+    folder = path.parent
+    (folder / "tbs").write_bytes(path.read_bytes()[slice(*where)])
+    (folder / "signature").write_bytes(signature)
+    (folder / "key.pem").write_bytes(pem.armor("PUBLIC KEY", key))
+    judge = f"openssl dgst -{suite.digest} -verify key.pem -signature signature tbs"
+    subprocess.run(judge.split(), cwd=folder, check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("size", [200, 500_000])
 def test_a_digest_is_signed_as_its_message_is(size: int) -> None:
     """RSASSA-PKCS1-v1_5 gives one signature for one message."""
     draft, file = list_draft_of(Holds.USER), io.BytesIO()
-    unsigned = write_unsigned(file, draft, [bytes(size)], size)
+    unsigned = write_unsigned(file, draft, [bytes(size)], size, hashlib.sha256())
     signer = SoftwareSigner("test", public_test_key(0))
     tbs = tbs_list(draft, [bytes(size)])
     signature = signer.sign_digest(unsigned.digest, draft.suite)

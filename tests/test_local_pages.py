@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import re
+import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
@@ -16,6 +17,7 @@ from asn1crypto import pem, x509
 from playwright.sync_api import expect
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+import front
 from ca.model import LocalHolder, RevocationReason
 from ca.revoking.deciding import abolition, custody
 from ca.rules.custody import MediumState
@@ -128,6 +130,22 @@ def test_a_renewal_begins_at_the_case_that_it_renews(local) -> None:
     done(office.post(f"/local/cases/{second}/hand-over"))
     assert (local.ends(first), local.ends(second)) == ({RevocationReason.SUPERSEDED}, {None})
     assert office.get(f"/local/cases/new?renews={first}").status_code == 404, "nothing is left to renew"
+
+
+def test_what_an_open_case_renews_is_refused_on_the_form(local) -> None:
+    first, _ = local.delivered()
+    second, office = local.filed(renews=local.certificates(first)), local.browser("uke")
+    shown = office.get(f"/local/cases/new?renews={first}").text
+    assert f'<a href="/local/cases/{second}">Case {second} renews it already' in shown
+    form = form_of(local, renews=first)
+    checked = office.post("/local/cases/check", form).json["problems"]
+    assert checked == {
+        "kind": f"Case {second} renews it already. Go on with that case, or reject or discard it first"
+    }
+    sent = office.post("/local/cases/new", form)
+    assert (sent.status_code, checked["kind"] in sent.text) == (422, True)
+    local.world.registration.reject(second, "shin", at=local.at)
+    done(office.post("/local/cases/new", form))
 
 
 @pytest.mark.parametrize(
@@ -511,7 +529,8 @@ def test_a_self_check_with_its_files(local) -> None:
     # One file goes, and one remark comes.
     done(
         office.post(
-            "/local/self-checks/2015/edit", answers(**{"keep-1": "on", "remark-media": "毎月\r\n確認"})
+            "/local/self-checks/2015/edit",
+            answers(**{"keep-1": "on", "remark-media": "毎月\r\n確認 \U000313a0"}),
         )
     )
     page = centre.get(place).text
@@ -532,6 +551,7 @@ def test_a_self_check_with_its_files(local) -> None:
         ({"grade-media": "not-met"}, "remark-media"),
         ({"remark-media": "x" * 1001}, "remark-media"),
         ({"remark-media": "a\x1bb"}, "remark-media"),
+        ({"remark-media": "a\ufffdb"}, "remark-media"),
         ({"files": (b"MZ\x90\0", "a.pdf")}, "files"),
         ({"files": (b"%PDF-" + bytes(512 * 1024), "a.pdf")}, "files"),
         ({"files": [(b"%PDF-", f"{number}.pdf") for number in range(11)]}, "files"),
@@ -684,3 +704,60 @@ def test_a_year_beyond_all_bounds_is_no_slip_of_ours(local, year) -> None:
     assert centre.get(f"/local/self-checks?year={year}").status_code == 200
     assert centre.get(f"/local/self-checks/{year}").status_code == 404
     assert centre.get(f"/local/self-checks/local-1/2014/files/{year}").status_code == 404
+
+
+# What a refusal says
+
+
+@pytest.mark.parametrize(
+    ("officer", "path", "form", "status", "told"),
+    [
+        ("shonin", "/local/cases/{case}/approve", {}, 409, "「承認」はできません"),
+        ("other-2", "/local/cases/{case}/examine", {}, 404, "見つかりません"),
+        ("other", "/local/media/{medium}", None, 404, "登録されていません"),
+        ("madoguchi", "/local", None, 403, "地方公共団体の分局だけが使えます"),
+        ("uke", "/local/cases/local-2-999999", None, 404, "案件 local-2-999999 は見つかりません"),
+    ],
+)
+def test_a_refusal_speaks_the_readers_language(local, places, officer, path, form, status, told) -> None:
+    path = path.format(**places)
+    for language in ("ja", "en"):
+        browser = local.browser(officer, language)
+        answer = browser.get(path) if form is None else browser.post(path, form)
+        assert answer.status_code == status
+        assert (told in answer.text) == (language == "ja")
+        assert ('<p lang="en">' in answer.text) == (language == "en")
+
+
+@pytest.mark.parametrize(
+    ("kept_in", "said"),
+    [
+        ("local", ("state", "life", "kind.lg-", "step.reject.do", "step.discard.do", "step.examine.do", "more")),
+        ("local", ("step.examine.done", "step.re-examine", "case.now", "case.history", "case.download", "cancel")),
+        ("console", ("state",)),
+    ],
+)  # fmt: skip
+def test_the_rooms_have_one_word_for_one_thing(kept_in: str, said: tuple[str, ...]) -> None:
+    """Whoever works in two of them, as the centre does, reads the same."""
+    there, window = words_of(kept_in), words_of("registration")
+    same = [
+        word for word in there.keys() & window.keys() if word.startswith(said) and not word.endswith(".asks")
+    ]
+    assert len(same) >= len(said)
+    assert {word: there[word] for word in same} == {word: window[word] for word in same}
+
+
+def words_of(room: str) -> dict[str, dict[str, str]]:
+    """What a room's texts say, in both languages, by their keys without the room's name."""
+    found: dict[str, dict[str, str]] = {}
+
+    def read(key: str, inside: dict) -> None:
+        if isinstance(inside.get("ja"), str):
+            found[key] = {language: inside[language] for language in ("ja", "en")}
+        for name, more in inside.items():
+            if isinstance(more, dict):
+                read(f"{key}.{name}" if key else name, more)
+
+    for path in (Path(front.__file__).parent / room / "texts").glob("*.toml"):
+        read("", tomllib.loads(path.read_text(encoding="utf-8")).get(room, {}))
+    return found

@@ -10,9 +10,11 @@ from hashlib import sha256
 import pytest
 
 from ca.model import OfficeId, Officer, OfficerId, RevocationReason, Role
+from ca.revoking.deciding import custody
 from ca.rules.self_check import QUESTIONS, fiscal_year
-from ca.store import officers
+from ca.store import deeds, media, officers
 from ca.store.clients import KeyPurpose
+from ca.store.deeds import Deed
 from front.card.statements import MEDIA_TYPE
 from front.credentials import new_key
 from front.demo.people import invented_code
@@ -200,7 +202,19 @@ class TestLocalGovernments:
     def test_media_are_their_offices(self, shared):
         shared.done("/media", {"medium": "LG-0003"}, "uke")
         refused(shared.post("/media/LG-0003/loss", key="other"), 404, "none of this number")
-        assert shared.get("/media", "other").json == {"media": []}
+        assert shared.get("/media", "other").json == {"media": [], "after": None}
+
+    def test_media_are_told_in_pages(self, shared):
+        for number in range(media.PAGE + 1):
+            custody.register(shared.local.stores, f"PAGED-{number:03}", "other", at=shared.local.at)
+        first = shared.get("/media", "other").json
+        assert [one["medium"] for one in first["media"]] == [
+            f"PAGED-{number:03}" for number in range(media.PAGE)
+        ]
+        assert first["after"] == first["media"][-1]["medium"]
+        rest = shared.get(f"/media?after={first['after']}", "other").json
+        assert ([one["medium"] for one in rest["media"]], rest["after"]) == (["PAGED-100"], None)
+        refused(shared.get("/media?before=x", "other"), 400, "another parameter")
 
 
 class TestSelfChecks:
@@ -340,6 +354,37 @@ class TestHolders:
     def test_a_stranger_is_not_told_of(self, shared):
         report = {"deed": "report-loss", "code": str(invented_code(99_999))}
         refused(shared.post("/holder-reports/look", report, "window"), 404, "no certificate that office")
+
+    def test_whoever_is_looked_for_is_written_down_found_or_not(self, shared):
+        filing = shared.resident()
+        case = shared.issued(filing)
+        report = {"deed": "report-loss", "code": filing["resident"]["code"]}
+        before = len(looked_up(shared))
+        shared.done("/holder-reports/look", report, "window")
+        stranger = report | {"code": str(invented_code(99_998))}
+        refused(shared.post("/holder-reports/look", stranger, "window"), 404)
+        refused(shared.post("/holder-reports", stranger | {"number": "9" * 20}, "window"), 404)
+        refused(shared.post("/holder-reports/look", report, "uke"), 403)
+        found = looked_up(shared)[before:]
+        assert [who for who, _ in found] == ["window"] * 3, "who may not look has not looked"
+        assert found[0][1] in map(str, shared.local.certificates(case))
+        assert [about for _, about in found[1:]] == ["nobody"] * 2
+
+    def test_an_auditors_look_at_a_case_is_written_down(self, shared):
+        case = shared.done("/cases", shared.resident(), "window")["case"]
+        before = len(looked_up(shared))
+        for officer in ("window", "operator", "kansa"):
+            assert shared.get(f"/cases/{case}", officer).status_code == 200
+        refused(shared.get(f"/cases/{case}", "uke"), 403, "another office's")
+        refused(shared.get("/cases/312011-999999", "kansa"), 404)
+        assert looked_up(shared)[before:] == [("kansa", case)]
+
+
+def looked_up(shared):
+    """Who looked at what, the oldest first."""
+    with shared.local.stores.nation.reading() as connection:
+        noted = deeds.latest(connection, limit=1000)
+    return [(one.officer, one.about) for one in reversed(noted) if one.what is Deed.LOOKED_UP]
 
 
 def test_a_feed_file_and_a_revocation_are_answered_as_described(shared):

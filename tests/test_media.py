@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select, update
 
 from bridge.crossing.edition import edition_text, municipalities_path, read_edition
 from ca.errors import BadInput, Conflict, KakehashiError, NotFound, NotPermitted
@@ -31,7 +32,7 @@ from ca.rules.custody import (
     take,
 )
 from ca.rules.registration import State, Step
-from ca.store import applications, lives, media
+from ca.store import applications, lives, media, tables
 from ca.store.abolitions import Why
 from tests import commands
 from tests.local_world import ENCRYPTION, POST, USER, LocalWorld, local_world
@@ -253,9 +254,35 @@ def test_a_renewal_ends_what_it_names_and_nothing_else(local) -> None:
     assert (local.ends(first), local.ends(second), local.ends(other)) == ({SUPERSEDED}, {None}, {None})
 
 
-def test_of_two_renewals_of_one_certificate_one_is_handed_over(local) -> None:
+def test_of_two_open_cases_one_renews_a_certificate(local) -> None:
     first, _ = local.delivered()
-    quick, slow = (local.issued(renews=local.certificates(first)) for _ in range(2))
+    other, _ = local.delivered()
+    case, desk = local.filed(renews=local.certificates(first)), local.world.registration
+    for state in (State.FILED, State.ISSUED):
+        assert local.state(case) is state
+        with pytest.raises(Conflict, match=f"is being renewed by case {case}") as refused:
+            local.filed(renews=(*local.certificates(other), *local.certificates(first)))
+        assert f"Go on with case {case}" in refused.value.remedy
+        if state is State.FILED:
+            desk.examine(case, "shin", at=local.at)
+            desk.reexamine(case, "again", at=local.at)
+            desk.approve(case, "shonin", at=local.at)
+            desk.issue(case, "unyo", at=local.at)
+    assert local.filed(renews=local.certificates(other)), "another certificate is another matter"
+    discard(local.stores, case, "uke", at=local.at)
+    again = local.filed(renews=local.certificates(first))
+    desk.reject(again, "shin", at=local.at)
+    assert local.filed(renews=local.certificates(first)), "what came to nothing renews nothing"
+
+
+def test_of_two_renewals_of_one_certificate_one_is_handed_over(local) -> None:
+    """Both were received before an open case kept a second one out."""
+    first, _ = local.delivered()
+    quick, slow = local.issued(renews=local.certificates(first)), local.issued()
+    table = tables.applications
+    like = select(table.c.particulars).where(table.c.application == quick).scalar_subquery()
+    with local.stores.nation.writing() as connection:
+        connection.execute(update(table).where(table.c.application == slow).values(particulars=like))
     for case in (quick, slow):
         local.medium(assigned=case)
     hand_over(local.stores, quick, "uke", at=local.at)
@@ -325,14 +352,17 @@ def test_the_register_in_pages(local) -> None:
     local.medium(assigned=local.filed())
     with local.stores.nation.reading() as connection:
         whole = media.of_office(connection, TOWN.id)
+        assert whole.after is None
         pages = [media.of_office(connection, TOWN.id, limit=4)]
-        pages.append(media.of_office(connection, TOWN.id, after=pages[0][-1].id, limit=4))
-        assert media.of_office(connection, TOWN.id, after="\x00") == []
+        pages.append(media.of_office(connection, TOWN.id, after=pages[0].after, limit=4))
+        assert media.of_office(connection, TOWN.id, after="\x00").media == ()
+        assert media.of_office(connection, TOWN.id, limit=6) == whole, "nothing is behind the last"
         assert media.at_hand(connection, TOWN.id, limit=3) == numbers[:3]
         assert media.at_hand(connection, TOWN.id, limit=9) == numbers, "what is assigned is not at hand"
         assert media.at_hand(connection, OTHER.id, limit=9) == []
-    assert [len(page) for page in pages] == [4, 2]
-    assert [*pages[0], *pages[1]] == whole
+    assert [len(page.media) for page in pages] == [4, 2]
+    assert [page.after for page in pages] == [pages[0].media[-1].id, None]
+    assert (*pages[0].media, *pages[1].media) == whole.media
 
 
 def test_a_discarded_cases_medium_lies_in_the_office_again(local) -> None:
@@ -490,6 +520,8 @@ def test_media_on_the_command_line(tmp_path) -> None:
         assert say("register", "card-1000", "--officer", "honda").json["state"] == "kept"
         assert "registered already" in say("register", "CARD-1000", "--officer", "honda").stderr
         assert [row["medium"] for row in say("list", "--office", "local-2").json] == ["CARD-1000"]
+        assert say("list", "--office", "local-2", "--after", "CARD-0999").json[0]["medium"] == "CARD-1000"
+        assert say("list", "--office", "local-2", "--after", "CARD-1000").json == []
         lost = say("lost", "CARD-1000", "--officer", "honda", "--note", "gone").json
         assert (lost["state"], lost["ended"], lost["rejected"]) == ("lost", [], None)
         assert "may not destroy" in say("destroy", "CARD-1000", "--officer", "honda").stderr

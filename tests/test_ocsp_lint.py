@@ -82,10 +82,10 @@ def suite(candidate, **changes):
 
 
 def after_the_suite(candidate):
-    late = candidate.draft.suite.sign_until + SECOND
+    late = candidate.draft.suite.status_until + SECOND
     moved = every_answer(candidate, this_update=late, next_update=late + LIFETIME)
     moved = draft(unending(moved), produced_at=late)
-    return certificate(moved, not_after=datetime(2040, 1, 1, tzinfo=UTC))
+    return certificate(moved, not_after=late + LIFETIME)
 
 
 def unending(candidate, not_after=None):
@@ -129,7 +129,7 @@ def said_good(candidate):
 
 
 COUNTER_EXAMPLES = [
-    ("answer_suite_known", lambda it: suite(it, key_bits=1024)),
+    ("answer_suite_known", lambda it: suite(it, key_size=1024)),
     ("answer_suite_may_sign", after_the_suite),
     ("answer_times", lambda it: first_answer(it, next_update=it.draft.produced_at + LIFETIME / 7)),
     ("answer_this_update", lambda it: first_answer(it, this_update=it.draft.produced_at + SECOND)),
@@ -178,7 +178,7 @@ def test_a_right_answer_passes(right):
 
 
 BOTH = (SHA256_RSA2048, SHA384_P384)
-RETIRED = replace(SHA384_P384, sign_until=datetime(2014, 1, 1, tzinfo=UTC))
+RETIRED = replace(SHA384_P384, status_until=datetime(2014, 1, 1, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(

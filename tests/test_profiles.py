@@ -26,6 +26,15 @@ from front.demo.openssl import run, write_certificate
 from tests.engine_world import engine_world
 from tests.national_world import BEGINS, national_plan, national_world
 
+OF_2008 = (
+    "self-signed",
+    "cross",
+    "cross-mapped",
+    "ocsp-responder",
+    "repository",
+    "signature",
+    "official-post",
+)
 CERTIFICATES = (
     "self-signed",
     "cross",
@@ -46,7 +55,9 @@ CERTIFICATES = (
     "lg-post",
     "lg-user",
     "lg-encryption",
+    *(f"old-{kind}" for kind in OF_2008),
 )
+"""Those of japan-2008 have the extensions of their namesakes of japan-2014."""
 LISTS = ("list-partition", "list-partition-empty", "list-full", "list-arl")
 
 
@@ -54,6 +65,11 @@ LISTS = ("list-partition", "list-partition-empty", "list-full", "list-arl")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     with engine_world(tmp_path_factory.mktemp("world")) as world:
         return make_certificates(world) | make_lists(world)
+
+
+def plain(kind: str) -> str:
+    """The namesake of a kind of japan-2008."""
+    return kind.removeprefix("old-")
 
 
 # Golden files.
@@ -234,17 +250,17 @@ SHAPES: Mapping[str, tuple[tuple[str, ...], ...]] = {
 
 
 def test_every_profile_has_a_shape() -> None:
-    assert SHAPES.keys() >= {*CERTIFICATES}
+    assert SHAPES.keys() >= {*map(plain, CERTIFICATES)}
 
 
-@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("kind", [*SHAPES, *(f"old-{kind}" for kind in OF_2008)])
 def test_its_extensions_stand_in_the_profiles_order(kind: str, made: dict[str, bytes]) -> None:
     assert (
         tuple(
             (one["extn_id"].native, CRITICAL) if one["critical"].native else (one["extn_id"].native,)
             for one in extensions(kind, made[kind])
         )
-        == SHAPES[kind]
+        == SHAPES[plain(kind)]
     )
 
 
@@ -285,7 +301,7 @@ def strings(content: Any) -> Iterator[str]:
 @pytest.mark.parametrize("kind", CERTIFICATES)
 def test_only_cas_certify(kind: str, made: dict[str, bytes]) -> None:
     found = x509.Certificate.load(made[kind])
-    assert bool(found.ca) == ("key_cert_sign" in USES[kind])
+    assert bool(found.ca) == ("key_cert_sign" in USES[plain(kind)])
     assert found.max_path_length is None
 
 
@@ -326,6 +342,11 @@ POLICIES: Mapping[str, tuple[str, ...]] = {
     "lg-post": ("2.999.2016.3.1",),
     "lg-user": ("2.999.2016.3.2",),
     "lg-encryption": ("2.999.2016.3.3",),
+    "old-self-signed": (),
+    **dict.fromkeys(
+        ("old-cross", "old-ocsp-responder", "old-repository", "old-signature"), ("1.2.392.200149.8.5.1.0.20",)
+    ),
+    **dict.fromkeys(("old-cross-mapped", "old-official-post"), ("2.999.2008.1.1",)),
 }
 # The last step of the distribution point: a CA's own name, a town's or ward's partition, the partition of a kind.
 POINTS: Mapping[str, str | None] = {
@@ -353,10 +374,10 @@ def test_its_values_are_those_of_the_table(kind: str, made: dict[str, bytes]) ->
         for name in point["distribution_point"].chosen
     ]
     last = [step[-1] if isinstance(step, list) else step for step in points]
-    assert found.key_usage_value.native == USES[kind]
-    assert purposes == PURPOSES.get(kind, ())
+    assert found.key_usage_value.native == USES[plain(kind)]
+    assert purposes == PURPOSES.get(plain(kind), ())
     assert policies == POLICIES[kind]
-    assert last == ([] if POINTS[kind] is None else [POINTS[kind]])
+    assert last == ([] if POINTS[plain(kind)] is None else [POINTS[plain(kind)]])
 
 
 @pytest.mark.parametrize("kind", CERTIFICATES)
@@ -364,7 +385,7 @@ def test_an_authority_key_identifier_has_the_form_of_its_edition(kind: str, made
     found = x509.Certificate.load(made[kind])
     key = found.authority_key_identifier_value
     if key is None:
-        assert kind in {"self-signed", "national-self-signed"}
+        assert kind in {"self-signed", "national-self-signed", "old-self-signed"}
         return
     parts = [name for name in ("authority_cert_issuer", "authority_cert_serial_number") if key[name].native]
     assert len(parts) == (2 if kind in IN_ALL_PARTS else 0)
@@ -379,7 +400,7 @@ def test_an_authority_key_identifier_has_the_form_of_its_edition(kind: str, made
 def test_the_days_of_cas_and_holders_end_in_japan_and_are_written_as_utc_time(kind: str, described) -> None:
     validity = described[kind]["validity"]
     assert all(moment.startswith("UTCTime ") for moment in validity.values())
-    if POINTS[kind] is not None:
+    if POINTS[plain(kind)] is not None:
         assert validity["not_after"].endswith("145959Z")
 
 
@@ -491,7 +512,13 @@ KNOWN: Mapping[tuple[str, str, str], str] = {
     },
     **{
         (kind, "certificate_policies", "pkix.certificate_policies_policy_has_qualifier"): QUALIFIER
-        for kind in ("signature", "user-authentication", "national-signature", "national-user-authentication")
+        for kind in (
+            "signature",
+            "user-authentication",
+            "national-signature",
+            "national-user-authentication",
+            "old-signature",
+        )
     },
     **{
         (kind, "certificate_policies", "itu.invalid_asn1_syntax"): EXAMPLE_ARC
@@ -500,6 +527,7 @@ KNOWN: Mapping[tuple[str, str, str], str] = {
     },
     ("cross-mapped", "policy_mappings", "itu.invalid_asn1_syntax"): EXAMPLE_ARC,
     ("national-cross", "policy_mappings", "itu.invalid_asn1_syntax"): EXAMPLE_ARC,
+    ("old-cross-mapped", "policy_mappings", "itu.invalid_asn1_syntax"): EXAMPLE_ARC,
 }
 """(kind, extension, finding): why it stands."""
 

@@ -21,6 +21,7 @@ from ca.keys.pool import POOL_SIZE, public_test_key
 from ca.keys.signer import SoftwareSigner
 from ca.model import (
     RESIDENT_KINDS,
+    CertificateId,
     CertificateKind,
     MunicipalityCode,
     OfficeId,
@@ -31,6 +32,7 @@ from ca.model import (
     Role,
     resident_code,
 )
+from ca.rules.identity import Purpose, Reception
 from ca.rules.registration import Case, State, Step
 from ca.store import applications, holdings, officers
 from ca.store.tables import certificates
@@ -356,6 +358,27 @@ def test_one_key_in_two_applications_at_once_is_taken_once(world: EngineWorld, t
     running = [Running(file_one, world.folder, told) for _ in range(2)]
     assert [process.wait() for process in running] == [0, 0]
     assert sorted(lines(told)) == [b"CsrRefused", b"done"]
+
+
+def test_of_two_renewals_at_once_one_is_received(world: EngineWorld, tmp_path: Path) -> None:
+    (issued,) = world.issued(POST, (OFFICIAL_POST,)).values()
+    told = tmp_path / "told"
+    running = [Running(renew_one, world.folder, issued.id, number, told) for number in (77, 78)]
+    assert [process.wait() for process in running] == [0, 0]
+    assert sorted(lines(told)) == [b"Conflict", b"done"]
+
+
+def renew_one(folder: Path, certificate: CertificateId, number: int, told: Path) -> None:
+    with opened(folder) as world:
+        try:
+            world.registration.file(
+                "ministry", POST, {OFFICIAL_POST: csr_for(number)}, code=None, at=NOW + DAY,
+                reception=Reception(Purpose.REPLACEMENT, renews=(certificate,)),
+            )  # fmt: skip
+        except Conflict:
+            append(told, b"Conflict")
+        else:
+            append(told, b"done")
 
 
 def file_one(folder: Path, told: Path) -> None:

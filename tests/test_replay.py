@@ -35,6 +35,7 @@ from ca.issuing.approval import begin_batch
 from ca.issuing.batch import BatchIssuer, BatchRow
 from ca.issuing.cycle import Intended
 from ca.issuing.founding import service
+from ca.issuing.succession import Succession
 from ca.journal.entries import Entry, IntentEntry, KeyEndEntry
 from ca.keys.codes import keyed_code
 from ca.keys.vault import KeyId, TestVault
@@ -43,6 +44,7 @@ from ca.model import (
     AuthorityId,
     CertificateId,
     CertificateKind,
+    GenerationId,
     OfficeId,
     OfficerId,
     RevocationReason,
@@ -52,6 +54,7 @@ from ca.revoking.deciding.by_hand import revoke
 from ca.revoking.deciding.desk import EventDesk, EventOutcome
 from ca.revoking.deciding.order_file import NamedCertificates
 from ca.revoking.deciding.quarantine import CaseDecision, resolve
+from ca.rules.generations import Step as KeyStep
 from ca.rules.registration import State
 from ca.rules.residents import LapseRules
 from ca.store import applications, certificates, clients, orders, quarantine, register, verifiers
@@ -305,6 +308,17 @@ def cross_certify(life: Life) -> None:
     desk.end("foreign-2014", "operator", at=at)
 
 
+def change_keys(life: Life) -> None:
+    world = life.world
+    succession = Succession(world.issuers, world.plan.municipalities, world.chance)
+    coming = GenerationId(TOTTORI.authority, 2)
+    for step in (
+        KeyStep.PLAN, KeyStep.MAKE_KEY, KeyStep.NEW_WITH_NEW, KeyStep.NEW_WITH_OLD, KeyStep.OLD_WITH_NEW
+    ):  # fmt: skip
+        succession.take(step, coming, at=MUCH_LATER, evidence="order 7")
+    succession.back(coming, at=MUCH_LATER)
+
+
 def leave_open(life: Life) -> None:
     signer = life.world.issuers.of(TOTTORI).signer
     life.world.interpose(TOTTORI, Broken)
@@ -335,6 +349,7 @@ STEPS: tuple[Callable[[Life], None], ...] = (
     end_keys,
     end_verifier,
     cross_certify,
+    change_keys,
     leave_open,
     come_too_late,
 )

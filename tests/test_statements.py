@@ -251,10 +251,10 @@ def test_the_anchors_word_is_in_every_certificate_within_a_nation_and_in_none_fo
         assert all(one.has(oid) for one in within)
         text = agreement(["ab" * 32])
         agreed = read_agreement(text, "a.toml", world.plan)
-        issuer, theirs = world.issuers.newest(world.plan.anchor), GenerationId.parse("foreign.g1")
+        issuer, theirs = world.issuers.issuing(world.plan.anchor), GenerationId.parse("foreign.g1")
         made = certify_peer(
             issuer,
-            PeerKey(theirs, agreed.name, world.issuers.newest(world.plan.repository).record.public_key),
+            PeerKey(theirs, agreed.name, world.issuers.issuing(world.plan.repository).record.public_key),
             agreed,
             serial=cross_serial(issuer.id, theirs, world.chance),
             at=NOW,

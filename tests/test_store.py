@@ -417,7 +417,7 @@ def test_what_is_not_there_is_named(world: EngineWorld) -> None:
         for look, name in (
             (lambda: certificates.find(connection, nowhere), f"{nowhere}"),
             (lambda: authorities.generation(connection, other), "jpki-31.g2"),
-            (lambda: authorities.newest_generation(connection, "jpki-13"), "jpki-13"),
+            (lambda: authorities.issuing_generation(connection, "jpki-13"), "jpki-13"),
             (lambda: lists.place(connection, TOTTORI, Scope("signature-131016")), "signature-131016"),
             (lambda: officers.officer(connection, "nobody"), "nobody"),
             (lambda: officers.office(connection, "131016"), "131016"),

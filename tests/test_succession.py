@@ -57,7 +57,7 @@ def test_a_succession_makes_all_that_a_generation_has(world):
     assert new.record.public_key != old.record.public_key
     assert new.practice is old.practice
     with world.stores.nation.reading() as connection:
-        assert authorities.newest_generation(connection, TOTTORI) == NEW
+        assert authorities.issuing_generation(connection, TOTTORI) == NEW
         links = {
             (made.generation, subject): certificates.find(connection, made)
             for subject, made in authorities.crosses(connection)
@@ -206,7 +206,7 @@ def test_a_quicker_process_has_made_it_all(world, monkeypatch):
         return slow
 
     for name in ("found", "link", "service"):
-        monkeypatch.setattr(f"ca.issuing.succession.{name}", race(name, getattr(founding, name)))
+        monkeypatch.setattr(f"ca.issuing.step_making.{name}", race(name, getattr(founding, name)))
     succession(world).succeed(NEW, at=LATER)
     assert inner == ["found", "link", "service"]
     before = world.dump()
@@ -227,12 +227,12 @@ def test_an_interrupted_succession_is_resumed(world, monkeypatch, name):
         raise KeyRefused("key", "the token does not answer")
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"ca.issuing.succession.{name}", dies)
+        patch.setattr(f"ca.issuing.step_making.{name}", dies)
         with pytest.raises(KeyRefused):
             succession(world).succeed(NEW, at=LATER)
     succession(world).succeed(NEW, at=LATER)
     with world.stores.nation.reading() as connection:
-        assert authorities.newest_generation(connection, TOTTORI) == NEW
+        assert authorities.issuing_generation(connection, TOTTORI) == NEW
         assert [one.generation for one in responders.newest(connection, NEW)] == [NEW]
         assert (
             sum(one.authority == it.generation.authority for one, it in authorities.crosses(connection)) == 2

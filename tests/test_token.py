@@ -19,13 +19,14 @@ from ca.keys.session import Token, TokenAddress, refusal
 from ca.keys.signer import verify
 from ca.keys.token import TokenVault
 from ca.keys.vault import key_id
-from ca.suites import SHA256_P256, SHA256_RSA2048, SHA384_P384, SUITES
+from ca.suites import ML_DSA_44, ML_DSA_65, ML_DSA_87, SHA256_P256, SHA256_RSA2048, SHA384_P384
 from tests.softhsm import LABEL, PIN, SoftHsm
+from tests.suite_keys import TOKENS_KNOW
 
 HOME = "0123456789abcdef0123456789abcdef"
 OTHER_HOME = "f" * 32
 CA = key_id("jpki-13.g1")
-EVERY_SUITE = pytest.mark.parametrize("suite", SUITES.values(), ids=SUITES)
+EVERY_SUITE = pytest.mark.parametrize("suite", TOKENS_KNOW.values(), ids=TOKENS_KNOW)
 
 
 @pytest.fixture
@@ -120,8 +121,18 @@ def test_what_is_no_key_id_reaches_no_token(vault, address, text):
     assert len(objects(address)) == before
 
 
+@pytest.mark.parametrize("suite", [ML_DSA_44, ML_DSA_65, ML_DSA_87], ids=lambda suite: suite.id)
+def test_a_token_has_no_ml_dsa_keys(vault, address, suite):
+    before = len(objects(address))
+    with pytest.raises(KeyRefused, match=f"token {LABEL}: has no keys for the suite {suite.id}"):
+        vault.create(CA, suite)
+    assert len(objects(address)) == before
+    with pytest.raises(KeyRefused, match="no private key"):
+        vault.signer(CA)
+
+
 def test_threads_sign_at_once(vault):
-    signers = [(vault.create(key_id(f"key-{suite.id}"), suite), suite) for suite in SUITES.values()]
+    signers = [(vault.create(key_id(f"key-{suite.id}"), suite), suite) for suite in TOKENS_KNOW.values()]
     start = threading.Barrier(6)
 
     def work(number):

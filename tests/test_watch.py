@@ -402,7 +402,7 @@ def manifest_signed_by_a_responder(stage: Stage) -> None:
         content,
         signer_certificate=certificate,
         other_certificates=[],
-        suite=world.issuers.newest(world.plan.repository).record.suite,
+        suite=world.issuers.issuing(world.plan.repository).record.suite,
         sign=world.vault.signer(KeyId(service.key)).sign,
         at=stage.at,
     )

@@ -274,14 +274,16 @@ def test_the_systems_chance_repeats_nothing():
 
 def test_a_suite_is_found_by_its_name_or_refused_with_the_names():
     assert suite("sha256-rsa2048", "edition") is SHA256_RSA2048
-    with pytest.raises(BadInput, match=r"'sha1-rsa1024' is not a suite\. One of: sha256-rsa2048"):
-        suite("sha1-rsa1024", "edition line 4")
+    with pytest.raises(
+        BadInput, match=r"'md5-rsa1024' is not a suite\. One of: sha1-rsa1024, sha1-rsa2048, sha256-rsa2048"
+    ):
+        suite("md5-rsa1024", "edition line 4")
 
 
 @pytest.mark.parametrize("one", SUITES.values(), ids=SUITES)
 @pytest.mark.parametrize("use", list(Use))
 def test_a_suites_last_second_counts_and_the_next_does_not(one, use):
-    until = {Use.SIGN: one.sign_until, Use.VERIFY: one.verify_until}[use]
+    until = {Use.SIGN: one.sign_until, Use.SIGN_STATUS: one.status_until, Use.VERIFY: one.verify_until}[use]
     require(one, use, until)
     require(one, use, AT)
     with pytest.raises(SuiteRetired, match=rf"may not {use} after \d{{4}}-\d\d-\d\dT14:59:59Z"):
@@ -290,7 +292,7 @@ def test_a_suites_last_second_counts_and_the_next_does_not(one, use):
 
 @pytest.mark.parametrize("one", SUITES.values(), ids=SUITES)
 def test_what_may_be_signed_may_be_verified(one):
-    assert one.sign_until < one.verify_until
+    assert one.sign_until < one.status_until <= one.verify_until
     assert SUITES[one.id] is one
     with pytest.raises(SuiteRetired, match="may not sign"):
         require(one, Use.SIGN, one.verify_until)
@@ -304,6 +306,6 @@ def test_rsa_2048_retires_with_the_year_2030_in_japan():
 
 def test_the_smallest_key_of_a_holder_is_as_long_as_the_suites():
     rsa = RSA2048_KEYS.rsa
-    assert rsa.minimum_bits == SHA256_RSA2048.key_bits
+    assert rsa.minimum_bits == SHA256_RSA2048.key_size
     assert rsa.minimum_bits < rsa.maximum_bits
     assert (1 << 16) < rsa.minimum_exponent < rsa.maximum_exponent < (1 << 256)

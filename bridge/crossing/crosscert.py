@@ -57,13 +57,14 @@ def certify(
     chance: Chance,
     at: datetime,
     serial: Serial | None = None,
+    period: Period | None = None,
 ) -> Prepared:
     """A cross-certificate for the key of another authority of this home, prepared.
 
-    It lasts as long as the issuer's practice says, but no longer than the self-signed certificate of either side:
+    It lasts for the period, or as long as the issuer's practice says, but no longer than the self-signed certificate of either side:
     beyond those there is nothing to certify with, or nothing to certify.
     """
-    period = years_period(at, issuer.practice.periods.cross_years)
+    period = period or years_period(at, issuer.practice.periods.cross_years)
     ends = (period.not_after, issuer.record.period.not_after, subject.record.period.not_after)
     return _prepare(
         issuer,

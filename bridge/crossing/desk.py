@@ -92,7 +92,10 @@ class CrossingDesk:
             NotFound, NotPermitted: The officer is unknown, or no operator of the centre.
         """
         agreement = read_agreement(text, place, self.plan)
-        keys = [(encoded, fit_self_signed(encoded, name, agreement)) for name, encoded in self_signed]
+        keys = [
+            (encoded, fit_self_signed(encoded, name, agreement, at, self.plan.legacy))
+            for name, encoded in self_signed
+        ]
         with self.issuers.stores.recording() as recording:
             officer = officers.operator_of_centre(recording.nation, officer_id)
             self._require_new(recording, agreement)
@@ -123,13 +126,13 @@ class CrossingDesk:
             return agreements.find(recording.nation, agreement_id)
 
     def request(self, agreement_id: str, *, at: datetime) -> bytes:
-        """A request in DER for the peer to certify our newest key.
+        """A request in DER for the peer to certify the key that issues for us.
 
         Raises:
             NotFound, Conflict: There is no such agreement, or it is not in force.
         """
         agreement = self._in_force(agreement_id, at)
-        issuer = self.issuers.newest(agreement.ours)
+        issuer = self.issuers.issuing(agreement.ours)
         suite = issuer.record.suite
         suites.require(suite, Use.SIGN, at)
         asked = (
@@ -163,8 +166,8 @@ class CrossingDesk:
             officer = officers.operator_of_centre(recording.nation, officer_id)
             fit = self._fit(recording, agreement, handed, at)
             before = agreements.examined(recording.nation, agreement.id, fit.digest)
-            newest = self.issuers.newest(agreement.ours).id
-            if before is not None and before.accepted_at is None and before.ours == newest:
+            issuing = self.issuers.issuing(agreement.ours).id
+            if before is not None and before.accepted_at is None and before.ours == issuing:
                 raise Conflict(
                     handed.place,
                     f"was examined by {before.officer} already",
@@ -263,7 +266,7 @@ class CrossingDesk:
         self, recording: Recording, agreement: Agreement, handed: Handed, at: datetime
     ) -> FitRequest | FitCertificate:
         if handed.what is HandedIn.REQUEST:
-            return fit_request(handed.encoded, handed.place, agreement)
+            return fit_request(handed.encoded, handed.place, agreement, self.plan.legacy)
         own = authorities.all_generations(recording.of(agreement.ours))
         theirs = peers.all_generations(recording.nation)
         return fit_certificate(
@@ -274,12 +277,13 @@ class CrossingDesk:
             self.plan.practices[agreement.ours].name,
             [one for one in theirs if one.generation.authority == agreement.peer],
             at,
+            self.plan.legacy,
         )
 
     def _prepare(
         self, agreement: Agreement, fit: FitRequest, peer: GenerationId, number: int, at: datetime
     ) -> Prepared:
-        issuer = self.issuers.newest(agreement.ours)
+        issuer = self.issuers.issuing(agreement.ours)
         serial = cross_serial(issuer.id, peer, self.chance, f"examination {number}")
         return certify_peer(issuer, fit.key(peer), agreement, serial=serial, at=at)
 

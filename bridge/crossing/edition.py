@@ -143,6 +143,9 @@ class YearsTable(_Table, frozen=True, tag="years", tag_field="rule"):
     counted_from: Literal["day of issue", "day after"]
 
 
+_Keys = Literal["rsa-1024", "rsa-2048", "rsa-3072", "p-256", "p-384", "ml-dsa-65"]
+
+
 class HolderTable(_Table, frozen=True):
     """A kind of holder's certificate."""
 
@@ -152,7 +155,7 @@ class HolderTable(_Table, frozen=True):
     cps: str | None = None
     minimum_age: Annotated[int, msgspec.Meta(ge=0, le=150)] | None = None
     authority_key: Literal["key identifier", "all parts"] = "key identifier"
-    keys: Literal["rsa-2048", "p-256", "p-384"] = "rsa-2048"
+    keys: _Keys | Annotated[tuple[_Keys, ...], msgspec.Meta(min_length=1, max_length=6)] = "rsa-2048"
     within: str | None = None
 
 
@@ -184,6 +187,7 @@ class OfficeTable(_Table, frozen=True):
     id: _OfficeWord
     kind: Literal["centre", "ministry", "local-government"]
     name: _Text
+    japanese_name: _Text | None = None
     authority: str | None = None
 
 
@@ -210,6 +214,7 @@ class Edition(_Table, frozen=True):
     lists: ListTable = ListTable()
     certificates: CertificateTable = CertificateTable()
     status: StatusTable = StatusTable()
+    legacy_suites: tuple[str, ...] = ()
 
 
 def edition_text(name_or_path: str) -> tuple[str, bytes]:

@@ -6,7 +6,7 @@ Every deviation is told, each with the clause that it is against, not the first 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bridge.crossing.agreement import Agreement
@@ -24,21 +24,23 @@ from bridge.crossing.deviations import (
     wrong_policies,
     wrong_validity,
 )
-from ca import suites
-from ca.errors import KakehashiError
+from ca.errors import BadInput, KakehashiError, SuiteRetired
 from ca.issuing.intake import read_csr, request_der
-from ca.keys.signer import LONGEST_RSA, verify
+from ca.keys.kinds import LONGEST_RSA, believed
+from ca.keys.signer import verify
 from ca.model import GenerationId, Period, Serial
 from ca.names import DirectoryName
 from ca.store.authorities import GenerationRecord
 from ca.store.peers import PeerRecord
-from ca.suites import Curve, RsaKeys, SubjectKeyRule, Use
+from ca.suites import ML_DSA_SETS, Curve, RsaKeys, SubjectKeyRule, SuiteId
 from ca.wire.cross_facts import read_cross
 from ca.wire.facts import CertificateFacts, NameFacts, read_certificate
 from ca.wire.names import encode_name
 from ca.wire.requests import read_request
 
-PEER_KEYS = SubjectKeyRule(RsaKeys(minimum_bits=2048, maximum_bits=LONGEST_RSA), frozenset(Curve))
+PEER_KEYS = SubjectKeyRule(
+    RsaKeys(minimum_bits=2048, maximum_bits=LONGEST_RSA), frozenset(Curve), ML_DSA_SETS
+)
 """Which keys of other CAs are certified: those whose signatures relying parties here believe."""
 
 
@@ -72,14 +74,16 @@ class FitCertificate:
     digest: bytes
 
 
-def fit_request(data: bytes, place: str, agreement: Agreement) -> FitRequest:
-    """A peer's request, PEM or DER, looked at.
+def fit_request(
+    data: bytes, place: str, agreement: Agreement, legacy: frozenset[SuiteId] = frozenset()
+) -> FitRequest:
+    """A peer's request, PEM or DER, looked at; where legacy suites are named, it may be signed with SHA-1.
 
     Raises:
         CsrRefused: It is not a request, does not prove possession of its key, or the key is too weak.
         Deviates: It is not as the agreement says.
     """
-    public_key = read_csr(data, PEER_KEYS, place)
+    public_key = read_csr(data, replace(PEER_KEYS, sha1=bool(legacy)), place)
     encoded = request_der(data, place)
     facts = read_request(encoded, place)
     asked = read_cross(facts.extensions, place)
@@ -103,6 +107,7 @@ def fit_certificate(
     our_name: DirectoryName,
     peers: Sequence[PeerRecord],
     at: datetime,
+    legacy: frozenset[SuiteId] = frozenset(),
 ) -> FitCertificate:
     """A certificate in DER that the peer has issued to one of our keys, looked at.
 
@@ -114,6 +119,7 @@ def fit_certificate(
         our_name: Its name.
         peers: The keys of the peer that are known.
         at: Now.
+        legacy: The legacy suites whose signatures are believed in their time.
 
     Raises:
         BadInput: It is not a certificate.
@@ -123,7 +129,7 @@ def fit_certificate(
     said = read_cross(facts.extensions, place)
     agreed = [peer for peer in peers if digest_of(peer.public_key) in agreement.keys]
     mine = next((one for one in ours if one.public_key == facts.public_key), None)
-    signer, unsigned = _signer(facts, agreed, agreement, at)
+    signer, unsigned = _signer(facts, agreed, agreement, at, legacy)
     found = [
         *wrong_name("issuer", facts.issuer, agreement.name),
         *wrong_name("subject", facts.subject, our_name),
@@ -152,7 +158,13 @@ def fit_certificate(
     )
 
 
-def fit_self_signed(encoded: bytes, place: str, agreement: Agreement) -> FitRequest:
+def fit_self_signed(
+    encoded: bytes,
+    place: str,
+    agreement: Agreement,
+    at: datetime,
+    legacy: frozenset[SuiteId] = frozenset(),
+) -> FitRequest:
     """A peer's own certificate for one of its keys, in DER, looked at: its name, its key, and its signature.
 
     Raises:
@@ -168,8 +180,10 @@ def fit_self_signed(encoded: bytes, place: str, agreement: Agreement) -> FitRequ
         found.append(Deviation("issuer", "is not the subject", "RFC 5280 3.2"))
     if not facts.is_ca:
         found.append(Deviation("basicConstraints", "does not say cA", "RFC 5280 4.2.1.9"))
-    if problem := _wrong_signature(facts, facts.public_key):
-        found.append(Deviation("signature", problem, "RFC 5280 6.1.3 (a)(1)"))
+    try:
+        _require_signed(facts, facts.public_key, at, legacy)
+    except KakehashiError as error:
+        found.append(Deviation("signature", error.problem, "RFC 5280 6.1.3 (a)(1)"))
     if found:
         raise Deviates.by(place, agreement, found)
     return FitRequest(_as_written(facts.subject, agreement.name), facts.public_key, digest_of(encoded))
@@ -181,34 +195,39 @@ def _as_written(name: NameFacts, agreed: DirectoryName) -> DirectoryName:
 
 
 def _signer(
-    facts: CertificateFacts, agreed: Sequence[PeerRecord], agreement: Agreement, at: datetime
+    facts: CertificateFacts,
+    agreed: Sequence[PeerRecord],
+    agreement: Agreement,
+    at: datetime,
+    legacy: frozenset[SuiteId],
 ) -> tuple[PeerRecord | None, list[Deviation]]:
     """By which of the peer's keys the certificate is signed; else what is wrong."""
     clause = "RFC 5280 6.1.3 (a)(1)"
     if not agreed:
         problem = f"no key of {agreement.peer} is known: examine its request first, or its own certificate"
         return None, [Deviation("signature", problem, clause)]
-    try:
-        suites.require(suites.of_algorithm(facts.signed.algorithm), Use.VERIFY, at)
-    except KakehashiError as error:
-        return None, [Deviation("signature", f"{error.place} {error.problem}", clause)]
+    problem = "is by none of the peer's keys"
     for peer in agreed:
-        if not _wrong_signature(facts, peer.public_key):
+        try:
+            _require_signed(facts, peer.public_key, at, legacy)
+        except SuiteRetired as retired:
+            problem = f"{retired.place} {retired.problem}"
+        except KakehashiError:
+            continue
+        else:
             key = None if facts.authority_key is None else facts.authority_key.key_identifier
             if key is not None and key != peer.key_identifier:
                 wrong = Deviation("authorityKeyIdentifier", "is another key's", "RFC 5280 4.2.1.1")
                 return peer, [wrong]
             return peer, []
-    return None, [Deviation("signature", "is by none of the peer's keys", clause)]
+    return None, [Deviation("signature", problem, clause)]
 
 
-def _wrong_signature(facts: CertificateFacts, public_key: bytes) -> str | None:
-    """What is wrong with a certificate's signature by this key, or None."""
+def _require_signed(
+    facts: CertificateFacts, public_key: bytes, at: datetime, legacy: frozenset[SuiteId]
+) -> None:
+    """Raise BadInput or KeyRefused unless this key has signed the certificate, under a suite that is believed."""
     if facts.signed.inner != facts.signed.outer:
-        return "names two algorithms"
-    try:
-        suite = suites.of_algorithm(facts.signed.algorithm)
-        verify(public_key, suite, facts.signed.tbs, facts.signed.signature)
-    except KakehashiError as error:
-        return error.problem
-    return None
+        raise BadInput(facts.place, "names two algorithms", clause="RFC 5280 4.1.1.2")
+    suite = believed(facts.signed.algorithm, public_key, at, legacy)
+    verify(public_key, suite, facts.signed.tbs, facts.signed.signature)

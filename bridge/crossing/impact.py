@@ -167,14 +167,14 @@ def _holders(reading: Reading, generation: GenerationId, at: datetime) -> dict[C
 
 
 def _coming(reading: Reading, plan: Plan, lost: Iterable[GenerationId]) -> Iterator[Coming]:
-    """What the lost keys are about to issue. Applications are answered with the key that signs then: the newest."""
+    """What the lost keys are about to issue. Applications are answered with the key that issues then."""
     approved = coming.approved(reading.nation)
     for generation in sorted(lost):
         authority, connection = generation.authority, reading.of(generation.authority)
         for kind, count in sorted(coming.intended(connection, generation).items()):
             if kind in HOLDER_KINDS:
                 yield Coming(generation, kind, "intended", count)
-        if generation != authorities.newest_generation(connection, authority):
+        if generation != authorities.issuing_generation(connection, authority):
             continue
         asked: Counter[CertificateKind] = Counter()
         for (office, kind), count in approved.items():

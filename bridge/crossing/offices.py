@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from bridge.crossing.edition import Edition, OfficeTable
 from ca.errors import EditionRefused
@@ -16,6 +17,24 @@ _ROLES = {
     OfficeKind.LOCAL_GOVERNMENT: AuthorityRole.ORGANISATION,
 }
 _FOR_RESIDENTS = (AuthorityRole.PREFECTURE, AuthorityRole.NATIONAL)
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeNames:
+    """What people call an office, in either language."""
+
+    japanese: str
+    english: str
+
+
+def office_names(edition: Edition, municipalities: Municipalities) -> dict[OfficeId, OfficeNames]:
+    """The names of every office: the edition's, and the table's, whose romaji stand for English."""
+    names = {
+        OfficeId(row.code): OfficeNames(row.name, row.romaji) for row in municipalities if row.has_window
+    }
+    for table in edition.offices:
+        names[OfficeId(table.id)] = OfficeNames(table.japanese_name or table.name, table.name)
+    return names
 
 
 def plan_offices(

@@ -9,16 +9,17 @@ import msgspec
 
 from bridge.crossing.edition import CrossTable, Edition, LapseTable
 from bridge.crossing.mesh import CrossPlan, require_each_once, require_reachable, require_service_policies
-from bridge.crossing.offices import known_authority, plan_offices
+from bridge.crossing.offices import OfficeNames, known_authority, office_names, plan_offices
 from bridge.crossing.policies import Policies
 from bridge.crossing.practices import PracticePlanner
 from bridge.manifest import Marking
 from ca.errors import BadInput, EditionRefused
-from ca.model import AuthorityId, CertificateKind, Office, RevocationReason
+from ca.model import AuthorityId, CertificateKind, Office, OfficeId, RevocationReason
 from ca.names import Municipalities
 from ca.profiles.extensions import CertificatePolicies
 from ca.profiles.practice import AuthorityRole, Practice
 from ca.rules.residents import ChangeKind, LapseRules
+from ca.suites import SuiteId, suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Plan:
         trusted_policies: The policies of the anchor's domain that relying parties ask for.
         lapses: What the register's events do to certificates, where that is open.
         policies: The object identifiers of its policies, by the names that the edition gives them.
+        office_names: What people call its offices.
+        legacy: The legacy suites that it uses, or believes in their time.
     """
 
     name: str
@@ -43,6 +46,8 @@ class Plan:
     trusted_policies: tuple[str, ...]
     lapses: LapseRules
     policies: Mapping[str, str] = field(default_factory=dict)
+    office_names: Mapping[OfficeId, OfficeNames] = field(default_factory=dict)
+    legacy: frozenset[SuiteId] = frozenset()
 
 
 def make_plan(
@@ -60,7 +65,8 @@ def make_plan(
 def _plan(edition: Edition, marking: Marking, url: str, municipalities: Municipalities) -> Plan:
     policies = Policies(edition, marking)
     lapses = _lapses(edition.lapses)
-    practices = PracticePlanner(edition, policies, url, municipalities, lapses).plan()
+    legacy = _legacy(edition)
+    practices = PracticePlanner(edition, policies, url, municipalities, lapses, legacy).plan()
     crosses = tuple(
         plan
         for index, table in enumerate(edition.cross)
@@ -82,7 +88,18 @@ def _plan(edition: Edition, marking: Marking, url: str, municipalities: Municipa
         trusted_policies=practices[anchor].services.policies,
         lapses=lapses,
         policies={name: getattr(policy, marking) for name, policy in edition.policies.items()},
+        office_names=office_names(edition, municipalities),
+        legacy=legacy,
     )
+
+
+def _legacy(edition: Edition) -> frozenset[SuiteId]:
+    """The edition's suite if that is a legacy one, and those that it names."""
+    named = [suite(name, f"legacy_suites[{index}]") for index, name in enumerate(edition.legacy_suites)]
+    for one in named:
+        if not one.legacy:
+            raise EditionRefused("legacy_suites", f"{one.id} is no legacy suite")
+    return frozenset(one.id for one in (suite(edition.suite, "suite"), *named) if one.legacy)
 
 
 def _lapses(table: LapseTable) -> LapseRules:

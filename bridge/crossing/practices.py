@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import reduce
+from operator import or_
 
 from bridge.crossing.edition import (
     AuthorityTable,
@@ -37,7 +39,17 @@ from ca.profiles.practice import (
 from ca.profiles.residents import SIGNATURE, USER_AUTHENTICATION
 from ca.rules.residents import LapseRules
 from ca.rules.validity import BirthdayRule, CountedFrom, ValidityRule, YearsRule
-from ca.suites import P256_KEYS, P384_KEYS, RSA2048_KEYS, SubjectKeyRule, suite
+from ca.suites import (
+    ML_DSA_65_KEYS,
+    P256_KEYS,
+    P384_KEYS,
+    RSA1024_KEYS,
+    RSA2048_KEYS,
+    RSA3072_KEYS,
+    SubjectKeyRule,
+    SuiteId,
+    suite,
+)
 
 _PROFILES: Mapping[str, CertificateProfile] = {
     profile.kind.value: profile
@@ -52,7 +64,14 @@ _HOLDERS: Mapping[AuthorityRole, frozenset[str]] = {
     AuthorityRole.ORGANISATION: frozenset(LOCAL_KINDS),
 }
 _OLD_KIND_YEARS = 3
-_KEYS: Mapping[str, SubjectKeyRule] = {"rsa-2048": RSA2048_KEYS, "p-256": P256_KEYS, "p-384": P384_KEYS}
+_KEYS: Mapping[str, SubjectKeyRule] = {
+    "rsa-1024": RSA1024_KEYS,
+    "rsa-2048": RSA2048_KEYS,
+    "rsa-3072": RSA3072_KEYS,
+    "p-256": P256_KEYS,
+    "p-384": P384_KEYS,
+    "ml-dsa-65": ML_DSA_65_KEYS,
+}
 _URI = re.compile(r"[!-~]{1,200}")
 
 
@@ -81,6 +100,7 @@ class PracticePlanner:
     url: str
     municipalities: Municipalities
     lapses: LapseRules
+    legacy: frozenset[SuiteId]
 
     def plan(self) -> dict[AuthorityId, Practice]:
         """Every authority, in the order in which they are made: as the file has them, then the prefectures'."""
@@ -230,12 +250,25 @@ class PracticePlanner:
             profile=_PROFILES[kind],
             policies=CertificatePolicies(self.policies.read((table.policy,), f"{place}.policy"), cps),
             validity=self._validity(kind, table),
-            keys=_KEYS[table.keys],
+            keys=self._keys(table, f"{place}.keys"),
             points=fill_name(table.points, words, f"{place}.points"),
             minimum_age=table.minimum_age,
             authority_key=AuthorityKeyForm(table.authority_key),
             within=None if table.within is None else CertificateKind(table.within),
         )
+
+    def _keys(self, table: HolderTable, where: str) -> SubjectKeyRule:
+        named = (table.keys,) if isinstance(table.keys, str) else table.keys
+        rule = reduce(or_, (_KEYS[one] for one in named))
+        if self.legacy:  # whoever signs with SHA-1 cannot ask of holders that they do not
+            return replace(rule, sha1=True)
+        if rule.sha1:
+            raise EditionRefused(
+                where,
+                f"{' or '.join(named)} keys are certified only in an edition with a legacy suite",
+                remedy="Name another kind of keys, or the suite under `legacy_suites`",
+            )
+        return rule
 
     def _validity(self, kind: str, table: HolderTable) -> ValidityRule:
         if self.edition.old_kind and kind == CertificateKind.SIGNATURE:

@@ -31,7 +31,7 @@ Wanted = Callable[[Half], bool]
 """Which halves are to be renewed."""
 
 Key = tuple[AuthorityId, GenerationId]
-"""Who certifies, and the newest key that it certifies."""
+"""Who certifies, and the key that it certifies: of an authority of this home the one that issues now."""
 
 ANOTHER = "Give another order, under another name"
 
@@ -53,7 +53,7 @@ class Renewable:
 
 
 def renewable(issuers: Issuers, plan: Plan, wanted: Wanted, at: datetime) -> Renewable:
-    """Of each authority and each newest key that it certifies, the half to be renewed: one that stands, if any."""
+    """Of each authority and each key that it is to certify now, the half to be renewed: one that stands, if any."""
     may: dict[Key, Half] = {}
     left_out: list[LeftOut] = []
     with issuers.stores.reading() as reading:
@@ -78,7 +78,7 @@ def _newest(
             continue
         subject = half.subject
         if subject.authority in plan.practices:
-            subject = issuers.newest(subject.authority).id
+            subject = issuers.issuing(subject.authority).id
         key = half.issuer.authority, subject
         if key not in found or half.state(at) != "expired" or found[key].state(at) == "expired":
             found[key] = half
@@ -130,7 +130,7 @@ def _require_grounds(
         raise Conflict(
             place, f"{expired} {ends[-1].certificate} of its pair was withdrawn since it was issued"
         )
-    ours = issuers.newest(half.issuer.authority)
+    ours = issuers.issuing(half.issuer.authority)
     if half.subject.authority not in plan.practices:
         keys = [ours]
         try:
@@ -138,7 +138,7 @@ def _require_grounds(
         except Conflict as error:
             raise Conflict(place, f"{expired} {error.place} {error.problem}") from None
     else:
-        keys = [ours, issuers.newest(half.subject.authority)]
+        keys = [ours, issuers.issuing(half.subject.authority)]
         if (half.issuer.authority, half.subject.authority) not in {
             (one.issuer, one.subject) for one in plan.crosses
         }:

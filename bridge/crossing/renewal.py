@@ -89,7 +89,7 @@ class Renewing:
     chance: Chance
 
     def propose(self, name: str, wanted: Wanted, at: datetime) -> tuple[RenewalStep, ...]:
-        """What an order of this name would make: of each two authorities the one between their newest keys.
+        """What an order of this name would make: of each two authorities the one between the keys that issue now.
 
         Raises:
             BadInput: This is no name for an order.
@@ -99,7 +99,7 @@ class Renewing:
             raise BadInput("--plan", "is not 1 to 40 lower-case letters, digits, dots and hyphens")
         found: dict[Key, RenewalStep] = {}
         for (authority, subject), half in renewable(self.issuers, self.plan, wanted, at).halves.items():
-            issuer = self.issuers.newest(authority).id
+            issuer = self.issuers.issuing(authority).id
             serial = cross_serial(issuer, subject, self.chance, f"plan {name}")
             made = CertificateId(issuer, serial)
             found[authority, subject] = RenewalStep(made, subject, half.certificate)
@@ -225,7 +225,7 @@ class Renewing:
 
     def _prepare(self, step: RenewalStep, ended: Collection[CertificateId], at: datetime) -> _Step:
         require_standing(step, ended)
-        issuer = self.issuers.newest(step.certificate.generation.authority)
+        issuer = self.issuers.issuing(step.certificate.generation.authority)
         place, serial = f"certificate {step.certificate}", step.certificate.serial
         if issuer.id != step.certificate.generation:
             raise Conflict(place, f"{issuer.id} signs now", remedy=ANOTHER)

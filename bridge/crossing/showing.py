@@ -166,6 +166,7 @@ def _received(reading: Reading, plan: Plan, half: Half, agreement: Agreement, at
             plan.practices[agreement.ours].name,
             [one for one in theirs if one.generation.authority == agreement.peer],
             at,
+            plan.legacy,
         )
     except Deviates as deviates:
         yield from deviates.deviations

@@ -21,7 +21,7 @@ from ca.issuing.issuer import Issuer, Issuers
 from ca.keys.vault import KeyId, KeyVault
 from ca.model import RESPONDER_KINDS, AuthorityId, CertificateKind, GenerationId
 from ca.profiles.practice import Practice
-from ca.store import authorities, lists, officers
+from ca.store import authorities, key_lives, lists, officers
 from ca.store.stores import Stores
 
 # So many authorities share a sync of the journal.
@@ -57,20 +57,20 @@ class WorldMaker:
             self._found(practices)
         self._cross(issuers)
         for group in _batched(self.plan.practices):
-            self._serve([(issuers.newest(name), CertificateKind.OCSP_RESPONDER, "ocsp") for name in group])
+            self._serve([(issuers.issuing(name), CertificateKind.OCSP_RESPONDER, "ocsp") for name in group])
             for name in group:
                 self.progress(f"responder of {name}")
-        self._serve([(issuers.newest(self.plan.repository), CertificateKind.REPOSITORY, "repository")])
+        self._serve([(issuers.issuing(self.plan.repository), CertificateKind.REPOSITORY, "repository")])
         offered = [
             (name, kind) for name, practice in self.plan.practices.items() for kind in practice.offered
         ]
         for some in _batched(offered):
-            self._serve([(issuers.newest(name), kind, kind.value) for name, kind in some])
+            self._serve([(issuers.issuing(name), kind, kind.value) for name, kind in some])
         for store in self.stores.each():
             with store.writing() as connection:
-                for authority, practice in self.plan.practices.items():
-                    if self.stores.of(authority) is store:
-                        generation = authorities.newest_generation(connection, authority)
+                for generation in key_lives.signing_status(connection):
+                    practice = self.plan.practices.get(generation.authority)
+                    if practice is not None:
                         lists.add_places(connection, generation, practice.places(self.plan.municipalities))
         return issuers
 
@@ -99,7 +99,7 @@ class WorldMaker:
             cycle.complete(recording, issued, self.at)
 
     def _cross(self, issuers: Issuers) -> None:
-        newest = {authority: issuers.newest(authority) for authority in self.plan.practices}
+        issuing = {authority: issuers.issuing(authority) for authority in self.plan.practices}
         there: set[tuple[GenerationId, GenerationId]] = set()
         for store in self.stores.each():
             with store.reading() as connection:
@@ -108,16 +108,16 @@ class WorldMaker:
         missing = [
             plan
             for plan in self.plan.crosses
-            if (newest[plan.issuer].id, newest[plan.subject].id) not in there
+            if (issuing[plan.issuer].id, issuing[plan.subject].id) not in there
         ]
         for plans in _batched(missing):
             prepared = [
-                certify(newest[plan.issuer], newest[plan.subject], plan, chance=self.chance, at=self.at)
+                certify(issuing[plan.issuer], issuing[plan.subject], plan, chance=self.chance, at=self.at)
                 for plan in plans
             ]
             with self.stores.recording() as recording:
                 intended = [
-                    Intended(item, crosses=newest[plan.subject].id)
+                    Intended(item, crosses=issuing[plan.subject].id)
                     for plan, item in zip(plans, prepared, strict=True)
                 ]
                 cycle.intend(recording, intended, self.at)

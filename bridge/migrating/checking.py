@@ -46,7 +46,7 @@ class Finding:
 
     day: date
     place: str
-    flaw: Flaw
+    flaw: StrEnum  # a Flaw, or how a home does not fit (running.matching)
     problem: str
     clause: str | None = None
 
@@ -103,7 +103,7 @@ def _stays(plan: Plan, table: Authority, place: str) -> Iterator[Finding]:
         yield Finding(life.verify_until + _DAY, place, Flaw.AUTHORITY_FORGOTTEN, problem)
 
 
-def _renewals(plan: Plan, table: Authority) -> dict[str, date | None]:
+def renewals(plan: Plan, table: Authority) -> dict[str, date | None]:
     """Who certifies the old key, and the first day on which it certifies the new one, if there is any."""
 
     def by(generation: Generation) -> list[tuple[str, date]]:
@@ -117,17 +117,20 @@ def _renewals(plan: Plan, table: Authority) -> dict[str, date | None]:
     }
 
 
-def _dated_steps(table: Authority, new: NewKey, renewals: dict[str, date | None]) -> list[tuple[date, Step]]:
-    """The new key's steps, as the plan dates them, in the order of their days."""
+def dated_steps(table: Authority, new: NewKey, renewed: dict[str, date | None]) -> list[tuple[date, Step]]:
+    """The new key's steps, as the plan dates them, in the order of their days; the old one's retirement on its last day.
+
+    ``renewed`` is what ``renewals`` says of the authority.
+    """
     served = new.responder or new.links  # without a responder a key is served by its lists alone
-    days = [day for day in renewals.values() if day is not None]
+    days = [day for day in renewed.values() if day is not None]
     steps = (
         (new.key, Step.MAKE_KEY),
         (new.key, Step.NEW_WITH_NEW),
         (new.links, Step.NEW_WITH_OLD),
         (new.links, Step.OLD_WITH_NEW),
         (served, Step.SERVE_STATUS),
-        (max(days, default=served) if len(days) == len(renewals) else None, Step.RENEW_CROSSES),
+        (max(days, default=served) if len(days) == len(renewed) else None, Step.RENEW_CROSSES),
         (new.cut_over, Step.CUT_OVER),
         (table.old.retirement, Step.RETIRE),
     )
@@ -137,18 +140,18 @@ def _dated_steps(table: Authority, new: NewKey, renewals: dict[str, date | None]
 
 def _order(plan: Plan, table: Authority, new: NewKey, place: str) -> Iterator[Finding]:
     """Let the rules take the steps on their days; the first that they refuse is told."""
-    authority, renewals = AuthorityId(table.ids[0]), _renewals(plan, table)
+    authority, renewed = AuthorityId(table.ids[0]), renewals(plan, table)
     old, coming = GenerationId(authority, 1), GenerationId(authority, 2)
     keys = Keys(authority, (Life(old, State.ACTIVE), Life(coming, State.PLANNED)))
-    for day, step in _dated_steps(table, new, renewals):
+    for day, step in dated_steps(table, new, renewed):
         generation = old if step is Step.RETIRE else coming
         try:
             keys = generations.take(keys, step, generation, Known(), datetime.combine(day, time(), UTC))
         except Conflict as conflict:
             flaw = Flaw.ORDER
-            if step is Step.CUT_OVER and None in renewals.values():
+            if step is Step.CUT_OVER and None in renewed.values():
                 flaw = Flaw.CROSS_FORGOTTEN
-            elif step is Step.CUT_OVER and any(other and other > day for other in renewals.values()):
+            elif step is Step.CUT_OVER and any(other and other > day for other in renewed.values()):
                 flaw = Flaw.CROSS_TOO_LATE
             yield Finding(day, place, flaw, conflict.problem, conflict.clause)
             return
@@ -208,9 +211,10 @@ def _crosses(plan: Plan) -> Iterator[Finding]:
         if cross.from_ > until:
             problem = f"is signed by {suite}, which may sign until {until}"
             yield Finding(cross.from_, place, Flaw.MAY_NOT_SIGN, problem)
-        if generation == Generation.NEW and new is not None and cross.from_ < new.key:
-            problem = f"is signed before the key is made ({new.key})"
-            yield Finding(cross.from_, place, Flaw.ORDER, problem)
+        if generation == Generation.NEW and new is not None and cross.from_ < new.cut_over:
+            made = "is made" if cross.from_ < new.key else "issues"
+            problem = f"is signed before the key {made} ({new.key if made == 'is made' else new.cut_over})"
+            yield Finding(cross.from_, place, Flaw.ORDER, problem, generations.RFC4210)
         if generation == Generation.OLD and new is not None and cross.from_ >= new.cut_over:
             problem = f"is signed after the new key took over ({new.cut_over}); the old one signs only status"
             yield Finding(cross.from_, place, Flaw.ORDER, problem, generations.RFC4210)

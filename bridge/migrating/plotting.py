@@ -12,7 +12,7 @@ from datetime import date
 from bridge.migrating.plan import Plan
 from bridge.migrating.reporting import suite_counts
 from bridge.migrating.simulation import Fault, Simulation, Verdict
-from bridge.relying.telling.svg import Drawing, fitted, width_of
+from bridge.svg import Drawing, fitted, width_of
 
 _MARGIN, _LABELS, _YEARS = 28.0, 250.0, 860.0
 _LANE, _BAR, _SECTION, _CHART = 24.0, 14.0, 34.0, 150.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -57,12 +58,17 @@ def read_plan(octets: bytes, place: str) -> Plan:
 
 def open_plan(path: Path) -> Plan:
     """The plan in a file; PlanRefused if there is none, or it is none."""
+    return plan_file(path)[0]
+
+
+def plan_file(path: Path) -> tuple[Plan, str]:
+    """The plan in a file, and the file's SHA-256 in hexadecimal digits; raises as ``open_plan``."""
     try:
         with path.open("rb") as file:
             octets = file.read(_MAXIMUM_SIZE + 1)
     except OSError as error:
         raise PlanRefused(f"plan {path}", f"cannot be read: {error.strerror}") from None
-    return read_plan(octets, str(path))
+    return read_plan(octets, str(path)), hashlib.sha256(octets).hexdigest()
 
 
 def _convert(value: Any, kind: type[T], place: str, inside: str = "") -> T:

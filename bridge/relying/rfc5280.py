@@ -177,7 +177,7 @@ class _Steps(AlgorithmUsagePolicy, SignatureValidator):  # type: ignore[misc]  #
         """The first question at each step."""
         self.step += 1
         try:
-            self._signatures.require(self.certificate.signed.algorithm)
+            self._signatures.require(self.certificate.signed.algorithm, self._key)
         except SuiteRetired as error:
             raise PathRejected(
                 self.certificate.place,
@@ -186,19 +186,28 @@ class _Steps(AlgorithmUsagePolicy, SignatureValidator):  # type: ignore[misc]  #
                 reason=Reason.ALGORITHM,
                 clause="RFC 5280 6.1.3 (a)(1)",
             ) from error
+        except KeyRefused as error:
+            raise self._not_signed() from error
         return AlgorithmUsageConstraint(allowed=True)
 
     def validate_signature(self, *_: Any, **__: Any) -> None:
         """The second question at each step, over the octets that were read: the library may write others."""
         signed = self.certificate.signed
-        key = self._path.certificates[self.step - 1].public_key
         try:
-            self._signatures.check(signed.algorithm, key, signed.tbs, signed.signature)
+            self._signatures.check(signed.algorithm, self._key, signed.tbs, signed.signature)
         except KeyRefused as error:
-            raise PathRejected(
-                self.certificate.place,
-                "is not signed by its issuer's key",
-                step=self.step,
-                reason=Reason.SIGNATURE,
-                clause="RFC 5280 6.1.3 (a)(1)",
-            ) from error
+            raise self._not_signed() from error
+
+    @property
+    def _key(self) -> bytes:
+        """Its issuer's."""
+        return self._path.certificates[self.step - 1].public_key
+
+    def _not_signed(self) -> PathRejected:
+        return PathRejected(
+            self.certificate.place,
+            "is not signed by its issuer's key",
+            step=self.step,
+            reason=Reason.SIGNATURE,
+            clause="RFC 5280 6.1.3 (a)(1)",
+        )

@@ -22,6 +22,7 @@ from bridge.relying.finding.fetch import FolderSource, Source
 from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.statements import check_statement
 from ca.errors import BadInput
+from ca.suites import SuiteId
 from ca.wire.cms_facts import SIGNATURE_LIMIT
 
 FILES_LIMIT = 1_000_000
@@ -51,13 +52,14 @@ class Sealed:
     files: int
 
 
-def check_sealed(copy: Path, anchor: bytes, at: datetime) -> Sealed:
+def check_sealed(copy: Path, anchor: bytes, at: datetime, legacy: frozenset[SuiteId] = frozenset()) -> Sealed:
     """Raise unless the copy is whole, and sealed by the repository's service of the anchor's world.
 
     Args:
         copy: A ZIP file, or a folder with its contents.
         anchor: The certificate that is trusted, DER.
         at: The moment at which the signer's certificate has to be valid, by the lists of then.
+        legacy: The legacy suites whose signatures are believed in their time.
 
     Raises:
         BadInput: It cannot be read; a file is missing, is another, or is one too many; or the seal is no such statement.
@@ -66,16 +68,18 @@ def check_sealed(copy: Path, anchor: bytes, at: datetime) -> Sealed:
     """
     if copy.is_dir():
         names = [path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()]
-        return _check(FolderSource(copy), names, anchor, at)
+        return _check(FolderSource(copy), names, anchor, at, legacy)
     with ZipSource(copy) as source:
-        return _check(source, source.names, anchor, at)
+        return _check(source, source.names, anchor, at, legacy)
 
 
-def _check(source: Source, names: Sequence[str], anchor: bytes, at: datetime) -> Sealed:
+def _check(
+    source: Source, names: Sequence[str], anchor: bytes, at: datetime, legacy: frozenset[SuiteId]
+) -> Sealed:
     said = source.read(SUMS, _SUMS_LIMIT)
     signature = source.read(SUMS_SIGNATURE, SIGNATURE_LIMIT)
     snapshot = Snapshot.read(source)
-    signer = check_statement(said, signature, SUMS_SIGNATURE, snapshot, anchor, at)
+    signer = check_statement(said, signature, SUMS_SIGNATURE, snapshot, anchor, at, legacy)
     sums = _read_sums(said)
     for path, digest in sums.items():
         found = _Hashing()

@@ -32,6 +32,7 @@ from bridge.relying.verify import verify
 from ca.errors import BadInput
 from ca.model import GenerationId
 from ca.profiles import extensions as ext
+from ca.suites import SuiteId
 from ca.wire.cms_facts import read_detached
 from ca.wire.facts import CertificateFacts, read_certificate, read_extension
 
@@ -45,7 +46,13 @@ class StatementSigner:
 
 
 def check_statement(
-    content: bytes, signature: bytes, place: str, snapshot: Snapshot, anchor: bytes, at: datetime
+    content: bytes,
+    signature: bytes,
+    place: str,
+    snapshot: Snapshot,
+    anchor: bytes,
+    at: datetime,
+    legacy: frozenset[SuiteId] = frozenset(),
 ) -> StatementSigner:
     """Raise unless the content is signed by the repository's service of the anchor's world.
 
@@ -56,6 +63,7 @@ def check_statement(
         snapshot: What is published: the certificates on the way from the anchor, and the lists.
         anchor: The certificate that is trusted, DER.
         at: The moment at which the signer's certificate has to be valid.
+        legacy: The legacy suites whose signatures are believed in their time.
 
     Raises:
         BadInput: The signature cannot be read, is over other content, or the signer is no repository's service.
@@ -71,8 +79,10 @@ def check_statement(
     trusted = read_certificate(anchor, "the anchor")
     policies = _policies_under(trusted, signer, snapshot)
     material = _OfItsNation(snapshot, trusted)
-    verify(found.signer, material, Trust((anchor,), policies, snapshot.manifest.marking), at)
-    Signatures(at, Budget()).check(found.algorithm, signer.public_key, found.signed, found.signature)
+    verify(found.signer, material, Trust((anchor,), policies, snapshot.manifest.marking, legacy=legacy), at)
+    Signatures(at, Budget(), legacy=legacy).check(
+        found.algorithm, signer.public_key, found.signed, found.signature
+    )
     return StatementSigner(signer, found.signed_at)
 
 

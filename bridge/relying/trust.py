@@ -12,6 +12,7 @@ from bridge.manifest import Marking
 from bridge.relying.budget import USUAL, Limits
 from ca.errors import BadInput
 from ca.profiles.extensions import ANY_POLICY
+from ca.suites import SuiteId
 
 _OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*)){1,30}")
 
@@ -60,6 +61,7 @@ class Trust:
         demand: What else is asked of policies.
         limits: How much work one verification may be.
         list_keys: Which keys may sign lists.
+        legacy: The legacy suites whose signatures are believed in their time; no others are, ever.
         more_suites: Only for conformance suites: signature algorithms (dotted) to believe that are no suites of ours.
     """
 
@@ -69,6 +71,7 @@ class Trust:
     demand: PolicyDemand = PolicyDemand()
     limits: Limits = USUAL
     list_keys: ListKeys = ListKeys.SAME_GENERATION
+    legacy: frozenset[SuiteId] = frozenset()
     more_suites: Mapping[str, SignatureCheck] = field(
         default_factory=lambda: MappingProxyType({}), repr=False, compare=False
     )

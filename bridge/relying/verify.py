@@ -136,7 +136,7 @@ def judged(
     holder = read_certificate(leaf, _THE_LEAF)
     anchors = [_read_anchor(der, number) for number, der in enumerate(trust.anchors, 1)]
     budget = Budget(trust.limits)
-    signatures = Signatures(moment, budget, trust.more_suites)
+    signatures = Signatures(moment, budget, trust.more_suites, trust.legacy)
     inquiry = Inquiry(material, trust, moment, signatures)
     unread = [] if unreadable is None else unreadable
     for path in candidates(holder, material, anchors, budget, unread, moment):

@@ -55,7 +55,7 @@ from ca.model import CertificateKind, GenerationId, Scope
 from ca.revoking.lists.adoption import adopt
 from ca.revoking.lists.gate import require_places
 from ca.revoking.lists.publication import due, publish
-from ca.store import authorities, lists
+from ca.store import authorities, key_lives, lists
 from ca.store.lists import ListRecord
 from ca.store.peers import PeerRecord
 from ca.store.stores import Stores
@@ -116,7 +116,7 @@ def publish_lists(
 ) -> list[ListRecord]:
     """Make and place the lists of a generation that are missing or kept back, or in the second half of their time.
 
-    Missing is also one that the store knows and the folder has lost.
+    None of a key whose status is not served yet, or no more. Missing is also one that the store knows and the folder has lost.
 
     Raises:
         ListBlocked: A list did not pass the gate, or a place would be left without any; the others were made.
@@ -126,6 +126,8 @@ def publish_lists(
     store = issuers.store(generation.authority)
     adopt(store, generation, repository)
     with store.reading() as connection:
+        if generation not in key_lives.signing_status(connection):
+            return []  # it makes none yet, or no more
         wanted = set(due(connection, generation, issuer.practice.periods.next_update / 2, at))
         places = lists.places_of(connection, generation)
     public = {place.scope for place in places if repository.has(list_path(generation, place.scope))}
@@ -281,12 +283,13 @@ def _there(repository: Repository, path: str) -> str | None:
 
 
 def _anchor(plan: Plan, public: Public, repository: Repository) -> GenerationId:
-    """The newest key of the anchor that is there whole; while none is, the newest that anybody can trust at all."""
+    """The newest key of the anchor that is there whole and has taken over; while none is, the newest that is there at all."""
     without = _without_lists(public, repository)
 
-    def standing(generation: GenerationId) -> tuple[bool, bool, GenerationId]:
+    def standing(generation: GenerationId) -> tuple[bool, bool, bool, GenerationId]:
         there = repository.has(self_signed_path(generation))
-        return there and generation not in without, there, generation
+        whole = there and generation not in without
+        return whole and generation not in public.coming, whole, there, generation
 
     return max(
         (record.id for record in public.generations if record.id.authority == plan.anchor), key=standing

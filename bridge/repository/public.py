@@ -8,7 +8,9 @@ from sqlalchemy import Connection
 
 from ca.model import CertificateId, CertificateKind, GenerationId, Serial
 from ca.profiles.lists import ListPlace
-from ca.store import authorities, certificates, lists, peers
+from ca.rules.certifying import UNSERVED
+from ca.rules.generations import COMING, State
+from ca.store import authorities, certificates, key_lives, lists, peers
 from ca.store.authorities import GenerationRecord
 from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.peers import PeerRecord
@@ -43,6 +45,7 @@ class Public:
         crosses: In the order of their notBefore, those that peers have issued after our own.
         services: Of each service of a generation its newest certificate.
         places: Where lists stand.
+        coming: Keys of ours that are public, and have not taken over yet.
     """
 
     generations: tuple[GenerationRecord, ...]
@@ -51,18 +54,26 @@ class Public:
     crosses: tuple[Cross, ...]
     services: dict[tuple[GenerationId, CertificateKind], CertificateRecord]
     places: tuple[tuple[GenerationId, ListPlace], ...]
+    coming: frozenset[GenerationId] = frozenset()
 
 
 def read_public(stores: Stores) -> Public:
-    """What is public now, from every database of the world."""
+    """What is public now, from every database of the world; of a key whose status is not served yet, nothing."""
     generations: list[GenerationRecord] = []
+    hidden: set[GenerationId] = set()
+    coming: set[GenerationId] = set()
     self_signed: dict[GenerationId, bytes] = {}
     crosses: list[Cross] = []
     services: dict[tuple[GenerationId, CertificateKind], CertificateRecord] = {}
     places: list[tuple[GenerationId, ListPlace]] = []
     for store in stores.each():
         with store.reading() as connection:
+            shown = key_lives.standing(connection, frozenset(State) - UNSERVED)
+            coming |= key_lives.standing(connection, COMING) & shown
             for record in authorities.all_generations(connection):
+                if record.id not in shown:
+                    hidden.add(record.id)
+                    continue
                 generations.append(record)
                 own = certificates.find(connection, CertificateId(record.id, record.serial))
                 if own.state is CertificateState.ISSUED:
@@ -72,13 +83,24 @@ def read_public(stores: Stores) -> Public:
             for service in authorities.services(connection):
                 one = certificates.find(connection, service.certificate)
                 before = services.get((one.id.generation, one.kind), one)
+                if one.id.generation in hidden:
+                    continue
                 if one.state is CertificateState.ISSUED and one.period.not_before >= before.period.not_before:
                     services[one.id.generation, one.kind] = one
     with stores.nation.reading() as connection:
         others = peers.all_generations(connection)
         crosses += _received(connection)
     self_signed |= {peer.generation: peer.self_signed for peer in others if peer.self_signed is not None}
-    return Public(tuple(generations), tuple(others), self_signed, tuple(crosses), services, tuple(places))
+    crosses = [one for one in crosses if not {one.issuer, one.subject} & hidden]
+    return Public(
+        tuple(generations),
+        tuple(others),
+        self_signed,
+        tuple(crosses),
+        services,
+        tuple(places),
+        frozenset(coming),
+    )
 
 
 def _issued(connection: Connection) -> list[Cross]:

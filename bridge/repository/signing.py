@@ -7,12 +7,13 @@ from datetime import datetime
 from bridge.crossing.plan import Plan
 from ca.errors import BadInput, HomeHalfMade
 from ca.issuing.issuer import Issuers
+from ca.keys.kinds import require_named, suite_of
 from ca.keys.signer import verify
 from ca.keys.vault import KeyId
 from ca.model import CertificateKind
-from ca.store import authorities, certificates
+from ca.store import authorities, certificates, key_needs
 from ca.store.authorities import ServiceRecord
-from ca.suites import of_algorithm
+from ca.store.certificates import CertificateRecord, CertificateState
 from ca.wire.cms import detached_signature
 from ca.wire.cms_facts import read_detached
 from ca.wire.facts import read_certificate
@@ -50,7 +51,7 @@ def require_signed(issuers: Issuers, plan: Plan, content: bytes, signature: byte
 
     Raises:
         BadInput: It cannot be read, is over other content, or of another certificate.
-        KeyRefused: It is wrong.
+        KeyRefused: It is wrong, or under a legacy suite that the plan does not name.
         HomeHalfMade: The world has no repository service.
     """
     found = read_detached(signature, content, place)
@@ -58,18 +59,32 @@ def require_signed(issuers: Issuers, plan: Plan, content: bytes, signature: byte
     if found.signer != certificate:
         raise BadInput(place, "is not signed with the newest certificate of the repository's service")
     public_key = read_certificate(certificate, place).public_key
-    verify(public_key, of_algorithm(found.algorithm), found.signed, found.signature)
+    suite = suite_of(found.algorithm, public_key)
+    require_named(suite, plan.legacy)
+    verify(public_key, suite, found.signed, found.signature)
 
 
 def _service(issuers: Issuers, plan: Plan) -> tuple[ServiceRecord, bytes]:
     """Who signs now, and their certificate."""
-    with issuers.store(plan.repository).reading() as connection:
+    with issuers.stores.reading() as reading:
+        connection = reading.of(plan.repository)
+        issuing = authorities.issuing_generation(connection, plan.repository)
+        services = {
+            one.certificate: one
+            for one in authorities.services(connection)
+            if one.certificate.generation.authority == plan.repository
+            and one.kind is CertificateKind.REPOSITORY
+        }
+        standing = {one.id for one in key_needs.in_force(reading, services)}
         found = [
-            service
-            for service in authorities.services(connection)
-            if service.certificate.generation.authority == plan.repository
-            and service.kind is CertificateKind.REPOSITORY
+            one for one in certificates.several(reading, services) if one.state is CertificateState.ISSUED
         ]
-        if not found:
-            raise HomeHalfMade("repository", f"{plan.repository} has no repository service")
-        return found[-1], certificates.find(connection, found[-1].certificate).encoded
+    if not found:
+        raise HomeHalfMade("repository", f"{plan.repository} has no repository service")
+
+    # The newest of the key that issues now; while that has none, of the others.
+    def rank(one: CertificateRecord) -> tuple[bool, bool, datetime]:
+        return one.id in standing, one.id.generation == issuing, one.period.not_before
+
+    newest = max(found, key=rank)
+    return services[newest.id], newest.encoded

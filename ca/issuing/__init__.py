@@ -2,5 +2,5 @@
 
 Read in this order: intake (what a certification request must be), issuer (an authority's key, opened when first
 needed), cycle (prepare, lint, intend, sign, complete), receiving (what the reception wrote down), authority (the use
-cases), renewal (responders' certificates follow each other), succession (an authority's next key).
+cases), renewal (responders' certificates follow each other), step_making and succession (an authority's next key).
 """

@@ -17,7 +17,7 @@ from ca.issuing.claims import Claim, Claims
 from ca.issuing.cycle import Intended, IssuedCertificate, Prepared
 from ca.issuing.intake import read_csr
 from ca.issuing.issuer import Issuers
-from ca.issuing.receiving import require_purpose
+from ca.issuing.receiving import require_one_successor, require_purpose
 from ca.issuing.standing import AskedKey, Standing, own_keys, standing_of
 from ca.keys.codes import keyed_code
 from ca.model import (
@@ -94,6 +94,7 @@ class Registration:
             CsrRefused: A request is none, its key is refused, or is used already.
             NotFound: The officer is unknown, or the kind is not issued here.
             NotPermitted: The officer may not receive applications here.
+            Conflict: An open case renews what this one would.
         """
         with self.stores.nation.reading() as connection:
             officer, office = officers.officer(connection, officer_id)
@@ -128,6 +129,7 @@ class Registration:
             if reception is not None:
                 rules = {kind: practice.validity for kind, practice in practices.items()}
                 require_purpose(writing, standing, application, rules, at)
+                require_one_successor(writing, application)
             applications.add(connection, application)
         return application
 

@@ -55,11 +55,11 @@ class Claims:
     def __init__(self, issuers: Issuers, municipalities: Municipalities, chance: Chance) -> None:
         self.issuers = issuers
         self._certificates = HolderCertificates(municipalities, chance)
-        self._newest: dict[AuthorityId, Issuer] = {}
+        self._issuing: dict[AuthorityId, Issuer] = {}
 
     def begin(self) -> None:
         """Begin with a case or a group: which keys sign now is asked again, once an authority."""
-        self._newest.clear()
+        self._issuing.clear()
 
     def practice(self, office: Office, kind: CertificateKind) -> HolderPractice:
         """How the office's authorities issue this kind, or NotFound naming the kinds that they do issue."""
@@ -142,9 +142,9 @@ class Claims:
         )
 
     def _issuer(self, authority: AuthorityId) -> Issuer:
-        issuer = self._newest.get(authority)
+        issuer = self._issuing.get(authority)
         if issuer is None:
-            issuer = self._newest[authority] = self.issuers.newest(authority)
+            issuer = self._issuing[authority] = self.issuers.issuing(authority)
         return issuer
 
     def _authority(self, office: Office, kind: CertificateKind) -> AuthorityId:

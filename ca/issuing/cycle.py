@@ -25,7 +25,9 @@ from ca.keys.vault import KeyId
 from ca.lint.certificates import check_certificate
 from ca.model import ApplicationId, CertificateId, GenerationId, OfficerId, RevocationReason, Scope
 from ca.profiles.drafting import CertificateDraft
-from ca.store import authorities, certificates, holdings
+from ca.rules.certifying import require_may_certify
+from ca.rules.generations import Life
+from ca.store import authorities, certificates, holdings, key_lives
 from ca.store.authorities import ServiceRecord
 from ca.store.carrying import SIGNING_CYCLE, end_cases
 from ca.store.certificates import CertificateRecord, CertificateState
@@ -156,7 +158,11 @@ def intend(
         at: When.
         officer: Who issues them, if they answer a case.
         batch: The batch whose rows they answer.
+
+    Raises:
+        Conflict: Where a key stands now, it may not sign this (RFC 4210 4.4): another one has taken over, say.
     """
+    _require_may_certify(recording, intended)
     holdings.add(recording.nation, [item.holding for item in intended if item.holding is not None])
     for connection, group in grouped(recording, intended, lambda item: item.prepared.record.id):
         certificates.intend(connection, [item.prepared.record for item in group])
@@ -269,6 +275,20 @@ def _abandon(recording: Recording, records: Iterable[CertificateRecord], at: dat
             for record in piece
         )
         recording.note(RevocationEntry(SIGNING_CYCLE, "its key may no longer sign", at, orders))
+
+
+def _require_may_certify(recording: Recording, intended: Iterable[Intended]) -> None:
+    lives: dict[GenerationId, Life | None] = {}
+
+    def life(generation: GenerationId) -> Life | None:
+        if generation not in lives:
+            lives[generation] = key_lives.life_of(recording.of(generation.authority), generation)
+        return lives[generation]
+
+    for signer, kind, subject in dict.fromkeys(
+        (one.prepared.issuer.id, one.prepared.record.kind, one.crosses) for one in intended
+    ):
+        require_may_certify(life(signer), kind, None if subject is None else life(subject))
 
 
 def _part(intended: Intended, body: int) -> IntentPart:

@@ -23,6 +23,7 @@ from ca.profiles.services import (
 )
 from ca.rules.validity import days_period, years_period
 from ca.store.authorities import GenerationRecord
+from ca.suites import Suite
 
 _SERVICES = {
     CertificateKind.OCSP_RESPONDER: (OCSP_RESPONDER, "OCSP Responder"),
@@ -35,12 +36,20 @@ assert _SERVICES.keys() == SERVICE_KINDS, "each kind of service needs a row"
 
 
 def found(
-    practice: Practice, generation: GenerationId, *, key: str, signer: Signer, chance: Chance, at: datetime
+    practice: Practice,
+    generation: GenerationId,
+    *,
+    key: str,
+    signer: Signer,
+    chance: Chance,
+    at: datetime,
+    suite: Suite | None = None,
 ) -> tuple[Issuer, Prepared]:
-    """A new generation of an authority, and its self-signed certificate, prepared."""
+    """A new generation of an authority, and its self-signed certificate, prepared; its suite is the practice's, or this."""
+    suite = suite or practice.suite
     record = GenerationRecord(
         id=generation,
-        suite=practice.suite,
+        suite=suite,
         key=key,
         public_key=signer.public_key,
         serial=new_serial(chance, f"{generation} self-signed"),
@@ -49,7 +58,7 @@ def found(
     issuer = Issuer(practice, record, signer)
     draft = SELF_SIGNED.draft(
         serial=record.serial,
-        suite=practice.suite,
+        suite=suite,
         issuer=practice.name,
         period=record.period,
         subject=Subject(practice.name, signer.public_key),
@@ -63,16 +72,17 @@ def found(
     return issuer, prepare(issuer, draft, scope=ARL, at=at)
 
 
-def link(signing: Issuer, certified: Issuer, *, chance: Chance, at: datetime) -> Prepared:
+def link(signing: Issuer, certified: Issuer, *, chance: Chance, at: datetime, purpose: str = "") -> Prepared:
     """A link certificate between two keys of one authority, prepared.
 
     Signed by the older key it is NewWithOld, signed by the newer one OldWithNew (RFC 4210 4.4). It lasts from now to
     the end of the older key's own certificate: so long are there verifiers, or certificates, that know that key alone.
+    ``purpose`` tells it from one before it that was taken back.
     """
     practice = signing.practice
     assert signing.id.authority == certified.id.authority, "a link is between keys of one authority"
     draft = LINK.draft(
-        serial=new_serial(chance, f"{signing.id} link {certified.id}"),
+        serial=new_serial(chance, f"{signing.id} link {certified.id}{purpose and ' '}{purpose}"),
         suite=signing.record.suite,
         issuer=practice.name,
         period=Period(

@@ -11,8 +11,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ca.errors import CsrRefused
+from ca.errors import CsrRefused, KeyRefused
 from ca.issuing.subject_keys import require_key, require_rsa
+from ca.keys.kinds import MlDsaPublicKey, suite_of
+from ca.keys.signer import verify
 from ca.suites import SubjectKeyRule
 from ca.wire import walk
 
@@ -61,7 +63,7 @@ def read_csr(data: bytes, rule: SubjectKeyRule, place: str) -> bytes:
         raise CsrRefused(
             place, "its key is not a point of its curve, or cannot be used", clause="SP 800-56A 5.6.2.3.3"
         )
-    _require_possession(request, key, place)
+    _require_possession(request, key, info, rule, place)
     return info
 
 
@@ -105,15 +107,21 @@ def _public_key_info(encoded: bytes) -> bytes:
     return walk.element(encoded, subject.end, inside.end).whole(encoded)
 
 
-def _require_possession(request: x509.CertificateSigningRequest, key: object, place: str) -> None:
+def _require_possession(
+    request: x509.CertificateSigningRequest, key: object, info: bytes, rule: SubjectKeyRule, place: str
+) -> None:
     """Raise CsrRefused unless the request is signed by the key that it holds, with a digest of today."""
+    message, signature = request.tbs_certrequest_bytes, request.signature
+    if isinstance(key, MlDsaPublicKey):
+        _require_ml_dsa(request.signature_algorithm_oid.dotted_string, info, message, signature, place)
+        return
     try:
         digest = request.signature_hash_algorithm
         scheme = request.signature_algorithm_parameters
     except (ValueError, TypeError, UnsupportedAlgorithm):
         digest = scheme = None
-    # The library calls a request with SHA-1 merely invalid; say what is wrong with it instead.
-    if not isinstance(digest, _DIGESTS):
+    # The library calls a request with SHA-1 merely invalid, whatever its signature; so the key itself is asked.
+    if not isinstance(digest, (hashes.SHA1, *_DIGESTS) if rule.sha1 else _DIGESTS):
         name = "an unknown digest" if digest is None else digest.name
         raise CsrRefused(
             place, f"is signed with {name}", remedy="Make the request with -sha256", clause="RFC 2986 4.2"
@@ -121,16 +129,33 @@ def _require_possession(request: x509.CertificateSigningRequest, key: object, pl
     try:
         match key, scheme:
             case rsa.RSAPublicKey(), padding.PKCS1v15() | padding.PSS():
-                key.verify(request.signature, request.tbs_certrequest_bytes, scheme, digest)
+                key.verify(signature, message, scheme, digest)
             case ec.EllipticCurvePublicKey(), ec.ECDSA():
-                key.verify(request.signature, request.tbs_certrequest_bytes, scheme)
+                key.verify(signature, message, scheme)
             case _:
-                raise CsrRefused(
-                    place, "is signed by another algorithm than its key's", clause="RFC 2986 4.2"
-                )
+                raise _another_algorithm(place)
     except (InvalidSignature, ValueError):
-        raise CsrRefused(
-            place,
-            "its signature does not prove possession of the private key",
-            clause="RFC 2986 4.2; RFC 4211 4",
-        ) from None
+        raise _unproven(place) from None
+
+
+def _require_ml_dsa(algorithm: str, info: bytes, message: bytes, signature: bytes, place: str) -> None:
+    try:
+        suite = suite_of(algorithm, info)
+    except KeyRefused:
+        raise _another_algorithm(place) from None
+    try:
+        verify(info, suite, message, signature)
+    except KeyRefused:
+        raise _unproven(place) from None
+
+
+def _another_algorithm(place: str) -> CsrRefused:
+    return CsrRefused(place, "is signed by another algorithm than its key's", clause="RFC 2986 4.2")
+
+
+def _unproven(place: str) -> CsrRefused:
+    return CsrRefused(
+        place,
+        "its signature does not prove possession of the private key",
+        clause="RFC 2986 4.2; RFC 4211 4",
+    )

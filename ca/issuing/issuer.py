@@ -103,8 +103,8 @@ class Issuers:
             self._open[generation] = Issuer(self.practice(generation.authority), record, signer)
         return self._open[generation]
 
-    def newest(self, authority: AuthorityId) -> Issuer:
-        """The issuer whose key signs for the authority now."""
+    def issuing(self, authority: AuthorityId) -> Issuer:
+        """The issuer whose key signs certificates for the authority now."""
         with self.store(authority).reading() as connection:
-            generation = authorities.newest_generation(connection, authority)
+            generation = authorities.issuing_generation(connection, authority)
         return self.of(generation)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from ca.errors import BadInput
+from ca.errors import BadInput, Conflict
 from ca.issuing.standing import Standing
 from ca.model import CertificateKind, RevocationReason
 from ca.rules.identity import Purpose
@@ -62,6 +62,23 @@ def require_purpose(
                         f"the certificate of the kind {kind} is not in its last months yet",
                         remedy="Receive it as a replacement, or renew it then",
                     )
+
+
+def require_one_successor(connections: Connections, application: Application) -> None:
+    """Raise Conflict if an open case renews what this application names: only one of them could be handed over.
+
+    Args:
+        connections: The transactions in which the case is written down, so that of two at once one is refused.
+        application: The case, with its reception.
+    """
+    assert application.reception is not None, "it says what is renewed"
+    office, renews = application.case.office, application.reception.renews
+    for certificate, case in applications.renewing(connections.nation, office, renews).items():
+        raise Conflict(
+            f"certificate {certificate}",
+            f"is being renewed by case {case}",
+            remedy=f"Go on with case {case}; or reject or discard it, and file again",
+        )
 
 
 def _held(

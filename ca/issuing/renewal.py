@@ -1,7 +1,7 @@
 """Responders' certificates are short-lived, and follow each other: same key, new serial, some days before the end.
 
-A generation's responder is renewed while its authority signs with that key, and afterwards for as long as anything
-that the key has signed is valid: while a generation retires, its responder goes on answering.
+A generation's responder is renewed from the day on which its status is served, and when another key has taken over for
+as long as anything that the key has signed is valid. Once it has retired, nobody answers for it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from ca.issuing.cycle import Intended, IssuedCertificate, Prepared
 from ca.issuing.founding import service
 from ca.issuing.issuer import Issuers
 from ca.keys.vault import KeyId
-from ca.store import authorities, responders
+from ca.rules.generations import MAY_SIGN_STATUS, State
+from ca.store import key_lives, responders
 from ca.store.certificates import CertificateState
 from ca.store.responders import ResponderRecord
 
@@ -88,9 +89,10 @@ def _needs_next(issuers: Issuers, connection: Connection, responder: ResponderRe
     # The authority's own certificate bounds it: after that there is nothing to answer for.
     if responder.ended or ends >= responder.authority_ends or at >= responder.authority_ends:
         return False
-    if generation == authorities.newest_generation(connection, generation.authority):
-        return True
-    return responders.is_asked(connection, generation, at)
+    life = key_lives.life_of(connection, generation)
+    if life is None or life.state not in MAY_SIGN_STATUS:
+        return False
+    return life.state is not State.STATUS_ONLY or responders.is_asked(connection, generation, at)
 
 
 def _next(issuers: Issuers, responder: ResponderRecord, chance: Chance, at: datetime) -> Prepared:
@@ -114,7 +116,11 @@ def _intend(issuers: Issuers, due: Sequence[_Due], at: datetime) -> list[Prepare
     with issuers.stores.recording() as recording:
         for one in due:
             generation = one.responder.generation
-            there = responders.newest(recording.of(generation.authority), generation)
+            connection = recording.of(generation.authority)
+            there = responders.newest(connection, generation)
+            life = key_lives.life_of(connection, generation)
+            if life is None or life.state not in MAY_SIGN_STATUS:
+                continue
             if one.responder.certificate in {newest.certificate for newest in there}:
                 wanted.append(one)
         intended = [Intended(one.next, service_key=KeyId(one.responder.key)) for one in wanted]

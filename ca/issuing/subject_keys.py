@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ca.errors import CsrRefused
 from ca.issuing.weak_rsa import require_strong
-from ca.suites import Curve, SubjectKeyRule
+from ca.suites import ML_DSA_SETS, SUITES, Curve, KeyFamily, SubjectKeyRule
 from ca.wire import der, walk
 
 _RSA_OID, _EC_OID = "1.2.840.113549.1.1.1", "1.2.840.10045.2.1"
@@ -14,6 +14,15 @@ _EC = {
     der.sequence(der.oid(_EC_OID), der.oid("1.3.132.0.34")): Curve.P384,  # secp384r1
 }
 _COORDINATE = {Curve.P256: 32, Curve.P384: 48}  # octets
+# RFC 9881 2: without parameters. Octets of a public key: FIPS 204 table 2.
+_ML_DSA = {
+    der.sequence(der.oid(suite.algorithm)): suite.key_size
+    for suite in SUITES.values()
+    if suite.family is KeyFamily.ML_DSA
+}
+_ML_DSA_OIDS = frozenset(suite.algorithm for suite in SUITES.values() if suite.family is KeyFamily.ML_DSA)
+_ML_DSA_OCTETS = {44: 1312, 65: 1952, 87: 2592}
+assert set(_ML_DSA.values()) == ML_DSA_SETS == _ML_DSA_OCTETS.keys()
 
 _ALGORITHM = "RFC 5280 4.1.2.7"
 _NAMED_CURVE = "RFC 5480 2.1.1"
@@ -41,6 +50,8 @@ def require_key(info: bytes, rule: SubjectKeyRule, place: str) -> None:
         _require_rsa(octets[1:], rule, place)
     elif written in _EC:
         _require_ec(_EC[written], octets[1:], rule, place)
+    elif written in _ML_DSA:
+        _require_ml_dsa(_ML_DSA[written], octets[1:], rule, place)
     else:
         raise _other_algorithm(info, algorithm, rule, place)
 
@@ -93,12 +104,23 @@ def _require_ec(curve: Curve, point: bytes, rule: SubjectKeyRule, place: str) ->
         raise CsrRefused(place, f"its EC key is not a point of {curve}", clause=_POINT)
 
 
+def _require_ml_dsa(parameter_set: int, key: bytes, rule: SubjectKeyRule, place: str) -> None:
+    if parameter_set not in rule.ml_dsa:
+        raise CsrRefused(
+            place, f"holds an ML-DSA-{parameter_set} key; certified is {rule}", clause=_ALGORITHM
+        )
+    if len(key) != _ML_DSA_OCTETS[parameter_set]:
+        raise CsrRefused(place, f"its key is not one of ML-DSA-{parameter_set}", clause="FIPS 204 table 2")
+
+
 def _other_algorithm(info: bytes, algorithm: walk.Element, rule: SubjectKeyRule, place: str) -> CsrRefused:
     """Why no key of this algorithm or with these parameters is certified."""
     oid, *parameters = walk.elements(info, algorithm.start, algorithm.end)
     name = walk.oid(oid.whole(info))
     if name == _RSA_OID:
         return CsrRefused(place, "its RSA key's parameters are not NULL", clause="RFC 3279 2.3.1")
+    if name in _ML_DSA_OIDS:
+        return CsrRefused(place, "its ML-DSA key has parameters", clause="RFC 9881 2")
     if name != _EC_OID:
         return CsrRefused(
             place, f"holds a key of the algorithm {name}; certified is {rule}", clause=_ALGORITHM

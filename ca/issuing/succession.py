@@ -1,30 +1,45 @@
-"""A new key for an authority: its next generation, linked with the one before (RFC 4210 4.4).
+"""A new key for an authority, step by step: planned, made, linked with the one before (RFC 4210 4.4), served, cut over to.
 
-From then on the new key signs certificates; the old one goes on signing its lists, and status by its responder. Taking up
-an interrupted succession completes it: each step is taken only if it was not taken before.
+Every step is recorded with the intents of what it makes, so a death leaves a step that was taken, whose certificates the
+next one who comes signs, or none at all. ``ca.rules.generations`` says which steps there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection
-
-from ca import suites
 from ca.chance import Chance
 from ca.errors import Conflict
 from ca.issuing import cycle
-from ca.issuing.cycle import Intended, Prepared
-from ca.issuing.founding import found, link, service
+from ca.issuing.cycle import Prepared
 from ca.issuing.issuer import Issuer, Issuers
-from ca.keys.vault import KeyId
-from ca.model import CertificateId, CertificateKind, GenerationId
+from ca.issuing.step_making import StepMaker
+from ca.journal.entries import KeyStepEntry, OrderEntry, RevocationEntry
+from ca.model import AuthorityId, CertificateKind, GenerationId, RevocationReason
 from ca.names import Municipalities
-from ca.store import authorities, certificates, lists
-from ca.store.certificates import CertificateState
-from ca.suites import Use
+from ca.profiles.lists import ListPlace
+from ca.rules import generations
+from ca.rules.generations import COMING, Keys, Known, Step
+from ca.store import authorities, key_lives, key_needs, lists
+from ca.store.certificates import CertificateRecord
+from ca.store.connections import Reading
+from ca.suites import Suite
+
+TAKEN_BACK = RevocationReason.CESSATION_OF_OPERATION
+"""Why what a step has made ends, if the step is taken back."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A step that is to be taken. ``by_links``: those who certify the old key reach the new one by its links for now."""
+
+    step: Step
+    generation: GenerationId
+    suite: Suite | None = None
+    evidence: str | None = None
+    by_links: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,105 +50,236 @@ class Succession:
     municipalities: Municipalities
     chance: Chance
 
-    def succeed(self, generation: GenerationId, *, at: datetime) -> Issuer:
-        """Make this generation, which follows the newest one or is it, and all that belongs to it.
+    def keys(self, authority: AuthorityId) -> Keys:
+        """An authority's keys, and what was done with them."""
+        with self.issuers.store(authority).reading() as connection:
+            return key_lives.keys_of(connection, authority)
 
-        Its self-signed certificate, NewWithOld and OldWithNew, the places of its lists and its responder. It signs for
-        the authority from then on; its lists and the public files are for a publication to make.
+    def take(
+        self,
+        step: Step,
+        generation: GenerationId,
+        *,
+        suite: Suite | None = None,
+        at: datetime,
+        evidence: str | None = None,
+    ) -> Keys:
+        """Take this step of a key, with all that it makes; gives the authority's keys after it.
+
+        Taken again at once, it changes nothing, and what was interrupted is completed. Cross-certificates are not made
+        here: RENEW_CROSSES says that they are there. Lists are for a publication to make.
+
+        Args:
+            step: What is to be done.
+            generation: With which key: for RETIRE the old one, else the new one.
+            suite: With which suite it is to sign, if not as the authority's practice says; it is fixed by PLAN.
+            at: Now.
+            evidence: By what it was ordered, or what shows that it is right; no personal data.
 
         Raises:
             NotFound: There is no such authority.
-            Conflict: The generation is neither the newest one nor the next.
+            Conflict: The step is not the key's next one, or lacks something; says what (RFC 4210 4.4).
             SuiteRetired, KeyRefused: A key may not sign, or cannot be made or opened.
             LintRefused: A certificate would break a rule.
         """
-        cycle.recover(self.issuers, at)
-        new = self._found(generation, at)
-        old = self.issuers.of(GenerationId(generation.authority, generation.number - 1))
-        with self.issuers.store(generation.authority).writing() as connection:
-            lists.add_places(connection, generation, new.practice.places(self.municipalities))
-        self._link(old, new, at)
-        self._serve(new, at)
-        return new
+        asked = _Asked(step, generation, suite, evidence)
+        self.issuers.practice(generation.authority)
+        self._take_up(generation.authority, at)
+        while True:
+            keys = self.keys(generation.authority)
+            if newest_step(keys, generation) is step:
+                if suite is not None:
+                    self._maker.suite(generation, suite, at)
+                return keys
+            taken = self._attempt(keys, asked, at)
+            if taken is not None:
+                return taken
 
-    def _found(self, generation: GenerationId, at: datetime) -> Issuer:
-        with self.issuers.store(generation.authority).reading() as connection:
-            newest = authorities.newest_generation(connection, generation.authority)
-        if newest == generation and generation.number > 1:
-            return self.issuers.of(generation)
-        if newest.number != generation.number - 1:
-            raise Conflict(
-                f"generation {generation}", f"does not follow {newest}: generations follow each other"
-            )
-        practice, key = self.issuers.practice(generation.authority), KeyId(str(generation))
-        suites.require(practice.suite, Use.SIGN, at)
-        signer = self.issuers.vault.create(key, practice.suite)
-        issuer, prepared = found(practice, generation, key=key, signer=signer, chance=self.chance, at=at)
+    def back(self, generation: GenerationId, *, at: datetime, evidence: str | None = None) -> Keys:
+        """Take the newest step of a key back: the certificates that it made are revoked.
+
+        After a cut-over the old key issues again. The key itself and its self-signed certificate stay: taken once more, the steps go on with them.
+
+        Raises:
+            NotFound: There is no such authority.
+            Conflict: The key has issued something, has been succeeded, or is not there.
+        """
+        self.issuers.practice(generation.authority)
+        self._take_up(generation.authority, at)
         with self.issuers.stores.recording() as recording:
-            # Another process may have been quicker; then its generation is the one.
-            quicker = authorities.newest_generation(recording.of(generation.authority), generation.authority)
-            if quicker == newest:
-                recording.note(issuer.record.entry())
-                cycle.intend(recording, [Intended(prepared)], at)
-        if quicker == newest:
-            self._sign([prepared], at)
+            connection = recording.of(generation.authority)
+            keys = key_lives.keys_of(connection, generation.authority)
+            known = Known(issued=key_needs.issued(connection, generation))
+            step = generations.step_back(keys, generation, known, at).history[-1].step
+            suite = key_lives.suite_of(connection, generation)
+            assert suite is not None, "it is planned"
+            rule = f"{step} of {generation} was taken back"
+            ended = _orders(_made_by(recording.writing, step, generation), at)
+            if ended:
+                recording.note(RevocationEntry(f"generation {generation}", rule, at, ended))
+            recording.note(KeyStepEntry(str(generation), suite.id, step, True, at, evidence))
+            return key_lives.keys_of(connection, generation.authority)
+
+    def succeed(self, generation: GenerationId, suite: Suite | None = None, *, at: datetime) -> Issuer:
+        """Take all steps of this generation, which follows the issuing one or is it, up to its cut-over.
+
+        Those who certify the old key go on doing so, and reach the new one by its links; their cross-certificates for the
+        new key may follow. Its lists and the public files are for a publication to make.
+
+        Raises:
+            NotFound: There is no such authority.
+            Conflict: The generation is neither the issuing one nor the next, or not for this suite.
+            SuiteRetired, KeyRefused: A key may not sign, or cannot be made or opened.
+            LintRefused: A certificate would break a rule.
+        """
+        self._take_up(generation.authority, at)
+        with self.issuers.store(generation.authority).reading() as connection:
+            issuing = authorities.issuing_generation(connection, generation.authority)
+        if generation.number != issuing.number + 1 and (generation != issuing or generation.number == 1):
+            raise Conflict(
+                f"generation {generation}", f"does not follow {issuing}: generations follow each other"
+            )
+        while True:
+            keys = self.keys(generation.authority)
+            life = keys.life(generation)
+            if life is not None and life.state not in COMING:
+                break
+            step = generations.next_step(keys, generation)
+            assert step is not None, "a key on its way has a next step"
+            self._attempt(keys, _Asked(step, generation, suite, by_links=True), at)
+        self._complete(generation, at)
         return self.issuers.of(generation)
 
-    def _link(self, old: Issuer, new: Issuer, at: datetime) -> None:
-        def missing(connection: Connection) -> list[tuple[Issuer, Issuer]]:
-            there = {
-                (made.generation, subject)
-                for state in (CertificateState.INTENDED, CertificateState.ISSUED)
-                for subject, made in authorities.crosses(connection, state)
-            }
-            return [
-                (one, other) for one, other in ((old, new), (new, old)) if (one.id, other.id) not in there
+    @property
+    def _maker(self) -> StepMaker:
+        return StepMaker(self.issuers, self.chance)
+
+    def _attempt(self, keys: Keys, asked: _Asked, at: datetime) -> Keys | None:
+        """Take the next step of keys that stand so; None if another process has moved them meanwhile."""
+        step, generation = asked.step, asked.generation
+        with self.issuers.stores.reading() as reading:
+            generations.take(keys, step, generation, self._known(reading, asked, at), at)
+        suite = self._suite(asked, at)
+        made = self._maker.make(step, generation, suite, at)
+        with self.issuers.stores.recording() as recording:
+            connection = recording.of(generation.authority)
+            if key_lives.keys_of(connection, generation.authority) != keys:
+                return None
+            known = self._known(recording.writing, asked, at)
+            generations.take(keys, step, generation, known, at)
+            if made.generation is not None:
+                recording.note(made.generation)
+            evidence = self._evidence(recording.writing, asked, at)
+            recording.note(KeyStepEntry(str(generation), suite.id, step, False, at, evidence))
+            if step is Step.SERVE_STATUS:
+                lists.add_places(connection, generation, self._places(generation))
+            cycle.intend(recording, made.intended, at)
+            after = key_lives.keys_of(connection, generation.authority)
+        self._sign([one.prepared for one in made.intended], at)
+        return after
+
+    def _suite(self, asked: _Asked, at: datetime) -> Suite:
+        if asked.step is not Step.RETIRE:
+            return self._maker.suite(asked.generation, asked.suite, at)
+        with self.issuers.store(asked.generation.authority).reading() as connection:
+            return authorities.generation(connection, asked.generation).suite  # it may be over
+
+    def _known(self, reading: Reading, asked: _Asked, at: datetime) -> Known:
+        step, generation = asked.step, asked.generation
+        if step is Step.RETIRE:
+            connection = reading.of(generation.authority)
+            return Known(valid=key_needs.still_valid(connection, generation, at))
+        uncrossed, unserved = frozenset[AuthorityId](), frozenset[str]()
+        if step in {Step.RENEW_CROSSES, Step.CUT_OVER} and generation.number > 1 and not asked.by_links:
+            uncrossed = _uncrossed(reading, generation, at)
+        if step is Step.CUT_OVER:
+            scopes = [place.scope for place in self._places(generation)]
+            unserved = key_needs.unserved(reading, generation, scopes, at)
+        return Known(uncrossed=uncrossed, unserved=unserved)
+
+    def _evidence(self, reading: Reading, asked: _Asked, at: datetime) -> str | None:
+        if asked.step is not Step.RENEW_CROSSES or not asked.by_links:
+            return asked.evidence
+        lacking = _uncrossed(reading, asked.generation, at)
+        return f"reached by its links: {', '.join(sorted(lacking))}" if lacking else None
+
+    def _places(self, generation: GenerationId) -> list[ListPlace]:
+        return list(self.issuers.practice(generation.authority).places(self.municipalities))
+
+    def _take_up(self, authority: AuthorityId, at: datetime) -> None:
+        """Complete what was interrupted, or is lost: signatures of intents, places of lists in a restored database."""
+        cycle.recover(self.issuers, at)
+        store = self.issuers.store(authority)
+        with store.reading() as connection:
+            serving = key_lives.signing_status(connection)
+            bare = [
+                one for one in serving if one.authority == authority and not lists.places_of(connection, one)
             ]
+        for generation in bare:
+            with store.writing() as connection:
+                lists.add_places(connection, generation, self._places(generation))
 
-        with self.issuers.store(new.id.authority).reading() as connection:
-            wanted = missing(connection)
-        made = {
-            (one.id, other.id): Intended(link(one, other, chance=self.chance, at=at), crosses=other.id)
-            for one, other in wanted
-        }
-        with self.issuers.stores.recording() as recording:
-            still = [(one.id, other.id) for one, other in missing(recording.of(new.id.authority))]
-            intended = [one for ends, one in made.items() if ends in still]
-            cycle.intend(recording, intended, at)
-        self._sign([one.prepared for one in intended], at)
-
-    def _serve(self, new: Issuer, at: datetime) -> None:
-        with self.issuers.store(new.id.authority).reading() as connection:
-            if _responders(connection, new.id):
-                return
-        key = KeyId(f"{new.id}.ocsp")
-        responder = service(
-            new,
-            CertificateKind.OCSP_RESPONDER,
-            public_key=self.issuers.vault.create(key, new.record.suite).public_key,
-            days=new.practice.periods.responder_days,
-            purpose="1",
-            chance=self.chance,
-            at=at,
-        )
-        with self.issuers.stores.recording() as recording:
-            if _responders(recording.of(new.id.authority), new.id):
-                return
-            cycle.intend(recording, [Intended(responder, service_key=key)], at)
-        self._sign([responder], at)
+    def _complete(self, generation: GenerationId, at: datetime) -> None:
+        """Make what a key lacks that took over before its steps were written down, and was interrupted in it."""
+        old = GenerationId(generation.authority, generation.number - 1)
+        with self.issuers.store(generation.authority).reading() as connection:
+            unlinked = [
+                ends
+                for ends in ((old, generation), (generation, old))
+                if not key_needs.certified_before(connection, *ends)
+            ]
+            mute = not key_needs.services_made(connection, generation, CertificateKind.OCSP_RESPONDER)
+        missing = [self._maker.linked(*ends, at) for ends in unlinked]
+        if mute:
+            missing.append(self._maker.served(generation, CertificateKind.OCSP_RESPONDER, at))
+        if missing:
+            with self.issuers.stores.recording() as recording:
+                cycle.intend(recording, missing, at)
+            self._sign([one.prepared for one in missing], at)
 
     def _sign(self, prepared: Sequence[Prepared], at: datetime) -> None:
-        issued = [cycle.sign(one, at) for one in prepared]
-        with self.issuers.stores.recording() as recording:
-            cycle.complete(recording, issued, at)
+        if prepared:
+            issued = [cycle.sign(one, at) for one in prepared]
+            with self.issuers.stores.recording() as recording:
+                cycle.complete(recording, issued, at)
 
 
-def _responders(connection: Connection, generation: GenerationId) -> list[CertificateId]:
-    """The certificates of a generation's responders that are issued or intended."""
-    named = [
-        one.certificate
-        for one in authorities.services(connection)
-        if one.certificate.generation == generation and one.kind is CertificateKind.OCSP_RESPONDER
-    ]
-    found = [certificates.find(connection, one) for one in named]
-    return [record.id for record in found if record.state is not CertificateState.ABANDONED]
+def newest_step(keys: Keys, generation: GenerationId) -> Step | None:
+    """The step by which this key came to where it stands; None if it is not planned, or was never taken step by step."""
+    own = [one for one in keys.history if one.generation == generation]
+    while own and own[-1].back:
+        del own[-2:]
+    return own[-1].step if own else None
+
+
+def _uncrossed(reading: Reading, generation: GenerationId, at: datetime) -> frozenset[AuthorityId]:
+    """Who certifies the key before this one, and not this one."""
+    old = GenerationId(generation.authority, generation.number - 1)
+    return frozenset(one.authority for one in key_needs.uncrossed(reading, old, generation, at))
+
+
+def _made_by(reading: Reading, step: Step, generation: GenerationId) -> list[CertificateRecord]:
+    """What this step of a key has made, and is in force."""
+    old = GenerationId(generation.authority, max(1, generation.number - 1))
+    match step:
+        case Step.NEW_WITH_OLD:
+            return key_needs.links(reading, old, generation)
+        case Step.OLD_WITH_NEW:
+            return key_needs.links(reading, generation, old)
+        case Step.SERVE_STATUS:
+            return key_needs.services(reading, generation)
+        case Step.RENEW_CROSSES:
+            return key_needs.crosses_for(reading, generation)
+        case Step.CUT_OVER:
+            found = key_needs.services(reading, generation)
+            return [one for one in found if one.kind is not CertificateKind.OCSP_RESPONDER]
+        case _:
+            return []
+
+
+def _orders(records: Iterable[CertificateRecord], at: datetime) -> tuple[OrderEntry, ...]:
+    moment = at.replace(microsecond=0)
+    return tuple(
+        OrderEntry(str(one.id), TAKEN_BACK.word, moment, one.scope, not_after=one.period.not_after)
+        for one in records
+    )

@@ -228,6 +228,23 @@ class GenerationEntry(Part, frozen=True, tag_field="entry", tag="generation"):
     not_after: datetime
 
 
+class KeyStepEntry(Part, frozen=True, tag_field="entry", tag="key-step"):
+    """A step in the life of an authority's key, taken or taken back.
+
+    Attributes:
+        suite: With which the key signs, or will.
+        step: Which of them, as ``ca.rules.generations.Step`` has it.
+        evidence: By what it was ordered, or what shows that it was right.
+    """
+
+    generation: str
+    suite: str
+    step: str
+    back: bool
+    at: datetime
+    evidence: str | None = None
+
+
 class IntentPart(Part, frozen=True):
     """A certificate that is about to be signed.
 
@@ -307,6 +324,7 @@ Entry: TypeAlias = (
     | ReceivedEndEntry
     | RenewalEntry
     | GenerationEntry
+    | KeyStepEntry
     | IntentEntry
     | IssuedEntry
 )

@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ca.chance import Chance
 from ca.errors import KeyRefused
+from ca.keys.kinds import EXPONENT
 from ca.suites import KeyFamily, Suite
 
 POOL_SIZE = 160
 KEY_BITS = 2048
-EXPONENT = 65537
 POOL_FILE = Path(__file__).with_name("public_test_keys.json")
 WARNING = "PUBLIC TEST KEYS: everybody knows their private halves. Never for production."
 
@@ -33,7 +33,7 @@ class PoolFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def require_fit(suite: Suite) -> None:
     """Raise KeyRefused unless the keys of the pool are ones that the suite signs with."""
-    if (suite.family, suite.key_bits) != (KeyFamily.RSA, KEY_BITS):
+    if (suite.family, suite.key_size) != (KeyFamily.RSA, KEY_BITS):
         raise KeyRefused(
             "public test keys",
             f"are RSA-{KEY_BITS} keys and cannot serve the suite {suite.id}",

@@ -6,26 +6,32 @@ import hashlib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ca.errors import BadInput, KeyRefused
-from ca.suites import SUITES, Digest, KeyFamily, Suite
-
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
-
-CURVES: Mapping[int, ec.EllipticCurve] = MappingProxyType({256: ec.SECP256R1(), 384: ec.SECP384R1()})
-"""The curves of EC keys by their size in bits (FIPS 186-5: P-256, P-384)."""
-assert {suite.key_bits for suite in SUITES.values() if suite.family is KeyFamily.EC} <= CURVES.keys()
+from ca.keys.kinds import (
+    PUBLIC_KEY_LIMIT,
+    MlDsaPublicKey,
+    PrivateKey,
+    read_public_key,
+    require_fit,
+    require_serving,
+)
+from ca.suites import Digest, Hashing, KeyFamily, Suite
 
 _HASHES: Mapping[Digest, hashes.HashAlgorithm] = MappingProxyType(
-    {Digest.SHA256: hashes.SHA256(), Digest.SHA384: hashes.SHA384()}
+    {
+        Digest.SHA1: hashes.SHA1(),  # noqa: S303 - for suites of the past, which nothing uses unasked
+        Digest.SHA256: hashes.SHA256(),
+        Digest.SHA384: hashes.SHA384(),
+        Digest.SHA512: hashes.SHA512(),
+    }
 )
 assert _HASHES.keys() == set(Digest), "each digest needs a row"
 
@@ -34,17 +40,13 @@ _PKCS1 = padding.PKCS1v15()
 # What stands before the hash in a DigestInfo (RFC 8017 9.2 note 1).
 _DIGEST_INFO: Mapping[Digest, bytes] = MappingProxyType(
     {
+        Digest.SHA1: bytes.fromhex("3021300906052b0e03021a05000414"),
         Digest.SHA256: bytes.fromhex("3031300d060960864801650304020105000420"),
         Digest.SHA384: bytes.fromhex("3041300d060960864801650304020205000430"),
+        Digest.SHA512: bytes.fromhex("3051300d060960864801650304020305000440"),
     }
 )
 assert _DIGEST_INFO.keys() == set(Digest), "each digest needs a row"
-
-LONGEST_RSA = 8192
-"""Bits of the longest RSA key of others that is still looked at: a signature of it takes about a millisecond to check."""
-
-# The largest keys in sight are RSA-16384 and ML-DSA-87, both near 2,600 octets.
-_PUBLIC_KEY_LIMIT = 8192
 
 
 class Signer(Protocol):
@@ -65,7 +67,7 @@ class Signer(Protocol):
         ...
 
     def sign_digest(self, digest: bytes, suite: Suite) -> bytes:
-        """The same over a message of which only the suite's digest is at hand: a long list is never in memory."""
+        """The same over a message of which only what ``hasher`` makes of it is at hand: a long list is never in memory."""
         ...
 
 
@@ -101,17 +103,25 @@ class SoftwareSigner:
 
     def sign(self, message: bytes, suite: Suite) -> bytes:
         """The raw signature value over the message; KeyRefused if the suite does not fit the key."""
-        return self._sign(message, suite, _HASHES[suite.digest])
+        self.require(suite)
+        match self._private:
+            case rsa.RSAPrivateKey() as key:
+                return key.sign(message, _PKCS1, _HASHES[suite.digest])
+            case ec.EllipticCurvePrivateKey() as key:
+                return key.sign(message, ec.ECDSA(_HASHES[suite.digest]))
+            case key:
+                return key.sign(message)
 
     def sign_digest(self, digest: bytes, suite: Suite) -> bytes:
-        """The same over a message whose digest this is."""
-        return self._sign(digest, suite, Prehashed(_HASHES[suite.digest]))
-
-    def _sign(self, message: bytes, suite: Suite, digest: hashes.HashAlgorithm | Prehashed) -> bytes:
+        """The same over a message of which ``hasher`` has made this."""
         self.require(suite)
-        if suite.family is KeyFamily.RSA:
-            return self._private.sign(message, _PKCS1, digest)  # type: ignore[call-arg,arg-type]  # the key fits
-        return self._private.sign(message, ec.ECDSA(digest))  # type: ignore[call-arg,arg-type]
+        match self._private:
+            case rsa.RSAPrivateKey() as key:
+                return key.sign(digest, _PKCS1, Prehashed(_HASHES[suite.digest]))
+            case ec.EllipticCurvePrivateKey() as key:
+                return key.sign(digest, ec.ECDSA(Prehashed(_HASHES[suite.digest])))
+            case key:
+                return key.sign_mu(digest)
 
 
 class TokenKey(Protocol):
@@ -152,27 +162,62 @@ def verify(public_key: bytes, suite: Suite, message: bytes, signature: bytes) ->
         message: The octets that were signed.
         signature: The raw signature value.
     """
-    _require_right(public_key, suite, message, signature, _HASHES[suite.digest])
+    _require_right(public_key, suite, message, signature, whole=True)
 
 
 def verify_digest(public_key: bytes, suite: Suite, digest: bytes, signature: bytes) -> None:
-    """The same over a message of which only the suite's digest is at hand."""
-    _require_right(public_key, suite, digest, signature, Prehashed(_HASHES[suite.digest]))
+    """The same over a message of which only what ``hasher`` makes of it is at hand."""
+    _require_right(public_key, suite, digest, signature, whole=False)
 
 
-def _require_right(
-    public_key: bytes,
-    suite: Suite,
-    message: bytes,
-    signature: bytes,
-    digest: hashes.HashAlgorithm | Prehashed,
-) -> None:
+def hasher(public_key: bytes, suite: Suite) -> Hashing:
+    """What makes of a message, part by part, what ``sign_digest`` and ``verify_digest`` take.
+
+    The suite's hash function; with ML-DSA what FIPS 204 calls mu, into which the public key goes first (6.2, step 6).
+    """
+    if suite.family is KeyFamily.ML_DSA:
+        key = read_public_key(public_key)
+        require_fit("public key", key, suite)
+        return _Mu(cast("MlDsaPublicKey", key))
+    return hashlib.new(suite.digest, usedforsecurity=not suite.legacy)
+
+
+class _Mu:
+    """Hashes to the message representative of an ML-DSA key."""
+
+    def __init__(self, key: MlDsaPublicKey) -> None:
+        self._hashing = mldsa.MLDSAMuHasher(key)
+
+    def update(self, part: bytes, /) -> None:
+        self._hashing.update(part)
+
+    def digest(self) -> bytes:
+        return self._hashing.finalize()
+
+
+def _require_right(public_key: bytes, suite: Suite, message: bytes, signature: bytes, *, whole: bool) -> None:
     try:
-        _check(public_key, suite)(signature, message, digest)
+        _check(public_key, suite, whole)(signature, message)
     except InvalidSignature:
         raise KeyRefused(
             f"key {key_identifier(public_key).hex()}", f"made a wrong {suite.id} signature"
         ) from None
+
+
+@lru_cache(maxsize=1024)  # verifying follows every signature, and reading the key costs as much as the check
+def _check(public_key: bytes, suite: Suite, whole: bool) -> Callable[[bytes, bytes], None]:  # noqa: FBT001 - a cache's key
+    """What checks (signature, message) by this key, once it was found to fit; of a whole message, or of its digest."""
+    key = read_public_key(public_key)
+    require_serving("public key", key, suite)
+    function = _HASHES[suite.digest]
+    digest = function if whole else Prehashed(function)
+    match key:
+        case rsa.RSAPublicKey():
+            return lambda signature, message: key.verify(signature, message, _PKCS1, digest)
+        case ec.EllipticCurvePublicKey():
+            return lambda signature, message: key.verify(signature, message, ec.ECDSA(digest))
+        case _:
+            return key.verify if whole else key.verify_mu
 
 
 @lru_cache(maxsize=1024)  # authorities and responders name theirs in everything they sign
@@ -185,8 +230,8 @@ def key_identifier(public_key: bytes) -> bytes:
     Raises:
         BadInput: The octets are not one SubjectPublicKeyInfo in DER.
     """
-    if len(public_key) > _PUBLIC_KEY_LIMIT:
-        raise BadInput("public key", f"longer than {_PUBLIC_KEY_LIMIT} octets")
+    if len(public_key) > PUBLIC_KEY_LIMIT:
+        raise BadInput("public key", f"longer than {PUBLIC_KEY_LIMIT} octets")
     info, after = _element(public_key, 0x30)
     _algorithm, rest = _element(info, 0x30)
     bits, trailing = _element(rest, 0x03)
@@ -215,57 +260,3 @@ def _element(octets: bytes, tag: int) -> tuple[bytes, bytes]:
 
 def _not_a_public_key() -> BadInput:
     return BadInput("public key", "is not a SubjectPublicKeyInfo in DER", clause="RFC 5280 4.1.2.7")
-
-
-@lru_cache(maxsize=1024)  # verifying follows every signature, and reading the key costs as much as the check
-def read_public_key(public_key: bytes) -> PublicKey:
-    """The RSA or EC key of a DER SubjectPublicKeyInfo, or KeyRefused."""
-    key = None
-    if len(public_key) <= _PUBLIC_KEY_LIMIT:
-        try:
-            key = load_der_public_key(public_key)
-        except (ValueError, UnsupportedAlgorithm):
-            key = None
-    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
-        raise KeyRefused(
-            "public key", "is not an RSA or EC SubjectPublicKeyInfo in DER", clause="RFC 3279 2.3.1, 2.3.5"
-        )
-    return key
-
-
-@lru_cache(maxsize=1024)  # verifying follows every signature, and reading the key costs as much as the check
-def _check(
-    public_key: bytes, suite: Suite
-) -> Callable[[bytes, bytes, hashes.HashAlgorithm | Prehashed], None]:
-    """What checks (signature, message, how it is hashed) by this key, once it was found to fit the suite."""
-    key = read_public_key(public_key)
-    if not _is_longer(key, suite):
-        require_fit("public key", key, suite)
-    if isinstance(key, rsa.RSAPublicKey):
-        return lambda signature, message, digest: key.verify(signature, message, _PKCS1, digest)
-    return lambda signature, message, digest: key.verify(signature, message, ec.ECDSA(digest))
-
-
-def _is_longer(key: PublicKey, suite: Suite) -> bool:
-    """Whether it is an RSA key that others may have taken under the suite's algorithm: as good as ours, or better."""
-    return (
-        suite.family is KeyFamily.RSA
-        and isinstance(key, rsa.RSAPublicKey)
-        and suite.key_bits < key.key_size <= LONGEST_RSA
-    )
-
-
-def require_fit(place: str, key: PrivateKey | PublicKey, suite: Suite) -> None:
-    """Raise KeyRefused, naming the place, unless this is a key that the suite signs with."""
-    if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey):
-        family, found = KeyFamily.RSA, f"{key.key_size} bits"
-    else:
-        family, found = KeyFamily.EC, f"the curve {key.curve.name}"
-    if family is not suite.family:
-        raise KeyRefused(place, f"is an {family} key and cannot serve the suite {suite.id}")
-    # Curves are told apart by name: others have as many bits.
-    wanted = (
-        f"{suite.key_bits} bits" if family is KeyFamily.RSA else f"the curve {CURVES[suite.key_bits].name}"
-    )
-    if found != wanted:
-        raise KeyRefused(place, f"has {found}; the suite {suite.id} needs {wanted}")

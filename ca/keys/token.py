@@ -18,9 +18,10 @@ import pkcs11
 from pkcs11 import Attribute, Mechanism, ObjectClass
 
 from ca.errors import KeyRefused
+from ca.keys.kinds import read_public_key, require_fit
 from ca.keys.sealing import KEY_OCTETS
 from ca.keys.session import Token, TokenAddress
-from ca.keys.signer import Signer, key_identifier, read_public_key, require_fit, sign_in_token
+from ca.keys.signer import Signer, key_identifier, sign_in_token
 from ca.keys.token_objects import RESTORE, find_object, make_pair, public_key_of, require_private
 from ca.keys.vault import KeyId, key_id
 from ca.suites import KeyFamily, Suite

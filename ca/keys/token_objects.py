@@ -16,9 +16,8 @@ from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass
 from pkcs11.util.ec import encode_named_curve_parameters
 
 from ca.errors import KeyRefused
-from ca.keys.pool import EXPONENT
+from ca.keys.kinds import CURVES, EXPONENT, PublicKey, require_in_token
 from ca.keys.session import TokenAddress
-from ca.keys.signer import CURVES, PublicKey
 from ca.suites import KeyFamily, Suite
 
 RESTORE: Final = "Restore the token from its backup"
@@ -51,7 +50,11 @@ def make_pair(session: pkcs11.Session, name: str, suite: Suite) -> None:
     """Make a key pair in the token, in the place of whatever half one bears this label.
 
     It is made under a passing label and gets its own last, so that no half of a pair ever has it alone.
+
+    Raises:
+        KeyRefused: Tokens have no keys for this suite.
     """
+    require_in_token(f"token {session.token.label}", suite)
     passing = f"{name} (being made)"
     kinds = (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY)
     # What an interrupted making has left: no private half ever had its name, so nothing was signed with it.
@@ -71,9 +74,9 @@ def make_pair(session: pkcs11.Session, name: str, suite: Suite) -> None:
     }
     if suite.family is KeyFamily.RSA:
         options["public_template"] = {Attribute.PUBLIC_EXPONENT: EXPONENT.to_bytes(3)}
-        pair = session.generate_keypair(KeyType.RSA, suite.key_bits, **options)
+        pair = session.generate_keypair(KeyType.RSA, suite.key_size, **options)
     else:
-        parameters = {Attribute.EC_PARAMS: encode_named_curve_parameters(CURVES[suite.key_bits].name)}
+        parameters = {Attribute.EC_PARAMS: encode_named_curve_parameters(CURVES[suite.key_size].name)}
         pair = session.create_domain_parameters(KeyType.EC, parameters, local=True).generate_keypair(
             **options
         )

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar, NewType, Protocol, final
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -31,9 +31,10 @@ from ca.chance import SeededChance
 from ca.errors import BadInput, KeyRefused
 from ca.keys import files, pool
 from ca.keys.folders import KEY_SUFFIX, SEED, WRAPPING, refuse_orphans, refuse_real_world, refuse_test_world
+from ca.keys.kinds import PrivateKey, make
 from ca.keys.sealing import KEY_OCTETS, Envelope, Scrypt, WrappingKey, require_strength
-from ca.keys.signer import CURVES, PrivateKey, Signer, SoftwareSigner, key_identifier
-from ca.suites import KeyFamily, Suite
+from ca.keys.signer import Signer, SoftwareSigner, key_identifier
+from ca.suites import Suite
 
 KeyId = NewType("KeyId", str)
 """The name of a key in its vault, such as ``jpki-13.g1`` or ``jpki-13.g1.ocsp``; safe as a file name."""
@@ -212,12 +213,7 @@ class SealedVault(_FolderVault):
             raise KeyRefused(str(self._path(key)), "is another key of the same name")
 
     def _make_key(self, key: KeyId, path: Path, suite: Suite) -> None:
-        private: PrivateKey
-        if suite.family is KeyFamily.RSA:
-            private = rsa.generate_private_key(pool.EXPONENT, suite.key_bits)
-        else:
-            private = ec.generate_private_key(CURVES[suite.key_bits])
-        self._seal(key, path, private)
+        self._seal(key, path, make(suite))
 
     def _seal(self, key: KeyId, path: Path, private: PrivateKey) -> None:
         pkcs8 = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
@@ -231,7 +227,7 @@ class SealedVault(_FolderVault):
         pkcs8 = self._wrapping.unseal(record.private_key, f"private key {key}", path)
         # The tag proves that these are the octets we wrote; proving the primes again would cost 31 ms a key.
         private = load_der_private_key(pkcs8, None, unsafe_skip_rsa_key_validation=True)
-        assert isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey), "no other keys are made"
+        assert isinstance(private, PrivateKey), "no other keys are made"
         return private
 
 

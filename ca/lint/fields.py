@@ -8,7 +8,8 @@ from datetime import time, timedelta
 
 from ca.lint import parts
 from ca.lint.candidate import CONSTANTS, NAMED, Candidate, CertificateRules, Part
-from ca.model import CA_KINDS, HOLDER_KINDS, CertificateKind
+from ca.model import CA_KINDS, HOLDER_KINDS, RESPONDER_KINDS, CertificateKind
+from ca.suites import Use
 
 BOOK = CertificateRules()
 
@@ -40,7 +41,8 @@ def suite_known(candidate: Candidate) -> Iterator[str]:
     "NIST SP 800-131A 3", "the suite may sign at the moment when validity begins", reads={Part.VALIDITY}
 )
 def suite_may_sign(candidate: Candidate) -> Iterator[str]:
-    yield from parts.retired_suite(candidate.draft.suite, candidate.draft.period.not_before)
+    use = Use.SIGN_STATUS if candidate.kind in RESPONDER_KINDS else Use.SIGN
+    yield from parts.retired_suite(candidate.draft.suite, use, candidate.draft.period.not_before)
 
 
 @BOOK.rule(

@@ -24,6 +24,7 @@ from ca.profiles.extensions import (
 )
 from ca.profiles.lists import ListDraft
 from ca.rules.revocation import REASONS_FOR
+from ca.suites import Use
 
 LONGEST = timedelta(days=31)
 """How far nextUpdate may lie ahead: a replayed list hides what was revoked after it for no longer than this."""
@@ -84,7 +85,7 @@ def list_suite_known(candidate: ListCandidate) -> Iterator[str]:
 
 @_LISTS.rule("NIST SP 800-131A 3", "the suite may sign at thisUpdate")
 def list_suite_may_sign(candidate: ListCandidate) -> Iterator[str]:
-    yield from parts.retired_suite(candidate.draft.suite, candidate.draft.this_update)
+    yield from parts.retired_suite(candidate.draft.suite, Use.SIGN_STATUS, candidate.draft.this_update)
 
 
 @_LISTS.rule("RFC 5280 5.1.2.3", "the issuer is named exactly as the authority whose key signs")

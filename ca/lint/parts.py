@@ -70,10 +70,10 @@ def altered_suite(suite: Suite) -> Iterator[str]:
         yield f"suite {suite.id} is not one of ca.suites, or differs from it"
 
 
-def retired_suite(suite: Suite, at: datetime) -> Iterator[str]:
-    """A suite that may not sign at this moment."""
+def retired_suite(suite: Suite, use: Use, at: datetime) -> Iterator[str]:
+    """A suite that may not be used so at this moment."""
     try:
-        require(suite, Use.SIGN, instant(at))
+        require(suite, use, instant(at))
     except SuiteRetired as retired:
         yield str(retired)
 

@@ -108,7 +108,8 @@ MAY_ISSUE = frozenset({State.ACTIVE})
 MAY_SIGN_STATUS = frozenset({State.SERVED, State.CROSSED, State.ACTIVE, State.STATUS_ONLY})
 """The states in which a key signs lists and its responder's certificates."""
 
-_COMING = frozenset(State) - {State.ACTIVE, State.STATUS_ONLY, State.RETIRED}
+COMING = frozenset(State) - {State.ACTIVE, State.STATUS_ONLY, State.RETIRED}
+"""The states of a key that is on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ class Keys:
                 raise Conflict(f"generation {older.generation}", f"is {older.state}, with two keys after it")
         if len(self.lives) > 1:
             older, newest = self.lives[-2:]
-            behind = {State.ACTIVE} if newest.state in _COMING else {State.STATUS_ONLY, State.RETIRED}
+            behind = {State.ACTIVE} if newest.state in COMING else {State.STATUS_ONLY, State.RETIRED}
             if older.state not in behind:
                 raise Conflict(
                     f"generation {older.generation}",
@@ -209,10 +210,9 @@ def take(keys: Keys, step: Step, generation: GenerationId, known: Known, at: dat
     """
     life = keys.life(generation)
     _require_turn(keys, step, generation, at)
-    rule = _rule(life, step, generation)
+    _rule(life, step, generation)
     _require_needs(step, generation, known)
-    lives = (*keys.lives, Life(generation, rule.after)) if life is None else keys.lives
-    return _moved(keys, lives, {generation: rule.after}, StepTaken(step, generation, at))
+    return moved(keys, StepTaken(step, generation, at))
 
 
 def step_back(keys: Keys, generation: GenerationId, known: Known, at: datetime) -> Keys:
@@ -227,7 +227,7 @@ def step_back(keys: Keys, generation: GenerationId, known: Known, at: datetime) 
     life = keys.life(generation)
     if life is None or life is not keys.lives[-1]:
         raise Conflict(place, "is not the newest key; only its steps can be taken back")
-    if life.state not in _COMING | {State.ACTIVE}:
+    if life.state not in COMING | {State.ACTIVE}:
         raise Conflict(place, f"is {life.state}; no step of it can be taken back")
     if known.issued:
         raise Conflict(
@@ -237,12 +237,27 @@ def step_back(keys: Keys, generation: GenerationId, known: Known, at: datetime) 
         )
     if life.state is State.ACTIVE and any(older.state is State.RETIRED for older in keys.lives[-2:-1]):
         raise Conflict(place, "its predecessor has retired; nobody could issue in its stead")
-    step, rule = _way_here(life)
-    taken = StepTaken(step, generation, at, back=True)
+    step, _ = _way_here(life)
     _require_turn(keys, step, generation, at)
-    if rule.before is None:
-        return replace(keys, lives=keys.lives[:-1], history=(*keys.history, taken))
-    return _moved(keys, keys.lives, {generation: rule.before}, taken)
+    return moved(keys, StepTaken(step, generation, at, back=True))
+
+
+def moved(keys: Keys, taken: StepTaken) -> Keys:
+    """The keys after a step that was taken, or taken back; a cut-over, or taking it back, moves the old key too.
+
+    Whether it could be is not asked: it has happened.
+    """
+    course = Life(taken.generation, State.PLANNED).course
+    (rule,) = (rule for rule in RULES[taken.step] if course in rule.courses)
+    state = rule.before if taken.back else rule.after
+    lives = [life for life in keys.lives if life.generation != taken.generation]
+    if state is not None:
+        lives.append(Life(taken.generation, state))
+        lives.sort(key=lambda life: life.generation.number)
+    if taken.step is Step.CUT_OVER and taken.generation.number > 1:
+        old = taken.generation.number - 2
+        lives[old] = replace(lives[old], state=State.ACTIVE if taken.back else State.STATUS_ONLY)
+    return replace(keys, lives=tuple(lives), history=(*keys.history, taken))
 
 
 def next_step(keys: Keys, generation: GenerationId) -> Step | None:
@@ -332,15 +347,3 @@ def _require_needs(step: Step, generation: GenerationId, known: Known) -> None:
         raise Conflict(
             place, f"{known.valid} certificates that it issued are still valid, and need its lists"
         )
-
-
-def _moved(
-    keys: Keys, lives: tuple[Life, ...], states: Mapping[GenerationId, State], taken: StepTaken
-) -> Keys:
-    """The keys in their new states; a cut-over, or taking it back, moves the old key too."""
-    changed = dict(states)
-    if taken.step is Step.CUT_OVER and taken.generation.number > 1:
-        old = lives[taken.generation.number - 2]
-        changed[old.generation] = State.ACTIVE if taken.back else State.STATUS_ONLY
-    moved = tuple(replace(life, state=changed.get(life.generation, life.state)) for life in lives)
-    return replace(keys, lives=moved, history=(*keys.history, taken))

@@ -44,6 +44,10 @@ class State(StrEnum):
     DISCARDED = "discarded"
 
 
+ENDED = frozenset({State.FAILED, State.REJECTED, State.DELIVERED, State.DISCARDED})
+"""Where a case ends; every other one is open."""
+
+
 class Place(StrEnum):
     """Where a step is taken. An own office is a window or a ministry's, never the centre, which checks it."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, or_, select, update
 
 from ca.birth import BirthDate
 from ca.errors import NotFound
@@ -31,7 +31,7 @@ from ca.model import (
     Sex,
 )
 from ca.rules.identity import Purpose, Reception, SeenDocument
-from ca.rules.registration import Case, State, Step, StepTaken
+from ca.rules.registration import ENDED, Case, State, Step, StepTaken
 from ca.store import numbers
 from ca.store.bulk import AT_ONCE, among
 from ca.store.tables import application_steps, applications, offices, requests
@@ -236,6 +236,26 @@ def with_public_keys(connection: Connection, public_keys: Sequence[bytes]) -> di
         )
         for row in connection.execute(query):
             found[row.public_key] = ApplicationId(row.application)
+    return found
+
+
+def renewing(
+    connection: Connection, office: OfficeId, certificates: Collection[CertificateId]
+) -> dict[CertificateId, ApplicationId]:
+    """For each of these certificates the open case of the office that names it as what it renews, if there is one."""
+    if not certificates:
+        return {}
+    particulars = applications.c.particulars
+    query = select(applications.c.application, particulars).where(
+        applications.c.office == office,
+        applications.c.state.not_in(ENDED),
+        or_(*(particulars.contains(str(certificate), autoescape=True) for certificate in certificates)),
+    )
+    found: dict[CertificateId, ApplicationId] = {}
+    for row in connection.execute(query.order_by(applications.c.application)):
+        reception = msgspec.json.decode(row.particulars, type=_Particulars).reception
+        named = () if reception is None else reception.reception().renews
+        found |= {each: ApplicationId(row.application) for each in named if each in certificates}
     return found
 
 

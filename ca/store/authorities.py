@@ -22,6 +22,7 @@ from ca.model import (
     RevocationReason,
     Serial,
 )
+from ca.store import key_lives
 from ca.store.certificates import CertificateState
 from ca.store.tables import (
     certificates,
@@ -51,6 +52,18 @@ class GenerationRecord:
     serial: Serial
     period: Period
 
+    @classmethod
+    def of(cls, entry: GenerationEntry) -> GenerationRecord:
+        """What the journal says of one."""
+        return cls(
+            GenerationId.parse(entry.generation),
+            suite(entry.suite, f"generation {entry.generation}"),
+            entry.key,
+            entry.public_key,
+            Serial.of(bytes.fromhex(entry.serial)),
+            Period(entry.not_before, entry.not_after),
+        )
+
     @property
     def key_identifier(self) -> bytes:
         """The key's identifier, as certificates and lists name it."""
@@ -79,8 +92,8 @@ class ServiceRecord:
 
 
 def add_generation_once(connection: Connection, record: GenerationRecord) -> None:
-    """Write down a key of an authority, if it is not known."""
-    _insert_once(
+    """Write down a key of an authority, if it is not known. One that was not planned before takes over at once."""
+    new = _insert_once(
         connection,
         generations,
         {"generation": str(record.id)},
@@ -95,6 +108,8 @@ def add_generation_once(connection: Connection, record: GenerationRecord) -> Non
             "not_after": record.period.not_after,
         },
     )
+    if new:
+        key_lives.take_over(connection, record.id, record.suite)
 
 
 def generation(connection: Connection, wanted: GenerationId) -> GenerationRecord:
@@ -112,18 +127,12 @@ def all_generations(connection: Connection) -> list[GenerationRecord]:
     return [_generation(row) for row in connection.execute(query)]
 
 
-def newest_generation(connection: Connection, authority: AuthorityId) -> GenerationId:
-    """The authority's key that signs now, or NotFound."""
-    query = (
-        select(generations.c.number)
-        .where(generations.c.authority == authority)
-        .order_by(generations.c.number.desc())
-        .limit(1)
-    )
-    number = connection.execute(query).scalar_one_or_none()
-    if number is None:
+def issuing_generation(connection: Connection, authority: AuthorityId) -> GenerationId:
+    """The authority's key that signs certificates now, or NotFound."""
+    issuing = key_lives.keys_of(connection, authority).issuing
+    if issuing is None:
         raise NotFound(f"authority {authority}", "has no key in this home")
-    return GenerationId(authority, number)
+    return issuing.generation
 
 
 def add_cross_once(connection: Connection, subject: GenerationId, certificate: CertificateId) -> None:
@@ -220,10 +229,13 @@ def own_keys(connection: Connection) -> set[bytes]:
 
 def _insert_once(
     connection: Connection, table: Table, identity: Mapping[str, object], others: Mapping[str, object]
-) -> None:
+) -> bool:
+    """Whether it was missing."""
     same = [table.c[name] == value for name, value in identity.items()]
-    if connection.execute(select(*(table.c[name] for name in identity)).where(*same)).first() is None:
+    missing = connection.execute(select(*(table.c[name] for name in identity)).where(*same)).first() is None
+    if missing:
         connection.execute(insert(table).values({**identity, **others}))
+    return missing
 
 
 def _generation(row: Row[Any]) -> GenerationRecord:

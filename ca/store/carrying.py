@@ -34,6 +34,7 @@ from ca.journal.entries import (
     IntentPart,
     IssuedEntry,
     KeyEndEntry,
+    KeyStepEntry,
     MassNamesEntry,
     MassOrderEntry,
     MassStepEntry,
@@ -51,7 +52,6 @@ from ca.model import (
     OfficerId,
     Period,
     Scope,
-    Serial,
 )
 from ca.rules import registration
 from ca.rules.registration import State, Step, StepTaken
@@ -63,6 +63,7 @@ from ca.store import (
     certificates,
     clients,
     holdings,
+    key_lives,
     lives,
     numbers,
     officers,
@@ -78,7 +79,6 @@ from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.connections import Connections, Writing, grouped
 from ca.store.ending import end_all
 from ca.store.holdings import HoldingRecord
-from ca.suites import suite
 from ca.wire.tbs import signed
 
 SIGNING_CYCLE = "signing cycle"
@@ -108,7 +108,11 @@ def carry_out(writing: Writing, entry: Entry, index: int, body: Body) -> None:
         case RevocationEntry():
             _revoke(writing, entry, index)
         case GenerationEntry():
-            _found(writing, entry)
+            founded = GenerationRecord.of(entry)
+            authorities.add_generation_once(writing.of(founded.id.authority), founded)
+        case KeyStepEntry():
+            authority = GenerationId.parse(entry.generation).authority
+            key_lives.note_step(writing.of(authority), entry, index)
         case IntentEntry():
             _intend(writing, entry, body)
         case IssuedEntry():
@@ -250,22 +254,6 @@ def _holding(part: IntentPart, record: CertificateRecord) -> HoldingRecord:
         record.subject_key,
         None if part.holder is None else bytes.fromhex(part.holder),
         part.decided_at,
-    )
-
-
-def _found(writing: Writing, entry: GenerationEntry) -> None:
-    """Write down an authority's key, if it is not known."""
-    generation = GenerationId.parse(entry.generation)
-    authorities.add_generation_once(
-        writing.of(generation.authority),
-        GenerationRecord(
-            generation,
-            suite(entry.suite, f"generation {generation}"),
-            entry.key,
-            entry.public_key,
-            Serial.of(bytes.fromhex(entry.serial)),
-            Period(entry.not_before, entry.not_after),
-        ),
     )
 
 

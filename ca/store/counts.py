@@ -3,7 +3,8 @@
 Days are Japan's. A home may have millions of cases and revocations, so every question here is bounded and goes by an
 index: steps by (step, moment), of which a day's total needs nothing else; open cases by their state, of which there are
 never many; revocations by their sequence, which grows with the time at which they were written down, so that the first
-one of a period is found by halving.
+one of a period is found by halving. Steps are asked for a day at a time: a database counts a piece of an index several
+times as fast as it sorts a period's rows by their days.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, func, literal_column, select, type_coerce
 
-from ca.model import ApplicationId, OfficeId, OfficeKind, OfficerId, RevocationReason, Scope
+from ca.model import ApplicationId, OfficeId, OfficerId, RevocationReason, Scope
 from ca.rules.outliers import Decisions
 from ca.rules.registration import State, Step
 from ca.rules.validity import JST
-from ca.store.tables import application_steps, applications, officers, offices, revocations
+from ca.store.tables import application_steps, applications, revocations
 
 WAITING = (State.FILED, State.EXAMINED, State.REEXAMINED, State.APPROVED)
 """A case waits until it is issued or rejected."""
@@ -80,42 +81,36 @@ class WaitingCase:
     filed_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class OfficersDecisions:
-    """What an officer decided, and in which kind of office."""
-
-    office: OfficeId
-    kind: OfficeKind
-    decisions: Decisions
-
-
 def steps_by_day(connection: Connection, days: Days, office: OfficeId | None = None) -> dict[Step, ByDay]:
     """How many cases took each step on each of these days, at one office or at all of them."""
-    day = _day(application_steps.c.at)
-    query = select(application_steps.c.step, day, func.count())
-    query = query.where(*_within(application_steps.c.at, days))
-    if office is None:  # a step at a time, as the index has them
-        query = query.where(application_steps.c.step.in_(list(Step)))
+    step, at = application_steps.c.step, application_steps.c.at
+    found: dict[Step, dict[date, int]] = {each: {} for each in Step}
+    if office is None:
+        query = select(step, func.count()).where(step.in_(list(Step))).group_by(step)
+        for one in days:
+            for taken, count in connection.execute(query.where(*_on(at, one))):
+                found[Step(taken)][one] = count
     else:  # by the office's cases
-        query = query.join(applications).where(applications.c.office == office)
-    found: dict[Step, dict[date, int]] = {step: {} for step in Step}
-    for step, number, count in connection.execute(query.group_by(application_steps.c.step, day)):
-        found[Step(step)][_date(number)] = count
+        day = _day(at)
+        query = select(step, day, func.count()).select_from(application_steps.join(applications))
+        query = query.where(applications.c.office == office, *_within(at, days)).group_by(step, day)
+        for taken, number, count in connection.execute(query):
+            found[Step(taken)][_date(number)] = count
     return dict(found)
 
 
 def steps_by_office(connection: Connection, step: Step, days: Days) -> dict[OfficeId, ByDay]:
     """How many cases of each office took a step on each of these days."""
-    day = _day(application_steps.c.at)
     query = (
-        select(applications.c.office, day, func.count())
+        select(applications.c.office, func.count())
         .select_from(application_steps.join(applications))
-        .where(application_steps.c.step == step, *_within(application_steps.c.at, days))
-        .group_by(applications.c.office, day)
+        .where(application_steps.c.step == step)
+        .group_by(applications.c.office)
     )
     found: dict[OfficeId, dict[date, int]] = defaultdict(dict)
-    for office, number, count in connection.execute(query):
-        found[OfficeId(office)][_date(number)] = count
+    for day in days:
+        for office, count in connection.execute(query.where(*_on(application_steps.c.at, day))):
+            found[OfficeId(office)][day] = count
     return dict(found)
 
 
@@ -177,24 +172,23 @@ def waits(connection: Connection, days: Days, limit: int) -> dict[OfficeId, list
     return dict(found)
 
 
-def decisions(connection: Connection, days: Days) -> dict[OfficerId, OfficersDecisions]:
-    """What each officer decided on these days: examinations and approvals, and how many were rejections."""
+def decisions_by_day(connection: Connection, days: Days) -> dict[tuple[OfficerId, Step], ByDay]:
+    """What each officer decided on each of these days: examinations, approvals, rejections."""
     step, officer = application_steps.c.step, application_steps.c.officer
-    query = (
-        select(officer, officers.c.office, offices.c.kind, step, func.count())
-        .select_from(application_steps.join(officers).join(offices))
-        .where(step.in_(_DECISIONS), *_within(application_steps.c.at, days))
-        .group_by(officer, officers.c.office, offices.c.kind, step)
-    )
-    places: dict[OfficerId, tuple[OfficeId, OfficeKind]] = {}
+    query = select(officer, step, func.count()).where(step.in_(_DECISIONS)).group_by(officer, step)
+    found: dict[tuple[OfficerId, Step], dict[date, int]] = defaultdict(dict)
+    for day in days:
+        for who, taken, count in connection.execute(query.where(*_on(application_steps.c.at, day))):
+            found[OfficerId(who), Step(taken)][day] = count
+    return dict(found)
+
+
+def decisions(counted: Mapping[tuple[OfficerId, Step], ByDay]) -> dict[OfficerId, Decisions]:
+    """What each officer decided on all days together, and how much of it were rejections."""
     taken: dict[OfficerId, dict[Step, int]] = defaultdict(dict)
-    for who, office, kind, what, count in connection.execute(query):
-        places[OfficerId(who)] = OfficeId(office), OfficeKind(kind)
-        taken[OfficerId(who)][Step(what)] = count
-    return {
-        who: OfficersDecisions(*places[who], Decisions(sum(counted.values()), counted.get(Step.REJECT, 0)))
-        for who, counted in taken.items()
-    }
+    for (who, step), by_day in counted.items():
+        taken[who][step] = sum(by_day.values())
+    return {who: Decisions(sum(steps.values()), steps.get(Step.REJECT, 0)) for who, steps in taken.items()}
 
 
 def revoked(connections: Iterable[Connection], days: Days) -> dict[OfficeId | None, ByDay]:
@@ -263,6 +257,10 @@ def _first_sequence(connection: Connection, since: datetime) -> int:
 
 def _within(moment: ColumnElement[datetime], days: Days) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return moment >= days.since, moment < days.before
+
+
+def _on(moment: ColumnElement[datetime], day: date) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return _within(moment, Days(day, day))
 
 
 def _day(moment: ColumnElement[datetime]) -> ColumnElement[Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from ca.model import OfficeId, OfficerId
+from ca.model import Office, OfficeId, OfficerId
 from ca.store.deeds import Deed, DeedRecord
 from ca.store.tables import deeds
 
@@ -55,11 +56,23 @@ def find_deeds(
     return [_record(row) for row in connection.execute(query)]
 
 
-def deed_at(connection: Connection, what: Deed, at: datetime) -> DeedRecord | None:
-    """The last deed of a kind at just this moment, if there is one."""
-    query = select(deeds).where(deeds.c.at == at, deeds.c.what == what).order_by(deeds.c.deed.desc()).limit(1)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else _record(row)
+def suspensions(connection: Connection, suspended: Iterable[Office]) -> dict[OfficeId, DeedRecord]:
+    """By which deed each of these offices was suspended, where there is one; ``reason_of`` says why."""
+    since = {office.id: office.suspended_at for office in suspended if office.suspended_at is not None}
+    if not since:
+        return {}
+    query = select(deeds).where(deeds.c.what == Deed.OFFICE_SUSPENDED).order_by(deeds.c.deed)
+    found: dict[OfficeId, DeedRecord] = {}
+    for row in connection.execute(query.where(deeds.c.at >= min(since.values()))):
+        office = OfficeId((row.about or "").partition(": ")[0])
+        if since.get(office) == row.at:
+            found[office] = _record(row)
+    return found
+
+
+def reason_of(deed: DeedRecord) -> str | None:
+    """Why an office was suspended or resumed, if that was said."""
+    return (deed.about or "").partition(": ")[2] or None
 
 
 def _record(row: Row[Any]) -> DeedRecord:

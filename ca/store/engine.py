@@ -17,7 +17,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from ca.errors import HomeBusy, HomeRefused, HomeTooNew, KakehashiError, StorageFailed
 
-SCHEMA = "0007"
+SCHEMA = "0008"
 """The newest migration's number; migrations are numbered in order."""
 
 _WRITES = (

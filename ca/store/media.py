@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, false, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, false, func, insert, select, true, update
 
 from ca.errors import Conflict, NotFound
 from ca.model import ApplicationId, OfficeId, OfficerId
 from ca.rules.custody import CUSTODY, Medium, MediumState, MediumStep, MediumStepTaken
 from ca.store.bulk import AT_ONCE, among
 from ca.store.tables import media, medium_steps
+
+PAGE = 100
+"""Media of a page, unless fewer are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaPage:
+    """Some media by number.
+
+    Attributes:
+        after: What the next page is asked for with; None at the end.
+    """
+
+    media: tuple[Medium, ...]
+    after: str | None = None
 
 
 def add(connection: Connection, medium: Medium) -> None:
@@ -45,11 +61,13 @@ def find(connection: Connection, wanted: str) -> Medium:
 
 
 def of_office(
-    connection: Connection, office: OfficeId, *, after: str = "", limit: int | None = None
-) -> list[Medium]:
+    connection: Connection, office: OfficeId, *, after: str | None = None, limit: int = PAGE
+) -> MediaPage:
     """The media that an office answers for, by number: those behind one of them, and at most so many."""
-    behind = media.c.medium > after if after.isprintable() else false()
-    return _where(connection, (media.c.office == office) & behind, limit)
+    # Not every database takes every character, even in a question.
+    behind = true() if after is None else media.c.medium > after if after.isprintable() else false()
+    found = _where(connection, (media.c.office == office) & behind, limit + 1)
+    return MediaPage(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
 
 
 def at_hand(connection: Connection, office: OfficeId, *, limit: int) -> list[str]:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from ca.errors import HomeRefused, StorageFailed
 from ca.journal.journal import Journal
 from ca.model import AuthorityId, CertificateId
-from ca.store import authorities, certificates, following, heartbeats
+from ca.store import authorities, certificates, following, heartbeats, key_lives
 from ca.store.authorities import GenerationRecord
 from ca.store.certificates import CertificateRecord
 from ca.store.connections import Begin, Reading, Writing
@@ -170,6 +170,15 @@ class Stores:
         for store in self.each():
             with store.reading() as connection:
                 found += authorities.all_generations(connection)
+        return found
+
+    def in_service(self) -> list[GenerationRecord]:
+        """Those of the keys that make lists, and have a responder."""
+        found: list[GenerationRecord] = []
+        for store in self.each():
+            with store.reading() as connection:
+                serving = key_lives.signing_status(connection)
+                found += [one for one in authorities.all_generations(connection) if one.id in serving]
         return found
 
     def certificates(self, wanted: Iterable[CertificateId]) -> list[CertificateRecord]:

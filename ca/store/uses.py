@@ -152,8 +152,8 @@ def signed_with(algorithm: str, key: str) -> str:
     """What is said of a signature by this algorithm (a dotted object identifier) with such a key: our suite if one is so."""
     alike = [suite for suite in SUITES.values() if suite.algorithm == algorithm]
     for suite in alike:
-        # An algorithm that hashes and pads goes with keys of any length; one that names its key needs no look at it.
-        if not key.startswith(("RSA-", "P-")) or key.endswith(f"-{suite.key_bits}"):
+        # One algorithm goes with RSA keys of any length, and several suites may have it; other keys it names itself.
+        if key.endswith(f"-{suite.key_size}") or (len(alike) == 1 and not key.startswith(("RSA-", "P-"))):
             return suite.id
     return f"{algorithm} with {key}"
 

@@ -22,8 +22,10 @@ MESSAGE_DIGEST = der.oid("1.2.840.113549.1.9.4")
 SIGNING_TIME = der.oid("1.2.840.113549.1.9.5")
 # RFC 5754 2: without parameters.
 DIGESTS = {
+    Digest.SHA1: der.sequence(der.oid("1.3.14.3.2.26")),
     Digest.SHA256: der.sequence(der.oid("2.16.840.1.101.3.4.2.1")),
     Digest.SHA384: der.sequence(der.oid("2.16.840.1.101.3.4.2.2")),
+    Digest.SHA512: der.sequence(der.oid("2.16.840.1.101.3.4.2.3")),
 }
 assert DIGESTS.keys() == set(Digest), "each digest needs a row"
 

@@ -6,7 +6,6 @@ invalidityDate in this order and not critical, unspecified left out. Another ent
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typing import BinaryIO, NamedTuple
 from ca.errors import BadInput
 from ca.model import Revocation, RevocationReason, Serial
 from ca.profiles import extensions as ext
+from ca.suites import Hashing
 from ca.wire import walk
 from ca.wire.facts import (
     AuthorityKeyFacts,
@@ -132,12 +132,11 @@ class ListStream:
         self._buffer, self._at = b"", 0
         self._next.clear()
 
-    def digest(self, name: str) -> bytes:
-        """The digest of the TBSCertList; does not move the place."""
+    def digest(self, hashing: Hashing) -> bytes:
+        """What this makes of the TBSCertList; does not move the place."""
         before = self._file.tell()
         start, end = self.head.signed
         self._file.seek(start)
-        hashing = hashlib.new(name)
         while start < end:
             octets = self._read(min(end - start, 4 * _BLOCK))
             hashing.update(octets)

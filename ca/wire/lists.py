@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from ca.model import Revocation, RevocationReason
 from ca.profiles.lists import ListDraft
-from ca.suites import Digest, KeyFamily, Suite
+from ca.suites import Hashing, KeyFamily, Suite
 from ca.wire import der
 from ca.wire.extensions import encode_extension
 from ca.wire.names import encode_name
@@ -21,6 +21,7 @@ from ca.wire.tbs import algorithm_identifier
 _VERSION_2 = der.integer(1)
 _REASON_CODE = der.oid("2.5.29.21")
 _INVALIDITY_DATE = der.oid("2.5.29.24")
+_ML_DSA_OCTETS = {44: 2420, 65: 3309, 87: 4627}  # of a signature, FIPS 204 table 2
 
 
 def encode_entry(revocation: Revocation) -> bytes:
@@ -53,7 +54,7 @@ class UnsignedList:
     """A TBSCertList that stands in a file, and waits there for its signature.
 
     Attributes:
-        digest: What is to be signed: its digest by the suite's hash function.
+        digest: What is to be signed: what the key's hashing made of it.
         sha256: Its SHA-256.
         octets: How long it is.
         room: How many octets before it are free for the outer header.
@@ -65,7 +66,9 @@ class UnsignedList:
     room: int
 
 
-def write_unsigned(file: BinaryIO, draft: ListDraft, blocks: Iterable[bytes], octets: int) -> UnsignedList:
+def write_unsigned(
+    file: BinaryIO, draft: ListDraft, blocks: Iterable[bytes], octets: int, hashing: Hashing
+) -> UnsignedList:
     """Write the TBSCertList of a draft into an empty file, as its encoded entries come.
 
     Args:
@@ -73,6 +76,7 @@ def write_unsigned(file: BinaryIO, draft: ListDraft, blocks: Iterable[bytes], oc
         draft: What it says besides its entries.
         blocks: The encoded entries, however many together.
         octets: How long they are in all: that stands before them.
+        hashing: What makes of the octets what the key signs.
     """
     head, tail = _around(draft, octets)
     length = len(head) + octets + len(tail)
@@ -81,16 +85,14 @@ def write_unsigned(file: BinaryIO, draft: ListDraft, blocks: Iterable[bytes], oc
     )
     file.write(bytes(room))
     sha256 = hashlib.sha256()
-    other = None if draft.suite.digest is Digest.SHA256 else hashlib.new(draft.suite.digest)
     written = 0
     for part in chain((head,), blocks, (tail,)):
         file.write(part)
         sha256.update(part)
-        if other is not None:
-            other.update(part)
+        hashing.update(part)
         written += len(part)
     assert written == length, "the entries are as long as was said"
-    return UnsignedList((other or sha256).digest(), sha256.digest(), length, room)
+    return UnsignedList(hashing.digest(), sha256.digest(), length, room)
 
 
 def write_signature(file: BinaryIO, unsigned: UnsignedList, suite: Suite, signature: bytes) -> None:
@@ -133,4 +135,10 @@ def _signature_fields(suite: Suite, signature: bytes) -> bytes:
 
 def _usual_length(suite: Suite) -> int:
     """How long a signature value is; one by an EC key may be some octets shorter (RFC 3279 2.2.3)."""
-    return suite.key_bits // 8 if suite.family is KeyFamily.RSA else 2 * (suite.key_bits // 8) + 8
+    match suite.family:
+        case KeyFamily.RSA:
+            return suite.key_size // 8
+        case KeyFamily.EC:
+            return 2 * (suite.key_size // 8) + 8
+        case KeyFamily.ML_DSA:
+            return _ML_DSA_OCTETS[suite.key_size]

@@ -13,7 +13,7 @@ VERSION_3 = der.context(0, der.integer(2))
 
 
 def algorithm_identifier(suite: Suite) -> bytes:
-    """AlgorithmIdentifier of a suite: RSA's has NULL parameters (RFC 4055 5), ECDSA's none (RFC 5758 3.2)."""
+    """AlgorithmIdentifier of a suite: RSA's has NULL parameters (RFC 4055 5), others none (RFC 5758 3.2, 9881 2)."""
     parameters = der.NULL if suite.family is KeyFamily.RSA else b""
     return der.sequence(der.oid(suite.algorithm), parameters)
 

@@ -27,6 +27,7 @@ import msgspec
 from bridge.relying.finding.snapshot import Snapshot
 from ca.chance import Chance
 from ca.errors import BadInput, Conflict, KeyRefused, NotFound, PassphraseRefused, StorageFailed
+from ca.keys.kinds import require_in_token
 from ca.model import RESIDENT_KINDS, CertificateKind
 from ca.suites import SUITES, Suite, SuiteId
 from ca.wire.facts import read_certificate
@@ -78,11 +79,13 @@ class Card:
         Raises:
             BadInput: The number or a PIN is not of its form.
             Conflict: There is something in the place of the folder.
+            KeyRefused: No card has keys for this suite.
             TokenFailed: SoftHSM is missing or fails.
             StorageFailed: The disk refused; nothing is left.
         """
         if not _NUMBER.fullmatch(number):
             raise BadInput("card number", "is not 8 to 12 capital letters and digits")
+        require_in_token(f"card {number}", suite)
         for kind in RESIDENT_KINDS:
             PIN_RULES[kind].require(pins[kind], _pin_words(number, kind))
         code = chance.octets(f"unlock code of card {number}", _CODE_OCTETS).hex()
@@ -153,7 +156,14 @@ class Card:
                 )
             yield CardKey(self.number, kind, self.suite, certificate, signer)
 
-    def load(self, encoded: bytes, pin: str, snapshot: Snapshot, at: datetime) -> CertificateKind:
+    def load(
+        self,
+        encoded: bytes,
+        pin: str,
+        snapshot: Snapshot,
+        at: datetime,
+        legacy: frozenset[SuiteId] = frozenset(),
+    ) -> CertificateKind:
         """Take a certificate that was issued for a key of this card; one before it is forgotten.
 
         Args:
@@ -161,6 +171,7 @@ class Card:
             pin: Of the application whose key it is for (``kind_for`` says which).
             snapshot: What is published, with the issuer's own certificate.
             at: The moment, aware.
+            legacy: The legacy suites whose signatures are believed in their time.
 
         Raises:
             BadInput: It is not for a key of this card, is of another kind than the key's application, is no resident's,
@@ -175,7 +186,7 @@ class Card:
             raise BadInput(facts.place, f"is of the kind {found} on the card's {kind} key")
         if facts.not_after < at:
             raise BadInput(facts.place, "has expired", clause="RFC 5280 4.1.2.5")
-        issuer = issuer_of(facts, snapshot, at)
+        issuer = issuer_of(facts, snapshot, at, legacy)
         free = kind is CertificateKind.USER_AUTHENTICATION
         record = about_record(facts, issuer, free=free)
         with self._token(kind, pin) as token:

@@ -10,12 +10,17 @@ from bridge.relying.path import candidates
 from bridge.relying.rejection import BudgetSpent
 from bridge.relying.signatures import Signatures
 from ca.errors import BadInput
+from ca.suites import SuiteId
 from ca.wire.facts import CertificateFacts, read_certificate, read_name
 from front.watching.published import published_anchor, published_issuer
 
 
-def issuer_of(certificate: CertificateFacts, snapshot: Snapshot, at: datetime) -> CertificateFacts:
+def issuer_of(
+    certificate: CertificateFacts, snapshot: Snapshot, at: datetime, legacy: frozenset[SuiteId] = frozenset()
+) -> CertificateFacts:
     """The issuer's own certificate, among what is published; it has signed this one.
+
+    Of legacy suites those named are believed in their time.
 
     Raises:
         BadInput: No authority there has this name and key.
@@ -28,7 +33,8 @@ def issuer_of(certificate: CertificateFacts, snapshot: Snapshot, at: datetime) -
         if name == certificate.issuer and wanted in (None, entry.key_identifier):
             found = published_issuer(snapshot, entry)
             signed = certificate.signed
-            Signatures(at, Budget()).check(signed.algorithm, found.public_key, signed.tbs, signed.signature)
+            signatures = Signatures(at, Budget(), legacy=legacy)
+            signatures.check(signed.algorithm, found.public_key, signed.tbs, signed.signature)
             return found
     raise BadInput(certificate.place, "was issued by none of the authorities that are published")
 

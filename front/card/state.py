@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +15,7 @@ from bridge.relying.verify import verify
 from ca.errors import BadInput, KakehashiError
 from ca.model import Revocation, Serial
 from ca.rules.residents import Standing, standing_of
+from ca.suites import SuiteId
 from ca.wire.facts import CertificateFacts, read_certificate
 from front.card.files import About
 from ocsp.client import RESPONSE_LIMIT, ask_about, read_answer
@@ -47,7 +49,13 @@ class State:
     problem: str | None = None
 
 
-def by_responder(about: About, at: datetime, seconds: float = SECONDS, url: str | None = None) -> State:
+def by_responder(
+    about: About,
+    at: datetime,
+    seconds: float = SECONDS,
+    url: str | None = None,
+    legacy: Collection[SuiteId] = (),
+) -> State:
     """What the responder says that the certificate names, or another.
 
     Args:
@@ -55,6 +63,7 @@ def by_responder(about: About, at: datetime, seconds: float = SECONDS, url: str 
         at: The moment, aware.
         seconds: How long to wait in all.
         url: Another responder than the certificate's, ``http://host[:port]/path``.
+        legacy: The legacy suites whose signatures are believed in their time.
     """
     outside = _by_time(about, at)
     if outside is not None:
@@ -67,7 +76,7 @@ def by_responder(about: About, at: datetime, seconds: float = SECONDS, url: str 
         asked = ask_about(about.issuer, (Serial(about.serial),), found)
         with HttpSource(base, seconds) as source:
             answer = source.visit(path, RESPONSE_LIMIT, asked.request, _KIND)
-        (sight,) = read_answer(answer, asked, at)
+        (sight,) = read_answer(answer, asked, at, legacy)
     except KakehashiError as error:
         return _cannot_tell(error)
     if not sight.known:

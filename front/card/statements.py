@@ -19,7 +19,7 @@ from bridge.relying.verify import VerifiedPath, verify
 from ca.clock import utc_text
 from ca.errors import BadInput
 from ca.keys import signer
-from ca.suites import Use, of_algorithm, require
+from ca.keys.kinds import believed
 from ca.wire.cms import detached_signature
 from ca.wire.cms_facts import DetachedFacts, read_detached
 from ca.wire.facts import CertificateFacts, read_certificate
@@ -77,8 +77,7 @@ class Stated(Generic[S]):
             KeyRefused: The signature is wrong, or its suite is not believed any more.
             PathRejected: The certificate is not valid at this moment: revoked, on hold, expired, of another world.
         """
-        suite = of_algorithm(self._signed.algorithm)
-        require(suite, Use.VERIFY, at)
+        suite = believed(self._signed.algorithm, self.signer.public_key, at, trust.legacy)
         signer.verify(self.signer.public_key, suite, self._signed.signed, self._signed.signature)
         return verify(self.signer.der, material, trust, at)
 

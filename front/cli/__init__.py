@@ -18,6 +18,7 @@ from front.cli.events import events
 from front.cli.explain import explain
 from front.cli.inventory import inventory
 from front.cli.journal import archive, journal
+from front.cli.key import key
 from front.cli.lists import list_, revoke
 from front.cli.making import init, upgrade
 from front.cli.medium import medium
@@ -78,6 +79,7 @@ for command in (
     archive,
     inventory,
     cross,
+    key,
     verifier,
     verify,
     migrate,

@@ -26,7 +26,7 @@ from front.cli.card_common import (
 )
 from front.cli.card_use import info, login, revoke, sign
 from front.cli.common import Settings, command_options_home_optional
-from front.cli.verifying_sources import read_certificate_file, world_of
+from front.cli.verifying_sources import legacy_option, read_certificate_file, world_of
 
 
 @click.group()
@@ -133,6 +133,7 @@ def csr(
 @card.command()
 @click.argument("certificate", type=click.Path(path_type=Path))
 @pin_option
+@legacy_option
 @origin_option
 @card_options
 @command_options_home_optional
@@ -143,6 +144,7 @@ def load(
     certificate: Path,
     pin_file: Path | None,
     origin: str | None,
+    legacy: frozenset[SuiteId],
 ) -> None:
     """Take an issued certificate into the card, if it is for one of its keys and a published issuer has signed it.
 
@@ -154,7 +156,8 @@ def load(
     found = open_card(folder, module)
     kind = found.kind_for(encoded)
     with published(settings, origin) as (snapshot, world):
-        found.load(encoded, pin_of(kind, pin_file, "--pin-file"), snapshot, moment_of(world))
+        believed = legacy | world.legacy if world else legacy
+        found.load(encoded, pin_of(kind, pin_file, "--pin-file"), snapshot, moment_of(world), believed)
     settings.tell({"card": found.number, "kind": kind.value, "certificate": str(certificate)})
 
 

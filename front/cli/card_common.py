@@ -20,8 +20,8 @@ from ca.model import RESIDENT_KINDS, CertificateKind
 from front.card.card import Card
 from front.cli.common import Settings
 from front.cli.verifying_sources import HomeWorld, SourceUnreadable, limits_of, published_at, world_of
+from front.passphrase import first_line
 
-_PIN_LIMIT = 4096
 _WORDS = {
     CertificateKind.SIGNATURE: "signature PIN",
     CertificateKind.USER_AUTHENTICATION: "authentication PIN",
@@ -83,20 +83,11 @@ def pin_of(kind: CertificateKind, file: Path | None, option: str, *, new: bool =
 def secret_of(words: str, file: Path | None, option: str, *, confirm: bool = False) -> str:
     """A secret in these words: the first line of a file, or an answer at the terminal; PassphraseRefused without one."""
     if file is not None:
-        return _first_line(file, words)
+        return first_line(file, words)
     if not sys.stdin.isatty():
         raise PassphraseRefused(words, "there is none", remedy=f"Give {option}, or run at a terminal")
     answer: str = click.prompt(words.capitalize(), hide_input=True, confirmation_prompt=confirm, err=True)
     return answer
-
-
-def _first_line(file: Path, words: str) -> str:
-    try:
-        with file.open(encoding="utf-8") as lines:
-            return lines.readline(_PIN_LIMIT).rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
-        raise PassphraseRefused(words, f"{str(file)!r} cannot be read: {reason}") from None
 
 
 def moment_of(world: HomeWorld | None) -> datetime:

@@ -13,6 +13,7 @@ from ca.chance import SystemChance
 from ca.clock import utc_text
 from ca.errors import BadInput, NotFound
 from ca.model import RESIDENT_KINDS, CertificateKind
+from ca.suites import SuiteId
 from ca.wire.facts import read_certificate
 from front.card.card import Card
 from front.card.challenge import CHALLENGE_LIMIT, answer_challenge
@@ -35,7 +36,7 @@ from front.cli.card_common import (
     write_new,
 )
 from front.cli.common import Settings, command_options_home_optional
-from front.cli.verifying_sources import limits_of, read_file, trust_of, world_of
+from front.cli.verifying_sources import legacy_option, limits_of, read_file, trust_of, world_of
 
 REVOCATION_PATH = "api/revocation-requests"
 """Where a served world takes requests."""
@@ -62,6 +63,7 @@ REVOCATION_PATH = "api/revocation-requests"
     metavar="OID",
     help="With --lists: a policy to accept; may be repeated.  [default: the home's]",
 )
+@legacy_option
 @origin_option
 @card_options
 @command_options_home_optional
@@ -75,6 +77,7 @@ def info(  # noqa: PLR0913, PLR0917 - an option an argument
     ocsp: str | None,
     anchor: Path | None,
     policies: tuple[str, ...],
+    legacy: frozenset[SuiteId],
     origin: str | None,
 ) -> None:
     """Show the card: its number, the tries that are left, and how its certificates stand.
@@ -92,12 +95,14 @@ def info(  # noqa: PLR0913, PLR0917 - an option an argument
     if lists and not offline:
         certificates = _readable(found, abouts, signature_pin_file)
         with published(settings, origin) as (snapshot, world):
-            trust = trust_of(world, anchor, policies, limits_of(int(SECONDS)), production=False)
+            limits = limits_of(int(SECONDS))
+            trust = trust_of(world, anchor, policies, limits, legacy, production=False)
             at = moment_of(world)
             states = {kind: by_lists(der, snapshot, trust, at) for kind, der in certificates.items()}
     elif not offline:
-        at = moment_of(world_of(settings))
-        states = {kind: by_responder(about, at, url=ocsp) for kind, about in abouts.items()}
+        home = world_of(settings)
+        at, believed = moment_of(home), legacy | home.legacy if home else legacy
+        states = {kind: by_responder(about, at, url=ocsp, legacy=believed) for kind, about in abouts.items()}
     fields: dict[str, Any] = {"card": found.number, "suite": found.suite.id}
     rows = [_row(found, kind, abouts.get(kind), states.get(kind)) for kind in RESIDENT_KINDS]
     if settings.json:

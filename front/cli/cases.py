@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from asn1crypto import pem
@@ -17,6 +18,7 @@ from ca.store.certificates import CertificateState
 from front.applicants import read_local, read_post, read_resident
 from front.assembly import World
 from front.cli.common import Settings, command_options
+from front.cli.reception import read_reception, reception_options
 
 OFFICER = click.option("--officer", required=True, help="Who takes this step.")
 CASE = click.argument("case_id", metavar="CASE")
@@ -42,6 +44,7 @@ def case() -> None:
     "--csr", "csrs", multiple=True, required=True, metavar="KIND=FILE",
     help="A kind applied for and its PKCS#10 request; may be given once a kind.",
 )  # fmt: skip
+@reception_options
 @command_options
 def file(
     settings: Settings,
@@ -50,19 +53,26 @@ def file(
     post: Path | None,
     local: Path | None,
     csrs: tuple[str, ...],
+    **received: Any,
 ) -> None:
     """Receive an application at the officer's office.
 
+    With --purpose, --document, --card-number or --renews the reception is written down, and held against the rules as at
+    a window; an office that keeps it elsewhere leaves them out.
+
     \b
-    Example:
+    Examples:
       openssl req -new -newkey rsa:2048 -sha256 -nodes -subj /CN=x -keyout sig.key -out sig.csr
       kakehashi case file --officer sato --resident hanako.json --csr signature=sig.csr --home world
+      kakehashi case file --officer sato --resident hanako.json --csr signature=sig.csr --purpose new \\
+          --document driving-licence=2016-05-01 --card-number KA12345 --home world
     """
     if sum(path is not None for path in (resident, post, local)) != 1:
         raise BadInput("case file", "is for one applicant", remedy="Give --resident, --post or --local")
     requests = dict(_read_csr(item) for item in csrs)
     if len(requests) < len(csrs):
         raise BadInput("--csr", "names a kind twice")
+    reception = read_reception(**received)
     with settings.world() as world:
         if resident is not None:
             filed = read_resident(resident)
@@ -72,12 +82,15 @@ def file(
                 requests,
                 code=filed.code,
                 card_expires=filed.card_expires,
+                reception=reception,
                 at=world.clock(),
             )
         else:
             holder = read_post(post) if post is not None else read_local(local) if local is not None else None
             assert holder is not None, "one of the three is given"
-            found = world.registration.file(officer, holder, requests, code=None, at=world.clock())
+            found = world.registration.file(
+                officer, holder, requests, code=None, reception=reception, at=world.clock()
+            )
         settings.tell(case_fields(found.case))
 
 

@@ -95,7 +95,7 @@ def end_agreement(settings: Settings, agreement: str, officer: str) -> None:
 )  # fmt: skip
 @command_options
 def request(settings: Settings, agreement: str, out: Path) -> None:
-    """Write a request (PKCS#10) for the other CA of an AGREEMENT to certify our newest key.
+    """Write a request (PKCS#10) for the other CA of an AGREEMENT to certify the key that issues for us.
 
     \b
     Example:

@@ -161,7 +161,7 @@ def withdraw(
     with settings.world() as world:
         for authority in (first, second, *([] if issued_by is None else [issued_by])):
             if authority in world.plan.practices:
-                world.issuers.newest(
+                world.issuers.issuing(
                     AuthorityId(authority)
                 )  # a key that cannot sign the list: before, not after
         done = withdraw_pair(

@@ -12,10 +12,8 @@ from typing import Any
 import click
 import msgspec
 
-from bridge.manifest import JOURNAL_HEAD, JOURNAL_HEAD_SIGNATURE, JournalHead
-from bridge.relying.finding.fetch import SECONDS, FolderSource, HttpSource, Source
-from bridge.relying.finding.snapshot import Snapshot
-from bridge.relying.statements import check_statement
+from bridge.manifest import JournalHead
+from bridge.relying.finding.fetch import SECONDS, FolderSource, HttpSource
 from bridge.repository.heads import read_head
 from ca.clock import parse_moment, utc_text
 from ca.errors import BadInput
@@ -23,10 +21,11 @@ from ca.journal.entries import ORDER, IntentEntry
 from ca.journal.inspection import inspect
 from ca.journal.journal import Record, records
 from ca.journal.segments import Head
-from ca.wire.cms_facts import SIGNATURE_LIMIT
+from ca.suites import SuiteId
 from front.assembly import home_plan
 from front.cli.common import Settings, command_options, command_options_home_optional
-from front.cli.verifying import read_certificate_file
+from front.cli.verifying_sources import legacy_option, read_certificate_file
+from front.heads import HEAD_LIMIT, anchor_path, signed_head
 from front.home import Home
 from front.mirrors import require_mirror_room, set_mirror
 
@@ -34,7 +33,6 @@ RETENTION_YEARS = 10
 """How long at least what was signed is kept after a certificate's end."""
 
 _URL = re.compile(r"https?://.*", re.DOTALL | re.IGNORECASE)
-_HEAD_LIMIT = 4096
 # So many keys are destroyed with one sync.
 _GROUP = 10_000
 
@@ -59,8 +57,15 @@ def journal() -> None:
     type=click.Path(path_type=Path),
     help="The certificate to trust for the signatures of fetched heads.  [default: the home's]",
 )
+@legacy_option
 @command_options_home_optional
-def verify(settings: Settings, folder: Path | None, heads: tuple[str, ...], anchor: Path | None) -> None:
+def verify(
+    settings: Settings,
+    folder: Path | None,
+    heads: tuple[str, ...],
+    anchor: Path | None,
+    legacy: frozenset[SuiteId],
+) -> None:
     """Read a whole journal and check its chain. Needs no database and no key.
 
     Without a head, an end that was cut off cannot be seen, nor a journal that was written anew from the start. Heads of
@@ -72,7 +77,7 @@ def verify(settings: Settings, folder: Path | None, heads: tuple[str, ...], anch
       kakehashi journal verify --home world --heads http://127.0.0.1:8080/
       kakehashi journal verify /mnt/mirror/journal --heads kept/head.json
     """
-    published = [_head(settings, text, anchor) for text in heads]
+    published = [_head(settings, text, anchor, legacy) for text in heads]
     found = inspect(_folder(settings, folder), [Head(head.count, head.digest) for head in published])
     newest = max(published, key=lambda head: head.count, default=None)
     settings.tell(
@@ -211,44 +216,36 @@ def _folder(settings: Settings, folder: Path | None) -> Path:
     return found
 
 
-def _head(settings: Settings, text: str, anchor: Path | None) -> JournalHead:
+def _head(settings: Settings, text: str, anchor: Path | None, legacy: frozenset[SuiteId]) -> JournalHead:
     """The head that one --heads names; one that is fetched has to be signed."""
     if _URL.fullmatch(text):
         with HttpSource(text, SECONDS) as source:
-            return _signed_head(settings, source, anchor)
+            return signed_head(source, *_believed(settings, anchor, legacy))
     path = Path(text)
     if path.is_dir():
-        return _signed_head(settings, FolderSource(path), anchor)
+        return signed_head(FolderSource(path), *_believed(settings, anchor, legacy))
     try:
         with path.open("rb") as file:
-            return read_head(file.read(_HEAD_LIMIT), text)
+            return read_head(file.read(HEAD_LIMIT), text)
     except OSError as error:
         raise BadInput(text, f"cannot be read: {error.strerror}") from None
 
 
-def _signed_head(settings: Settings, source: Source, anchor: Path | None) -> JournalHead:
-    trusted = _anchor(settings, anchor)
-    snapshot = Snapshot.read(source)
-    content = source.read(JOURNAL_HEAD, _HEAD_LIMIT)
-    head = read_head(content, JOURNAL_HEAD)
-    signature = source.read(JOURNAL_HEAD_SIGNATURE, SIGNATURE_LIMIT)
-    # At the head's own moment: an auditor may look at a repository that was put away years ago.
-    check_statement(content, signature, JOURNAL_HEAD, snapshot, trusted, head.at)
-    return head
-
-
-def _anchor(settings: Settings, anchor: Path | None) -> bytes:
-    if anchor is not None:
-        return read_certificate_file(anchor)
+def _believed(
+    settings: Settings, anchor: Path | None, legacy: frozenset[SuiteId]
+) -> tuple[bytes, frozenset[SuiteId]]:
+    """The anchor to trust, and the legacy suites to believe: those named, and what the home gives."""
     if settings.given_home is None:
-        raise BadInput(
-            "--anchor",
-            "is needed without a home",
-            remedy="Name the certificate to trust; what is fetched is never trusted by itself",
-        )
+        if anchor is None:
+            raise BadInput(
+                "--anchor",
+                "is needed without a home",
+                remedy="Name the certificate to trust; what is fetched is never trusted by itself",
+            )
+        return read_certificate_file(anchor), legacy
     home = Home(settings.home)
     plan = home_plan(home, home.describe())
-    return read_certificate_file(home.repository / "g" / f"{plan.anchor}.g1" / "self.cer")
+    return read_certificate_file(anchor or anchor_path(home.repository, plan)), legacy | plan.legacy
 
 
 def _summary(record: Record) -> dict[str, Any]:

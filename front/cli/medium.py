@@ -109,17 +109,22 @@ def destroy(settings: Settings, number: str, officer: str, note: str | None) -> 
 
 @medium.command("list")
 @click.option("--office", required=True, help="Whose media.")
+@click.option("--after", metavar="MEDIUM", help="The page behind this medium.")
 @command_options
-def list_media(settings: Settings, office: str) -> None:
-    """Show an office's media.
+def list_media(settings: Settings, office: str, after: str | None) -> None:
+    """Show an office's media by number, a page at once.
 
     \b
-    Example:
+    Examples:
       kakehashi medium list --office local-2 --home world
+      kakehashi medium list --office local-2 --after CARD-1000 --home world
     """
     with settings.world() as world, world.stores.nation.reading() as connection:
-        found = media.of_office(connection, officers.office(connection, office).id)
-    settings.show([_fields(each) for each in found])
+        found = media.of_office(connection, officers.office(connection, office).id, after=after)
+    settings.show(
+        [_fields(each) for each in found.media],
+        f"The first {media.PAGE}; more with --after {found.after}" if found.after else None,
+    )
 
 
 @medium.command()

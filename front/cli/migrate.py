@@ -1,4 +1,4 @@
-"""``kakehashi migrate plan`` and ``simulate``: whether a migration would leave anybody behind."""
+"""``kakehashi migrate plan`` and ``simulate``: whether a migration would leave anybody behind. The rest is in migrate_run."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ import click
 
 from bridge.migrating.checking import check
 from bridge.migrating.plotting import plot
-from bridge.migrating.reading import open_plan
+from bridge.migrating.reading import open_plan, plan_file
 from bridge.migrating.reporting import fault_rows, fields, finding_rows, summary
+from bridge.migrating.running.doing import findings
 from bridge.migrating.simulation import simulate as live_through
 from ca.errors import BadInput
 from front.cli.common import Settings, command_options_home_optional
+from front.cli.migrate_run import hand_over_, run, status, wave
 
 FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 
 
 @click.group()
 def migrate() -> None:
-    """Plan a migration to other suites, and live through it before anybody else does."""
+    """Plan a migration to other suites, live through it before anybody else does, and carry it out."""
 
 
 @migrate.command()
@@ -29,13 +31,20 @@ def migrate() -> None:
 def plan(settings: Settings, file: Path) -> None:
     """Check a plan: the order of steps, the lives of suites, what was forgotten, what the windows can do.
 
-    The exit status is 1 if anything is wrong.
+    With a home, also in what the plan does not fit it: authorities, suites, certificates that stand, windows. The exit
+    status is 1 if anything is wrong.
 
     \b
-    Example:
+    Examples:
       kakehashi migrate plan plan.toml
+      kakehashi migrate plan plan.toml --home world
     """
-    found = check(open_plan(file))
+    values, digest = plan_file(file)
+    if settings.given_home is None:
+        found = check(values)
+    else:
+        with settings.world() as world:
+            found = findings(world.stores, world.plan, values, digest, world.clock())
     settings.show(finding_rows(found), "wrong" if found else None)
     if found:
         sys.exit(1)
@@ -72,3 +81,7 @@ def simulate(settings: Settings, file: Path, svg: Path | None) -> None:
                 settings.show(fault_rows(faults), title)
     if lived.strandings or lived.overstays:
         sys.exit(1)
+
+
+for part in (run, status, wave, hand_over_):
+    migrate.add_command(part)

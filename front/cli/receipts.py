@@ -15,8 +15,9 @@ from ca.clock import parse_moment, system_clock
 from ca.errors import BadInput
 from ca.revoking.assurance.receipt_checks import Line, Verdict, check_journal
 from ca.revoking.assurance.receipts import RECEIPT_LIMIT, read_receipt
+from ca.suites import SuiteId
 from front.cli.common import Settings, command_options_home_optional
-from front.cli.verifying import read_certificate_file
+from front.cli.verifying_sources import legacy_option, read_certificate_file
 from front.keeping_word import Published
 from front.receipts import find_records
 
@@ -52,6 +53,7 @@ def receipt() -> None:
     help="The anchor's certificate.  [default: the home's]",
 )
 @click.option("--at", "at_text", metavar="MOMENT", help="Check as of this moment.")
+@legacy_option
 @command_options_home_optional
 def check(
     settings: Settings,
@@ -60,6 +62,7 @@ def check(
     url: str | None,
     trust: Path | None,
     at_text: str | None,
+    legacy: frozenset[SuiteId],
 ) -> None:
     """Check a receipt FILE: its signature, and whether journal, lists and status answers keep its word.
 
@@ -85,11 +88,12 @@ def check(
                     folder / "g" / f"{world.plan.anchor}.g1" / "self.cer"
                 )
                 source = FolderSource(folder)
+                legacy |= world.plan.legacy
         if url is not None:
             source = stack.enter_context(HttpSource(url, SECONDS))
         lines: list[Line] = []
         if source is not None:
-            lines += Published.read(source, anchor, at or system_clock()).check(found)
+            lines += Published.read(source, anchor, at or system_clock(), legacy).check(found)
         elif journal is None:
             raise BadInput("--url", "is needed without a home", remedy="Name --url, --journal, or both")
         else:

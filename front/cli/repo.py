@@ -12,11 +12,12 @@ from bridge.repository.sealed import seal
 from bridge.repository.still import still
 from ca.clock import parse_moment, system_clock, utc_text
 from ca.errors import BadInput
+from ca.suites import SuiteId
 from front.asking import require_open
 from front.cli.common import Settings, command_options, command_options_home_optional
 from front.cli.progress import progress_bar
 from front.cli.repo_ldap import GUARDED, ldap_
-from front.cli.verifying_sources import read_certificate_file, world_of
+from front.cli.verifying_sources import legacy_option, read_certificate_file, world_of
 from front.home import storage_errors
 from front.static.making import PUBLIC, make_static
 
@@ -83,8 +84,11 @@ def snapshot(settings: Settings, out: Path, past: bool, guarded: bool) -> None: 
     "--anchor", type=click.Path(path_type=Path), help="The certificate to trust.  [default: the home's]"
 )
 @click.option("--at", "at_text", metavar="MOMENT", help="Check as of this moment.  [default: now]")
+@legacy_option
 @command_options_home_optional
-def check(settings: Settings, copy: Path, anchor: Path | None, at_text: str | None) -> None:
+def check(
+    settings: Settings, copy: Path, anchor: Path | None, at_text: str | None, legacy: frozenset[SuiteId]
+) -> None:
     """Check a sealed copy: a ZIP file, or a folder that it was unpacked into. Exit status 1 if it is not whole.
 
     \b
@@ -99,7 +103,8 @@ def check(settings: Settings, copy: Path, anchor: Path | None, at_text: str | No
         trusted = world.anchor
     else:
         raise BadInput("--anchor", "is needed without a home", remedy="Name the certificate to trust")
-    found = check_sealed(copy, trusted, at or (world.at if world else system_clock()))
+    believed = legacy | world.legacy if world else legacy
+    found = check_sealed(copy, trusted, at or (world.at if world else system_clock()), believed)
     settings.tell({"world": found.world, "sealed_at": utc_text(found.signed_at), "files": found.files})
 
 

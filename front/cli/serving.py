@@ -29,6 +29,7 @@ from front.metrics import metrics_folder
 from front.passphrase import VARIABLE
 from front.responding import open_responders
 from front.signing_in import terms
+from front.starting import require_in_force
 from front.worker import Worker
 
 
@@ -153,6 +154,7 @@ def serve(  # noqa: PLR0913, PLR0917 - one argument an option
 def _try_world(settings: Settings) -> str:
     """Open a world once, so that what is wrong is said once, and now; gives its URL."""
     with settings.world() as world:
+        require_in_force(world.plan.marking, world.stores.each(), world.clock())
         _ = world.issuers
         # What was acknowledged before a crash is known before the first question is answered.
         world.stores.catch_up()
@@ -165,6 +167,7 @@ def _try_responders(settings: Settings) -> str:
     """The same for a home of responders alone."""
     secret = settings.passphrase()
     with open_responders(settings.home, lambda: secret) as home:
+        require_in_force(home.plan.marking, home.copies.each(), home.clock())
         os.environ[VARIABLE] = secret
         return home.description.url
 
@@ -181,6 +184,7 @@ def work(settings: Settings, parent: int | None) -> None:
     """
     configure()
     with settings.world() as world:
+        require_in_force(world.plan.marking, world.stores.each(), world.clock())
         _ = world.issuers  # a wrong passphrase is said at once
         with beating(world):
             Worker(world).run(parent=parent)

@@ -23,12 +23,14 @@ from bridge.relying.verify import VerifiedPath
 from bridge.relying.verify import verify as verify_path
 from ca.clock import parse_moment, system_clock, utc_text
 from ca.errors import BadInput
+from ca.suites import SuiteId
 from front.cli.common import Settings, command_options_home_optional
 from front.cli.explaining_paths import explanation_fields, show
 from front.cli.tls import tls_for, tls_options
 from front.cli.verdicts import refusal_fields, say, say_no, verdict_fields
 from front.cli.verifying_sources import (
     SourceUnreadable,
+    legacy_option,
     limits_of,
     opened,
     read_certificate_file,
@@ -70,6 +72,7 @@ __all__ = ["read_certificate_file", "verify"]  # other commands read certificate
 @click.option(
     "--production", is_flag=True, help="Trust for production: no test world's certificate is valid."
 )
+@legacy_option
 @click.option(
     "--timeout",
     type=click.IntRange(1, 3600),
@@ -104,6 +107,7 @@ def verify(  # noqa: PLR0913, PLR0917 - an option an argument
     anchor: Path | None,
     policies: tuple[str, ...],
     production: bool,  # noqa: FBT001 - click calls by keyword
+    legacy: frozenset[SuiteId],
     timeout: int,
     explained: bool,  # noqa: FBT001
     svg: Path | None,
@@ -134,7 +138,7 @@ def verify(  # noqa: PLR0913, PLR0917 - an option an argument
     given = None if at_text is None else parse_moment(at_text, "--at")
     leaf = read_certificate_file(certificate)
     world = world_of(settings)
-    trust = trust_of(world, anchor, policies, limits_of(timeout), production=production)
+    trust = trust_of(world, anchor, policies, limits_of(timeout), legacy, production=production)
     now = world.at if world else system_clock()
     wanted = _Wanted(explained, svg, target, Language(lang))
     tls = tls_for(origin, client_cert, client_key, tls_ca)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+import click
 from asn1crypto import pem
 
 from bridge.directory.connection import Server
@@ -25,6 +26,7 @@ from bridge.relying.telling.bundle import Bundled
 from bridge.relying.telling.bundle_file import unpack
 from bridge.relying.trust import Trust
 from ca.errors import BadInput
+from ca.suites import LEGACY, SuiteId
 from ca.wire.facts import CERTIFICATE_LIMIT
 from front.cli.common import Settings
 
@@ -33,15 +35,30 @@ _FILE_LIMIT = 4 * CERTIFICATE_LIMIT
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://.*", re.DOTALL)
 
 
+legacy_option = click.option(
+    "--legacy",
+    type=click.Choice(sorted(LEGACY)),
+    multiple=True,
+    callback=lambda _context, _option, named: frozenset(map(SuiteId, named)),
+    help="Also believe signatures of this suite, SHA-1's, until its date; may be repeated.  "
+    "[default: those that the home's edition names, else none]",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class HomeWorld:
-    """What a home gives a verifier: its trust, its moment, and what it publishes."""
+    """What a home gives a verifier: its trust, its moment, and what it publishes.
+
+    Attributes:
+        legacy: The legacy suites that its edition names.
+    """
 
     anchor: bytes
     policies: frozenset[str]
     marking: Marking
     at: datetime
     repository: Path
+    legacy: frozenset[SuiteId] = frozenset()
 
 
 class SourceUnreadable(Exception):
@@ -74,7 +91,15 @@ def world_of(settings: Settings) -> HomeWorld | None:
         repository = world.home.repository
         anchor = read_certificate_file(repository / "g" / f"{world.plan.anchor}.g1" / "self.cer")
         policies = frozenset(world.plan.trusted_policies)
-        return HomeWorld(anchor, policies, world.plan.marking, world.clock(), repository)
+        return HomeWorld(anchor, policies, world.plan.marking, world.clock(), repository, world.plan.legacy)
+
+
+def legacy_of_home(settings: Settings) -> frozenset[SuiteId]:
+    """The legacy suites that the edition of the home names, if a home is named."""
+    if settings.given_home is None:
+        return frozenset()
+    with settings.world() as world:
+        return world.plan.legacy
 
 
 def trust_of(
@@ -82,6 +107,7 @@ def trust_of(
     anchor: Path | None,
     policies: tuple[str, ...],
     limits: Limits,
+    legacy: frozenset[SuiteId] = frozenset(),
     *,
     production: bool,
 ) -> Trust:
@@ -92,12 +118,14 @@ def trust_of(
         if not policies:
             raise _missing("--policy", "the policy to accept, in the anchor's domain")
         marking = Marking.PRODUCTION if production else Marking.TEST
-        return Trust((read_certificate_file(anchor),), frozenset(policies), marking, limits=limits)
+        anchors = (read_certificate_file(anchor),)
+        return Trust(anchors, frozenset(policies), marking, limits=limits, legacy=legacy)
     return Trust(
         anchors=(world.anchor if anchor is None else read_certificate_file(anchor),),
         policies=frozenset(policies) or world.policies,
         marking=Marking.PRODUCTION if production else world.marking,
         limits=limits,
+        legacy=legacy | world.legacy,
     )
 
 

@@ -17,9 +17,10 @@ from rich.progress import Progress
 from bridge.relying.finding.fetch import HttpSource
 from ca.chance import SystemChance
 from ca.clock import Clock, ShiftedClock, system_clock, utc_text
+from ca.suites import SuiteId
 from front.cli.common import Settings, command_options_home_optional
 from front.cli.tls import tls_for, tls_options
-from front.cli.verifying import read_certificate_file
+from front.cli.verifying_sources import legacy_of_home, legacy_option, read_certificate_file
 from front.watching.memory import Memory
 from front.watching.rounds import Look, Watched
 
@@ -57,6 +58,7 @@ _SECONDS = 600
     show_default=True,
     help="Seconds to wait for the server in one look.",
 )
+@legacy_option
 @tls_options
 @command_options_home_optional
 def watch(  # noqa: PLR0913, PLR0917 - an option an argument
@@ -68,6 +70,7 @@ def watch(  # noqa: PLR0913, PLR0917 - an option an argument
     every: int,
     sample: int,
     timeout: int,
+    legacy: frozenset[SuiteId],
     client_cert: Path | None,
     client_key: Path | None,
     tls_ca: Path | None,
@@ -89,11 +92,12 @@ def watch(  # noqa: PLR0913, PLR0917 - an option an argument
     """
     anchor = None if trust is None else read_certificate_file(trust)
     clock = _clock(settings)
+    legacy |= legacy_of_home(settings)
     opening = partial(HttpSource, url, timeout, tls=tls_for(url, client_cert, client_key, tls_ca))
     opening().close()  # a URL that is none is said at once
     with Memory.opened(state) as memory:
         while True:
-            seen = _look(settings, opening, memory, clock, anchor, sample)
+            seen = _look(settings, opening, memory, clock, anchor, sample, legacy)
             _say(settings, seen)
             if once:
                 sys.exit(1 if seen.findings else 0)
@@ -118,6 +122,7 @@ def _look(
     clock: Clock,
     anchor: bytes | None,
     sample: int,
+    legacy: frozenset[SuiteId],
 ) -> Watched:
     """One look, with a bar for people who wait."""
     console = settings.console(stderr=True)
@@ -128,7 +133,7 @@ def _look(
     ):
         task = bar.add_task("looking at lists", total=None)
         tell: Callable[[int, int], None] = lambda done, whole: bar.update(task, completed=done, total=whole)  # noqa: E731 - one word
-        return Look(source, memory, clock(), SystemChance(), anchor, sample, tell).look()
+        return Look(source, memory, clock(), SystemChance(), anchor, sample, tell, legacy).look()
 
 
 def _say(settings: Settings, seen: Watched) -> None:

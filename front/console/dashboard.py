@@ -19,6 +19,7 @@ from front.console.access import of_centre
 from front.console.figures import Counting, Figures, Measure, OfficeLine
 from front.console.plots import Look, Width
 from front.console.sheets import sheet
+from front.pages.offices import called
 from front.pages.rendering import page, say
 from front.pages.texts import Language
 from front.pages.visit import language
@@ -99,7 +100,7 @@ def shown(found: Figures, office: OfficeId | None) -> dict[str, Any]:
 
 
 def _ranked(lines: list[OfficeLine], measure: Measure) -> list[tuple[str, int]]:
-    counted = [(line.office.name, int(getattr(line, measure.value))) for line in lines]
+    counted = [(called(line.office), int(getattr(line, measure.value))) for line in lines]
     return sorted((one for one in counted if one[1]), key=lambda one: (-one[1], one[0]))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise
+from threading import Lock
 from typing import Any, TypeVar
 
 from ca.model import Office, OfficeId, OfficeKind, Officer, OfficerId
@@ -125,11 +127,13 @@ class Unusual:
 class Counting:
     """Counts over a world. What is counted of a day that is over is kept: it does not change any more.
 
-    So a page asks for the present day alone, whoever looks at it, and for the others once a process.
+    So a page asks for the present day alone, whoever looks at it, and for the others once a process. Who asks while they
+    are counted waits, and finds them.
     """
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._turn = Lock()
         self._over: dict[str, dict[date, dict[Any, int]]] = defaultdict(dict)
         self._unusual: tuple[datetime, Unusual] | None = None
 
@@ -176,14 +180,14 @@ class Counting:
             revoked = self._revoked(reading, days)
             oldest = counts.oldest_waiting(reading.nation, _OLDEST)
             waits = counts.waits(reading.nation, days, _SAMPLE)
-            decided = counts.decisions(reading.nation, days)
+            decided = self._kept("decided", days, lambda some: counts.decisions_by_day(reading.nation, some))
         found = [
             *_unusual_offices(known, Measure.ISSUED, issued, days),
             *_unusual_offices(known, Measure.REVOKED, revoked, days),
         ]
         found.sort(key=lambda one: -abs(one.found.distance))
         long = _long_waits(known, oldest, waits, at)
-        shares = _unusual_officers(known, people, decided)
+        shares = _unusual_officers(known, people, counts.decisions(decided))
         more = (max(len(found) - _SHOWN, 0), max(len(long) - _SHOWN, 0), max(len(shares) - _SHOWN, 0))
         result = Unusual(tuple(found[:_SHOWN]), tuple(long[:_SHOWN]), tuple(shares[:_SHOWN]), more)
         self._unusual = at, result
@@ -199,22 +203,32 @@ class Counting:
 
     def _kept(self, name: str, days: Days, count: Callable[[Days], Mapping[K, ByDay]]) -> dict[K, ByDay]:
         """What is counted on these days: of those that are over what is kept, and the others anew."""
-        over = self._over[name]
-        missing = Days(next((day for day in days if day not in over), days.last), days.last)
-        fresh: dict[date, dict[K, int]] = {day: {} for day in missing}
-        for key, by_day in count(missing).items():
-            for day, number in by_day.items():
-                fresh[day][key] = number
-        # The day before may still get what was begun just before midnight.
-        final = days.last - timedelta(days=1)
         found: dict[K, dict[date, int]] = defaultdict(dict)
-        for day in days:
-            for key, number in (fresh[day] if day in fresh else over[day]).items():
-                found[key][day] = number
-        over.update({day: numbers for day, numbers in fresh.items() if day < final})
-        for day in [day for day in list(over) if day < days.last - _KEPT]:
-            over.pop(day, None)
-        return {key: dict(by_day) for key, by_day in found.items()}
+        with self._turn:
+            over = self._over[name]
+            fresh: dict[date, dict[K, int]] = {}
+            for missing in _runs([day for day in days if day not in over]):
+                fresh |= {day: {} for day in missing}
+                for key, by_day in count(missing).items():
+                    for day, number in by_day.items():
+                        fresh[day][key] = number
+            for day in days:
+                for key, number in (fresh[day] if day in fresh else over[day]).items():
+                    found[key][day] = number
+            # The day before may still get what was begun just before midnight.
+            final = days.last - timedelta(days=1)
+            over.update({day: numbers for day, numbers in fresh.items() if day < final})
+            for day in [day for day in over if day < days.last - _KEPT]:
+                over.pop(day)
+        return dict(found)
+
+
+def _runs(some: Sequence[date]) -> Iterator[Days]:
+    """Days in their order as periods without gaps."""
+    ends = [day for day, after in pairwise(some) if after - day > timedelta(days=1)]
+    firsts = [after for day, after in pairwise(some) if after - day > timedelta(days=1)]
+    if some:
+        yield from map(Days, [some[0], *firsts], [*ends, some[-1]])
 
 
 def _figures(
@@ -277,11 +291,11 @@ def _long_waits(
 def _unusual_officers(
     known: Mapping[OfficeId, Office],
     people: Mapping[OfficerId, Officer],
-    decided: Mapping[OfficerId, counts.OfficersDecisions],
+    decided: Mapping[OfficerId, Decisions],
 ) -> list[UnusualOfficer]:
     by_kind: dict[OfficeKind, dict[OfficerId, Decisions]] = defaultdict(dict)
-    for officer, one in decided.items():
-        by_kind[one.kind][officer] = one.decisions
+    for officer, taken in decided.items():
+        by_kind[known[people[officer].office].kind][officer] = taken
     found = [
         UnusualOfficer(people[officer], known[people[officer].office], share)
         for alike in by_kind.values()

@@ -17,6 +17,7 @@ from ca.store.deeds import Deed, note
 from front.assembly import World
 from front.console.access import of_centre, operator
 from front.pages.forms import Fields, FormRefused
+from front.pages.offices import every_name
 from front.pages.rendering import page, said
 from front.signing_in.enrolment import new_code
 from front.signing_in.terms import terms_of
@@ -37,11 +38,15 @@ def add(blueprint: Blueprint, world: World) -> None:  # noqa: C901, PLR0915 - a 
         words, role = request.args.get("words", "").strip()[:60], request.args.get("role", "")
         with nation.reading() as connection:
             every = officers.all_officers(connection)
-            names = {office.id: office.name for office in officers.all_offices(connection)}
+            offices = {office.id: office for office in officers.all_offices(connection)}
         found = [
             one
             for one in every
-            if (words in one.name or one.id.startswith(words) or words in names[one.office])
+            if (
+                words in one.name
+                or one.id.startswith(words)
+                or any(words in name for name in every_name(offices[one.office]))
+            )
             and (not role or role in one.roles)
         ]
         found.sort(key=lambda one: (one.ended_at is not None, one.id))
@@ -49,7 +54,7 @@ def add(blueprint: Blueprint, world: World) -> None:  # noqa: C901, PLR0915 - a 
             "console/officers.html",
             officers=found[:_PAGE],
             more=max(len(found) - _PAGE, 0),
-            names=names,
+            offices=offices,
             words=words,
             role=role,
             roles=list(Role),

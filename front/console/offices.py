@@ -13,13 +13,14 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ca.model import Office, OfficeKind, Role
 from ca.store import counts, officers
-from ca.store.deed_search import deed_at
+from ca.store.deed_search import suspensions
 from ca.store.deeds import Deed, DeedRecord, note
 from front.assembly import World
 from front.console.access import of_centre, operator
 from front.console.dashboard import period, shown
 from front.console.figures import Counting
 from front.pages.forms import Fields, FormRefused
+from front.pages.offices import every_name
 from front.pages.rendering import page, said
 
 _PAGE = 100
@@ -96,7 +97,7 @@ def suspension(connection: Connection, office: Office) -> DeedRecord | None:
     """Who suspended an office, and why; None for an office at work, or where the machine's owner did it."""
     if office.suspended_at is None:
         return None
-    return deed_at(connection, Deed.OFFICE_SUSPENDED, office.suspended_at)
+    return suspensions(connection, [office]).get(office.id)
 
 
 def _office_page(
@@ -132,7 +133,7 @@ def _filter(words: str, kind: str, *, closed: bool) -> Callable[[Office], bool]:
     sought = _folded(words)
 
     def fits(office: Office) -> bool:
-        named = sought in _folded(office.name) or office.id.startswith(sought)
+        named = any(sought in _folded(name) for name in every_name(office)) or office.id.startswith(sought)
         return named and kind in {"", office.kind} and not (closed and office.suspended_at is None)
 
     return fits

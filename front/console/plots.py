@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 
-from bridge.relying.telling.svg import Drawing, clean, fitted, width_of
+from bridge.svg import Drawing, clean, fitted, width_of
 
 INK, FAINT, LINE = "#1b2a30", "#52636b", "#dbe4e7"
 _FONT = "Hiragino Sans, Noto Sans CJK JP, Noto Sans JP, IPAexGothic, system-ui, sans-serif"

@@ -14,6 +14,7 @@ from ca.store.deeds import Deed, DeedRecord, note
 from ca.store.lives import Life
 from front.assembly import World
 from front.console.journal_search import Line, Wanted, search
+from front.pages.offices import called
 from front.pages.visit import SignedIn
 
 _RECORDS = 50
@@ -92,7 +93,7 @@ def tell(world: World, who: SignedIn, case_id: str, at: datetime) -> Story:
         case,
         office,
         tuple(
-            Taken(step, known[step.officer][0].name or step.officer, known[step.officer][1].name)
+            Taken(step, known[step.officer][0].name or step.officer, called(known[step.officer][1]))
             for step in case.history
         ),
         tuple(

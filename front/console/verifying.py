@@ -6,22 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from bridge.manifest import JOURNAL_HEAD, JOURNAL_HEAD_SIGNATURE, JournalHead
+from bridge.manifest import JOURNAL_HEAD, JournalHead
 from bridge.relying.finding.fetch import FolderSource
-from bridge.relying.finding.snapshot import Snapshot
-from bridge.relying.statements import check_statement
-from bridge.repository.heads import read_head
 from ca.errors import Conflict, HomeRefused
 from ca.journal.inspection import Inspected, inspect
 from ca.journal.segments import Head, segments
-from ca.wire.cms_facts import SIGNATURE_LIMIT
 from front.assembly import World
 from front.cli.verifying import read_certificate_file
+from front.heads import anchor_path, signed_head
 
 LARGEST = 256 << 20
 """Octets of a journal that a page reads through; a larger one is for the command on the machine."""
 
-_HEAD_LIMIT = 4096
 _one_at_a_time = Lock()
 
 
@@ -60,7 +56,7 @@ def verify(world: World) -> Verified:
         raise Conflict("journal", "is being read through already", remedy="Wait a minute and ask again")
     try:
         # The head first: the journal may grow meanwhile, and never shrinks.
-        published = signed_head(world)
+        published = _published(world)
         heads = [] if published is None else [Head(published.count, published.digest)]
         try:
             return Verified(inspect(world.home.journal, heads), published)
@@ -70,15 +66,13 @@ def verify(world: World) -> Verified:
         _one_at_a_time.release()
 
 
-def signed_head(world: World) -> JournalHead | None:
+def _published(world: World) -> JournalHead | None:
     """The head that is public, its signature checked from the world's anchor on; None before the first one."""
     repository = world.home.repository
     if not (repository / JOURNAL_HEAD).exists():
         return None
-    anchor = read_certificate_file(repository / "g" / f"{world.plan.anchor}.g1" / "self.cer")
-    source = FolderSource(repository)
-    content = source.read(JOURNAL_HEAD, _HEAD_LIMIT)
-    head = read_head(content, JOURNAL_HEAD)
-    signature = source.read(JOURNAL_HEAD_SIGNATURE, SIGNATURE_LIMIT)
-    check_statement(content, signature, JOURNAL_HEAD, Snapshot.read(source), anchor, head.at)
-    return head
+    return signed_head(
+        FolderSource(repository),
+        read_certificate_file(anchor_path(repository, world.plan)),
+        world.plan.legacy,
+    )

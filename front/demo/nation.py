@@ -224,7 +224,8 @@ class _Judges:
         repository, plan = self.world.home.repository, self.world.plan
         snapshot = Snapshot.read(repository)
         anchor = (repository / f"g/{snapshot.manifest.anchor}/self.cer").read_bytes()
-        trust = Trust((anchor,), frozenset(plan.trusted_policies), plan.marking)
+        policies = frozenset(plan.trusted_policies)
+        trust = Trust((anchor,), policies, plan.marking, legacy=plan.legacy)
         try:
             verify(item.encoded, snapshot, trust, self.world.clock())
         except PathRejected as rejected:

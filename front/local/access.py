@@ -8,6 +8,7 @@ from ca.errors import NotFound, NotPermitted
 from ca.model import Office, OfficeKind, Role
 from ca.store import applications, officers
 from ca.store.applications import Application
+from front.pages.offices import called
 from front.pages.visit import SignedIn, signed_in
 
 PLACES = frozenset({OfficeKind.LOCAL_GOVERNMENT, OfficeKind.CENTRE})
@@ -55,5 +56,5 @@ def names_of(connection: Connection, officer_ids: set[str]) -> dict[str, str]:
     found = {}
     for officer_id in officer_ids:
         officer, office = officers.known(connection, officer_id)
-        found[officer_id] = f"{officer.name or officer.id}({office.name})"
+        found[officer_id] = f"{officer.name or officer.id}({called(office)})"
     return found

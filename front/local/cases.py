@@ -17,7 +17,7 @@ from ca.model import ApplicationId, LocalHolder, OfficeKind, RevocationReason, R
 from ca.revoking.deciding import abolition, custody
 from ca.revoking.deciding.local_delivery import discard, hand_over
 from ca.rules.custody import NEEDS_MEDIUM, Medium, MediumState
-from ca.rules.registration import State, Step, next_steps, resume, steps_open_to
+from ca.rules.registration import ENDED, State, Step, next_steps, resume, steps_open_to
 from ca.store import abolitions, applications, lives, media, officers, search, self_checks
 from ca.store.applications import Application
 from ca.store.certificates import CertificateRecord, CertificateState
@@ -28,6 +28,8 @@ from front.local.access import case_of, names_of, of_local, of_sub_office
 from front.local.filing import Asked, Choices, choices_of, good_of, read_asked, read_filing
 from front.looking import note_auditor
 from front.pages.forms import LARGEST_FILE, Fields, FormRefused
+from front.pages.offices import called
+from front.pages.refusals import explained
 from front.pages.rendering import page, said
 from front.pages.visit import SignedIn
 from front.registration.filed_before import filed_before
@@ -65,10 +67,10 @@ def work(world: World) -> Response:
             connection, who.officer, who.office, course=OfficeKind.LOCAL_GOVERNMENT, after=after, limit=_MOST
         )
         if who.of_centre:
-            offices = {each.id: each.name for each in officers.all_offices(connection)}
+            offices = {each.id: called(each) for each in officers.all_offices(connection)}
         else:
             latest = search.search(connection, who.office.id, limit=_MOST).cases
-            offices = {who.office.id: who.office.name}
+            offices = {who.office.id: called(who.office)}
         asked = Role.CENTRE_EXAMINER in who.officer.roles and self_checks.unreviewed(connection)
     ends = abolition.waiting(world.stores, at, limit=_MOST) if who.of_centre else []
     return page(
@@ -119,7 +121,7 @@ def file(world: World) -> AnyResponse:
             who.officer.id, filing.holder, csrs, code=None, at=at, reception=filing.reception
         ).case
     except CsrRefused as error:
-        fields.refuse("csr", "local.csr.refused", detail=f"{error.problem}. {error.remedy or ''}")
+        fields.refuse("csr", "local.csr.refused", detail=explained(error))
         with world.stores.nation.reading() as connection:
             there = _filed_before(connection, who, asked)
             if there is None:
@@ -136,7 +138,7 @@ def show(world: World, case_id: str) -> Response:
     """A case: facts, history, certificates, and the steps open to this officer."""
     who = of_local()
     shown = _show(world, who, case_id)
-    note_auditor(world, who, ApplicationId(case_id))
+    note_auditor(world, who.officer, ApplicationId(case_id))
     return shown
 
 
@@ -275,7 +277,7 @@ def _show(
 
 
 def _awaits_medium(found: Application) -> bool:
-    return found.case.state not in {State.REJECTED, State.FAILED, State.DISCARDED, State.DELIVERED}
+    return found.case.state not in ENDED
 
 
 def _open(found: Application, who: SignedIn, medium: Medium | None) -> tuple[Step, ...]:

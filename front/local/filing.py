@@ -8,19 +8,28 @@ from datetime import datetime
 
 from ca.errors import BadInput, CsrRefused, KakehashiError, NotFound
 from ca.issuing.intake import read_csr
-from ca.model import LOCAL_KINDS, CertificateKind, LocalHolder, Office, RevocationReason
+from ca.model import (
+    LOCAL_KINDS,
+    ApplicationId,
+    CertificateId,
+    CertificateKind,
+    LocalHolder,
+    Office,
+    RevocationReason,
+)
 from ca.profiles.items import LONGEST_NAME
 from ca.profiles.practice import HolderPractice
 from ca.revoking.deciding import custody
 from ca.rules.custody import NEEDS_MEDIUM, medium_id
 from ca.rules.identity import Purpose, Reception
 from ca.rules.validity import japanese_day, renewal_opens
-from ca.store import lives
+from ca.store import applications, lives
 from ca.store.applications import Application
 from ca.store.connections import Connections
 from ca.store.lives import Life
 from front.assembly import World
 from front.pages.forms import Fields
+from front.pages.refusals import explained
 
 _GOOD = frozenset({None, RevocationReason.REMOVE_FROM_CRL})
 
@@ -33,12 +42,14 @@ class Choices:
         practices: How each kind that the office may apply for is issued.
         renewed: The case whose certificates are renewed, if the form is for a renewal, and ``good`` those of them that
             are good.
+        under_way: The open case that renews each of those already, where there is one.
     """
 
     office: Office
     practices: Mapping[CertificateKind, HolderPractice]
     renewed: Application | None = None
     good: tuple[Life, ...] = ()
+    under_way: Mapping[CertificateId, ApplicationId] = field(default_factory=dict)
 
     @property
     def holder(self) -> LocalHolder | None:
@@ -88,9 +99,9 @@ def choices_of(
     if not good:
         raise NotFound(f"case {renewed.case.id}", "has no certificate to renew")
     kinds = {life.kind for life in good}
-    return Choices(
-        office, {kind: each for kind, each in practices.items() if kind in kinds}, renewed, tuple(good)
-    )
+    offered = {kind: each for kind, each in practices.items() if kind in kinds}
+    under_way = applications.renewing(connections.nation, office.id, [life.certificate for life in good])
+    return Choices(office, offered, renewed, tuple(good), under_way)
 
 
 def good_of(connections: Connections, application: Application, at: datetime) -> list[Life]:
@@ -121,11 +132,14 @@ def read_filing(
         at: Now.
     """
     medium = _medium(fields, connections, officer_id, asked, at)
-    fields.settle()
     kind = asked.kind
+    renews = tuple(life.certificate for life in choices.good if life.kind is kind)
+    for certificate in renews:
+        if case := choices.under_way.get(certificate):
+            fields.refuse("kind", "local.filing.under_way", case=case)
+    fields.settle()
     assert kind is not None, "what is missing is a problem"
     assert asked.csr is not None, "what is missing is a problem"
-    renews = tuple(life.certificate for life in choices.good if life.kind is kind)
     reception = Reception(_purpose(choices, kind, at), card_number=medium, renews=renews)
     return LocalFiling(asked.holder, kind, asked.csr, reception, medium)
 
@@ -147,7 +161,7 @@ def read_asked(choices: Choices, fields: Fields) -> Asked:
             key = read_csr(csr, choices.practices[kind].keys, f"{kind} request")
             return Asked(holder, kind, csr, key)
         except CsrRefused as error:
-            fields.refuse("csr", "local.csr.refused", detail=f"{error.problem}. {error.remedy or ''}")
+            fields.refuse("csr", "local.csr.refused", detail=explained(error))
     return Asked(holder, kind, csr)
 
 

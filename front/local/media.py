@@ -13,7 +13,7 @@ from ca.errors import BadInput, Conflict, NotFound
 from ca.model import Role
 from ca.revoking.deciding import custody
 from ca.rules.custody import Medium, MediumStep, medium_id, steps_open_to
-from ca.rules.registration import State
+from ca.rules.registration import ENDED
 from ca.rules.validity import JST
 from ca.store import applications, media, officers
 from front.assembly import World
@@ -26,8 +26,7 @@ from front.pages.visit import SignedIn
 _OFFERED = (MediumStep.TAKE_BACK, MediumStep.LOSE, MediumStep.DESTROY)
 """The steps that are taken on a medium's own page; the others belong to a case."""
 _LONGEST_NOTE = 400
-_MOST = 100
-"""Media of a page."""
+_MOST = media.PAGE
 
 
 def add(blueprint: Blueprint, world: World) -> None:
@@ -134,10 +133,12 @@ def _register(world: World, who: SignedIn, problems: Mapping[str, str], status: 
             office = office_of(connection, who, wanted) if wanted else None
         else:
             offices, office = [], who.office
-        after = request.args.get("after", "")
-        found = [] if office is None else media.of_office(connection, office.id, after=after, limit=_MOST + 1)
+        after = request.args.get("after")
+        found = media.MediaPage(())
+        if office is not None:
+            found = media.of_office(connection, office.id, after=after, limit=_MOST)
     return page(
-        "local/media.html", status=status, media=found[:_MOST], next=found[_MOST - 1].id if found[_MOST:] else None,
+        "local/media.html", status=status, media=found.media, next=found.after,
         office=office, offices=offices, problems=problems,
         typed=request.form, may_enter=not who.of_centre and bool(who.officer.roles & {Role.RECEPTION, Role.EXAMINER}),
     )  # fmt: skip
@@ -152,11 +153,7 @@ def _show(
         names = names_of(reading.nation, {taken.officer for taken in medium.history})
         cases = [applications.find(reading.nation, case) for case in dict.fromkeys(medium.cases)]
         good = [(case.case, life) for case in cases for life in good_of(reading, case, at)]
-    under_way = any(
-        case.case.id == medium.case
-        and case.case.state not in {State.DELIVERED, State.REJECTED, State.FAILED, State.DISCARDED}
-        for case in cases
-    )
+    under_way = any(case.case.id == medium.case and case.case.state not in ENDED for case in cases)
     steps = [step for step in steps_open_to(medium, who.officer, who.office) if step in _OFFERED]
     return page(
         "local/medium.html", status=status, medium=medium, office=office, names=names, cases=cases, good=good,

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from ca.errors import BadInput
 from ca.issuing import self_checking
 from ca.model import Office, OfficeKind, Role
+from ca.profiles.items import readable
 from ca.rules.self_check import (
     LARGEST_FILE,
     LONGEST_REMARK,
@@ -180,13 +181,13 @@ def _answers(fields: Fields) -> dict[str, Answer]:
 
 
 def _lines(fields: Fields, name: str, *, required: bool) -> str:
-    """Several lines without other control characters."""
+    """Several lines of characters that can be read (``ca.profiles.items``)."""
     typed = fields.sent.get(name, "").replace("\r\n", "\n").strip()
     if not typed and required:
         fields.refuse(name, "form.required")
     elif len(typed) > LONGEST_REMARK:
         fields.refuse(name, "form.too_long", most=LONGEST_REMARK)
-    elif not typed.replace("\n", " ").replace("\u3000", " ").isprintable():
+    elif not all(character == "\n" or readable(character) for character in typed):
         fields.refuse(name, "form.not_printable")
     return typed
 

@@ -34,6 +34,9 @@ from front.logs import LOGGER
 from front.pages.forms import BoundedInteger, FormRefused, Problem
 from front.pages.guard import FORM_TOKEN, protect, require_own_form
 from front.pages.navigation import Door, open_to
+from front.pages.offices import called
+from front.pages.refusals import EXTENSION as REFUSALS
+from front.pages.refusals import Refusals, in_japanese
 from front.pages.texts import Texts
 from front.pages.visit import LANGUAGE_COOKIE, NotSignedIn, SignedIn, inside, language, visitor, wants_page
 from front.problems import http_problem, status_of_error
@@ -63,6 +66,7 @@ def install(app: Flask, rooms: Sequence[Room]) -> None:
     """Give an application these rooms of pages."""
     folders = (ROOM, *(room.folder for room in rooms))
     texts = app.extensions[_EXTENSION] = Texts.read([folder / "texts" for folder in folders])
+    app.extensions[REFUSALS] = Refusals.of(texts)
     doors = [door for room in rooms for door in room.doors]
     app.jinja_env.globals |= {
         "t": say,
@@ -73,7 +77,7 @@ def install(app: Flask, rooms: Sequence[Room]) -> None:
         "form_token": _token,
         "navigation": lambda who: open_to(who, doors),
     }
-    app.jinja_env.filters |= {"moment": moment, "day": day}
+    app.jinja_env.filters |= {"moment": moment, "day": day, "called": called}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     frame = Blueprint("pages", __name__, template_folder=str(ROOM / "templates"))
 
@@ -166,7 +170,16 @@ def _refused(error: KakehashiError) -> Response:
     """A page that says what is wrong and what to do next. A form's own page shows FormRefused itself, field by field."""
     status = status_of_error(error)
     problems = said(error.problems) if isinstance(error, FormRefused) else {}
-    return protect(page("refused.html", status=status, error=error, problems=problems, kind=_kind(error)))
+    return protect(
+        page(
+            "refused.html",
+            status=status,
+            error=error,
+            told=in_japanese(error),
+            problems=problems,
+            kind=_kind(error),
+        )
+    )
 
 
 def _http_refused(error: HTTPException) -> Response:

@@ -36,6 +36,7 @@ from front.applicants import (
     reception_of,
     resident_of,
 )
+from front.looking import note_auditor
 from front.receipts import record_receipt_fields
 from front.registration.answers import CaseAnswer, CasesAnswer, DeliveredAnswer, Receipt
 from front.registration.filed_before import filed_before
@@ -108,12 +109,14 @@ def own_case(call: Call[Any]) -> Application:
     To be asked before the rules are: what state another office's case is in is not this office's to know, nor whether
     there is one of that number, so it is refused before anybody looks.
     """
-    _, office = call.person()
+    officer, office = call.person()
     number = call.places["case"]
     if office.kind is not OfficeKind.CENTRE and number.rpartition("-")[0] != office.id:
         raise NotPermitted("case", "is another office's")
     with call.world.stores.nation.reading() as connection:
-        return applications.find(connection, number)
+        found = applications.find(connection, number)
+    note_auditor(call.world, officer, found.case.id)
+    return found
 
 
 def _file(call: Call[Filing]) -> Reply:

@@ -5,19 +5,23 @@ A local government's certificate ends by two persons' word: its office asks, the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from ca.errors import NotFound
 from ca.keys.codes import keyed_code
 from ca.model import CertificateId, RevocationReason, resident_code
 from ca.revoking.deciding import abolition
 from ca.revoking.deciding.at_window import Deed, Window
 from ca.revoking.deciding.by_hand import revoke
-from ca.store import deeds, register
+from ca.store import register
 from ca.store.abolitions import Why
 from front.assembly import World
+from front.looking import note_holder
 from front.receipts import record_receipt_fields, revocation_receipt_fields
 from front.registration.answers import (
     EndedAnswer,
@@ -106,28 +110,41 @@ def _look(call: Call[Report]) -> ProspectAnswer:
     world, report, at = call.world, call.sent, call.world.clock()
     officer, _ = call.person()
     holder = _holder(world, report.code)
-    prospect = Window(world.events).look(report.deed, holder, call.officer, at=at, occurred=report.occurred)
-    with world.stores.nation.writing() as connection:
-        about = str(prospect.held[0].certificate) if prospect.held else None
-        deeds.note(connection, deeds.Deed.LOOKED_UP, who=officer, about=about, at=at)
+    with _noting_nobody(call):
+        prospect = Window(world.events).look(
+            report.deed, holder, call.officer, at=at, occurred=report.occurred
+        )
+    note_holder(world, officer, prospect.held[0].certificate if prospect.held else None)
     return ProspectAnswer.of(prospect)
 
 
 def _report(call: Call[NumberedReport]) -> ReportAnswer:
     world, report = call.world, call.sent
-    outcome = Window(world.events).end(
-        report.deed,
-        _holder(world, report.code),
-        call.officer,
-        number=report.number,
-        at=world.clock(),
-        occurred=report.occurred,
-    )
+    with _noting_nobody(call):
+        outcome = Window(world.events).end(
+            report.deed,
+            _holder(world, report.code),
+            call.officer,
+            number=report.number,
+            at=world.clock(),
+            occurred=report.occurred,
+        )
     with world.stores.nation.reading() as connection:
         record = register.journal_index_of(connection, outcome.event)
     assert record is not None, "it is acknowledged"
     receipt = Receipt.of(record_receipt_fields(world, record))
     return ReportAnswer(EventOutcomeAnswer.of(outcome), receipt)
+
+
+@contextmanager
+def _noting_nobody(call: Call[Any]) -> Iterator[None]:
+    """Write down that somebody was looked for who is not to be found here: whoever tries codes leaves traces."""
+    try:
+        yield
+    except NotFound:
+        officer, _ = call.person()
+        note_holder(call.world, officer, None)
+        raise
 
 
 def _holder(world: World, code: str) -> bytes:

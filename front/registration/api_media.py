@@ -13,7 +13,7 @@ from ca.rules.custody import Medium, MediumState, MediumStep
 from ca.store import media
 from front.receipts import record_receipt_fields
 from front.registration.answers import Receipt
-from front.registration.operations import Call, Nothing, Operation
+from front.registration.operations import Call, Operation
 
 _SUBJECT = "media"
 _Number = Annotated[str, msgspec.Meta(max_length=40)]
@@ -97,17 +97,32 @@ class LostAnswer(msgspec.Struct, frozen=True):
     receipt: Receipt | None
 
 
+class AfterMedium(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which page of the media.
+
+    Attributes:
+        after: What the page before ended with; none for the first.
+    """
+
+    after: _Number | None = None
+
+
 class MediaAnswer(msgspec.Struct, frozen=True):
-    """The key media of an office."""
+    """Some key media of an office by number, 100 at most.
+
+    Attributes:
+        after: What the next page is asked for with; null at the end.
+    """
 
     media: tuple[MediumAnswer, ...]
+    after: str | None
 
 
-def _list(call: Call[Nothing]) -> MediaAnswer:
+def _list(call: Call[AfterMedium]) -> MediaAnswer:
     _, office = call.person()
     with call.world.stores.nation.reading() as connection:
-        found = media.of_office(connection, office.id)
-    return MediaAnswer(tuple(map(MediumAnswer.of, found)))
+        found = media.of_office(connection, office.id, after=call.sent.after)
+    return MediaAnswer(tuple(map(MediumAnswer.of, found.media)), found.after)
 
 
 def _register(call: Call[NewMedium]) -> MediumAnswer:
@@ -146,8 +161,8 @@ def _lose(call: Call[Loss]) -> LostAnswer:
 
 
 MEDIA: tuple[Operation[Any], ...] = (
-    Operation("media", "GET", "/media", "The key media of the caller's office.",
-        _list, Nothing, MediaAnswer, _SUBJECT),
+    Operation("media", "GET", "/media", "The key media of the caller's office, by number.",
+        _list, AfterMedium, MediaAnswer, _SUBJECT),
     Operation("register_medium", "POST", "/media", "Make a medium known, for which the caller's office answers.",
         _register, NewMedium, MediumAnswer, _SUBJECT, statuses=(201,)),
     Operation("assign_medium", "POST", "/media/{medium}/assignment", "Give it to a case; the same again changes nothing.",

@@ -41,7 +41,9 @@ def _believed(world: World, octets: bytes, at: datetime) -> RevocationRequest:
     # What is no request at all is told before what is published is read for it.
     read_stated(octets, RevocationStatement, _PLACE)
     snapshot = Snapshot.read(world.home.repository)
-    trust = Trust((published_anchor(snapshot),), frozenset(world.plan.trusted_policies), world.plan.marking)
+    plan = world.plan
+    policies = frozenset(plan.trusted_policies)
+    trust = Trust((published_anchor(snapshot),), policies, plan.marking, legacy=plan.legacy)
     try:
         return read_request(octets, snapshot, trust, SpentByTheEnd(), at)
     except (KeyRefused, PathRejected, BudgetSpent) as error:

@@ -18,7 +18,7 @@ from ca.model import (
     Revocation,
 )
 from ca.rules import registration
-from ca.rules.registration import State, Step, steps_open_to
+from ca.rules.registration import ENDED, Step, steps_open_to
 from ca.rules.revocation import CertificateStatus, status_of
 from ca.store import applications, lives, officers
 from ca.store.applications import Application
@@ -27,6 +27,7 @@ from ca.store.connections import Connections
 from ca.store.search import HolderCertificate, holder_certificates
 from front.assembly import World
 from front.looking import note_auditor
+from front.pages.offices import called
 from front.pages.rendering import say
 from front.pages.visit import SignedIn
 
@@ -116,8 +117,7 @@ class CaseView:
     def replaced(self) -> bool:
         """Whether the holder has certificates that end when the case's are handed over."""
         wanted = {request.kind for request in self.application.requests}
-        ended = {State.REJECTED, State.DELIVERED, State.DISCARDED, State.FAILED}
-        return self.application.case.state not in ended and any(each.kind in wanted for each in self.held)
+        return self.application.case.state not in ENDED and any(each.kind in wanted for each in self.held)
 
 
 def own_case(world: World, who: SignedIn, case_id: str) -> Application:
@@ -129,7 +129,7 @@ def own_case(world: World, who: SignedIn, case_id: str) -> Application:
         raise NotPermitted("case", "is another office's", remedy="That office has it in hand")
     with world.stores.nation.reading() as connection:
         found = applications.find(connection, case_id)
-    note_auditor(world, who, found.case.id)
+    note_auditor(world, who.officer, found.case.id)
     return found
 
 
@@ -151,7 +151,7 @@ def view(world: World, who: SignedIn, application: Application, at: datetime) ->
             Deed(
                 taken.step,
                 known[taken.officer][0].name or taken.officer,
-                known[taken.officer][1].name,
+                called(known[taken.officer][1]),
                 taken.at,
                 taken.note,
             )

@@ -16,8 +16,9 @@ from ca.store.certificates import CertificateRecord, CertificateState
 from front.assembly import World
 from front.pages.downloads import disposition
 from front.pages.forms import Fields, FormRefused
+from front.pages.offices import called
 from front.pages.rendering import page, said
-from front.pages.texts import Texts
+from front.pages.texts import Language, Texts
 from front.pages.visit import SignedIn, signed_in
 from front.registration.window_case import CLOSING, facts_of, name_of, own_case, view
 from front.registration.window_slip import slip
@@ -76,7 +77,13 @@ def add_cases(blueprint: Blueprint, world: World, texts: Texts) -> None:
         application = own_case(world, who, case_id)
         with world.stores.nation.reading() as connection:
             office = officers.office(connection, application.case.office)
-        octets = slip(application, name_of(application.applicant), office.name, texts, world.clock())
+        octets = slip(
+            application,
+            name_of(application.applicant),
+            called(office, Language.JAPANESE),
+            texts,
+            world.clock(),
+        )
         response = Response(octets, mimetype="application/pdf")
         response.headers["Content-Disposition"] = disposition(f"{application.case.id}.pdf", shown=True)
         return response

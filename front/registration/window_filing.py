@@ -38,6 +38,7 @@ from ca.rules.validity import BirthdayRule, japanese_day, months_before, require
 from ca.store.search import HolderCertificate
 from front.assembly import World
 from front.pages.forms import Fields, FormRefused, Problem
+from front.pages.refusals import explained
 from front.registration.window_items import read_birth_date, read_code, read_flags, read_text
 
 _CARD_YEARS = 10
@@ -143,8 +144,7 @@ def explain_csr(error: CsrRefused) -> tuple[str, dict[str, object]]:
     key = _CSR_WORDS.get(error.clause or "")
     if key is not None:
         return key, {}
-    detail = error.problem if error.remedy is None else f"{error.problem}. {error.remedy}"
-    return "registration.csr.refused", {"detail": detail}
+    return "registration.csr.refused", {"detail": explained(error)}
 
 
 def require_renewable(

@@ -18,6 +18,7 @@ from ca.store.deeds import Deed
 from ca.store.search import CasePage, FoundCase, search, work_list
 from front.assembly import World
 from front.pages.forms import Fields, FormRefused
+from front.pages.offices import called
 from front.pages.rendering import page, said
 from front.pages.visit import SignedIn, signed_in
 from front.registration.window_case import name_of, own_case
@@ -106,7 +107,7 @@ def add_lists(blueprint: Blueprint, world: World) -> None:
 def _rows(connection: Connection, found: CasePage) -> list[Row]:
     """The lines of what was found, with the names of their offices: nobody knows the numbers by heart."""
     wanted = {each.case.office for each in found.cases}
-    names = {each: officers.office(connection, each).name for each in wanted}
+    names = {each: called(officers.office(connection, each)) for each in wanted}
     return [Row.of(each, names[each.case.office]) for each in found.cases]
 
 

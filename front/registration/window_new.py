@@ -15,6 +15,7 @@ from ca.rules.registration import State
 from ca.store.search import holder_certificates
 from front.assembly import World
 from front.pages.forms import Fields, FormRefused, Problem
+from front.pages.refusals import in_japanese
 from front.pages.rendering import page, said
 from front.pages.visit import SignedIn, signed_in
 from front.registration.filed_before import filed_before
@@ -107,7 +108,7 @@ def _filed(world: World, who: SignedIn, choices: Choices, filing: Filing) -> App
             words = _PURPOSES.get(filing.reception.purpose, "registration.purpose.not_so")
             raise FormRefused((Problem("purpose", words),)) from None
         # What only the practice of the authority knows: a life that would be over before it begins.
-        values = {"detail": str(error)}
+        values = {"detail": in_japanese(error) or str(error)}
         raise FormRefused((Problem("card_expires", "registration.new.refused", values),)) from None
     return application.case.id
 

@@ -25,6 +25,7 @@ from ca.rules.validity import JST, japanese_day
 from ca.store import certificates, deeds, holdings
 from ca.store.search import HolderCertificate, holder_certificates
 from front.assembly import World
+from front.looking import note_holder
 from front.pages.forms import Fields, FormRefused, Problem
 from front.pages.rendering import page, said
 from front.pages.visit import SignedIn, signed_in
@@ -35,7 +36,6 @@ _SINCE = frozenset({Deed.REPORT_COMPROMISE, Deed.REPORT_LOSS, Deed.REPORT_LOSS_B
 """What happened before it was reported."""
 _LOOKS, _WHILE = 30, timedelta(minutes=1)
 """So many look-ups of one officer in a while are a person's work; more are a list's."""
-_NOBODY = "nobody"
 
 
 class Effect(StrEnum):
@@ -147,15 +147,10 @@ def _found(world: World, who: SignedIn, code: ResidentCode) -> CertificateId:
     if _is_theirs(world, who, holder):
         with world.stores.reading() as reading:
             held = holder_certificates(reading, holder)
-    _note(world, who, str(held[0].certificate) if held else _NOBODY)
+    note_holder(world, who.officer, held[0].certificate if held else None)
     if not held:
         raise FormRefused((Problem("code", "registration.request.nobody"),))
     return held[0].certificate
-
-
-def _note(world: World, who: SignedIn, about: str) -> None:
-    with world.stores.nation.writing() as connection:
-        deeds.note(connection, deeds.Deed.LOOKED_UP, who=who.officer, about=about, at=world.clock())
 
 
 def _note_showing(world: World, who: SignedIn, certificate: str) -> None:
@@ -163,7 +158,7 @@ def _note_showing(world: World, who: SignedIn, certificate: str) -> None:
     with world.stores.nation.reading() as connection:
         latest = deeds.latest(connection, officer=who.officer.id, limit=1)
     if [(deed.what, deed.about) for deed in latest] != [(deeds.Deed.LOOKED_UP, certificate)]:
-        _note(world, who, certificate)
+        note_holder(world, who.officer, certificate)
 
 
 def _is_theirs(world: World, who: SignedIn, holder: bytes) -> bool:

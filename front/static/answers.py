@@ -57,7 +57,7 @@ def make_answers(world: World, folder: Path, at: datetime, progress: Callable[[s
     """
     count = about = 0
     until: datetime | None = None
-    for generation in [record.id for record in world.stores.generations()]:
+    for generation in [record.id for record in world.stores.in_service()]:
         responders = list(_responders(world, generation))
         for serial in _serials(world, generation, at):
             about += 1

@@ -95,9 +95,7 @@ def _fill(world: World, made: Path, at: datetime, progress: Callable[[str], None
         world=world.plan.name,
         marking=world.plan.marking,
         url=url,
-        anchor=str(
-            max(one.id for one in world.stores.generations() if one.id.authority == world.plan.anchor)
-        ),
+        anchor=str(world.issuers.issuing(world.plan.anchor).id),
         answers=answers,
         made=at,
     )

@@ -11,12 +11,13 @@ from typing import BinaryIO
 from bridge.manifest import ListEntry
 from bridge.relying.finding.fetch import Source
 from ca.errors import BadInput, KeyRefused
-from ca.keys.signer import verify_digest
+from ca.keys.kinds import require_named, suite_of
+from ca.keys.signer import hasher, verify_digest
 from ca.model import Revocation, Serial
 from ca.profiles import extensions as ext
 from ca.revoking.assurance.sights import WIDTH, ListSight, pack, unpack
 from ca.revoking.assurance.watch import FindingKind, Suspicion
-from ca.suites import of_algorithm
+from ca.suites import SuiteId
 from ca.wire import der, walk
 from ca.wire.facts import CertificateFacts
 from ca.wire.list_stream import ListHead, ListStream, read_entry
@@ -71,20 +72,23 @@ def fetch_list(source: Source, place: str) -> BinaryIO:
     return file  # type: ignore[return-value]
 
 
-def see_list(file: BinaryIO, entry: ListEntry, issuer: CertificateFacts) -> SeenList:
+def see_list(
+    file: BinaryIO, entry: ListEntry, issuer: CertificateFacts, legacy: Collection[SuiteId] = ()
+) -> SeenList:
     """What a fetched list says; BadInput if it is no list of the product.
 
     Args:
         file: Its octets.
         entry: The manifest's line for it.
         issuer: The generation's own certificate, as the manifest names it.
+        legacy: The legacy suites whose signatures are believed.
     """
     place = entry.url
     stream = ListStream(file, place)
     head = stream.head
     if head.number is None or head.base is not None:
         raise BadInput(place, "is no complete list with a number", clause="RFC 5280 5.2.3")
-    suspicions = [*_wrong_signature(stream, issuer, place), *_wrong_point(head, entry)]
+    suspicions = [*_wrong_signature(stream, issuer, place, legacy), *_wrong_point(head, entry)]
     serials, held = _Packed(), _Packed()
     for octets in stream:
         serial = _serial(octets, place)
@@ -114,7 +118,9 @@ class _Packed:
         return bytes(self._octets) if self._in_order else pack(unpack(bytes(self._octets)))
 
 
-def _wrong_signature(stream: ListStream, issuer: CertificateFacts, place: str) -> Iterator[Suspicion]:
+def _wrong_signature(
+    stream: ListStream, issuer: CertificateFacts, place: str, legacy: Collection[SuiteId]
+) -> Iterator[Suspicion]:
     head = stream.head
     problem = None
     if head.issuer != issuer.subject:
@@ -125,20 +131,22 @@ def _wrong_signature(stream: ListStream, issuer: CertificateFacts, place: str) -
         problem = "names two signature algorithms"
     else:
         try:
-            _check_signature(stream, issuer)
+            _check_signature(stream, issuer, legacy)
         except KeyRefused as error:
             problem = error.problem
     if problem:
         yield Suspicion(FindingKind.SIGNATURE_WRONG, place, problem)
 
 
-def _check_signature(stream: ListStream, issuer: CertificateFacts) -> None:
+def _check_signature(stream: ListStream, issuer: CertificateFacts, legacy: Collection[SuiteId]) -> None:
     with walk.reading(stream.head.place, "the algorithm"):
         algorithm = stream.head.outer
         outside = walk.only(algorithm, 0x30)
         oid = walk.oid(walk.element(algorithm, outside.start, outside.end).whole(algorithm))
-    suite = of_algorithm(oid)
-    verify_digest(issuer.public_key, suite, stream.digest(suite.digest), stream.head.signature)
+    suite = suite_of(oid, issuer.public_key)
+    require_named(suite, legacy)
+    digest = stream.digest(hasher(issuer.public_key, suite))
+    verify_digest(issuer.public_key, suite, digest, stream.head.signature)
 
 
 def _wrong_point(head: ListHead, entry: ListEntry) -> Iterator[Suspicion]:

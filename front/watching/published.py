@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import msgspec
@@ -15,6 +15,7 @@ from ca.errors import BadInput
 from ca.keys.signer import key_identifier
 from ca.model import Serial
 from ca.revoking.assurance.sights import HeadSight, StatusSight
+from ca.suites import SuiteId
 from ca.wire.facts import CertificateFacts
 from ocsp.client import RESPONSE_LIMIT, ask_about, read_answer
 from ocsp.messages import QUERY_LIMIT
@@ -68,9 +69,14 @@ def kept_head(source: Source, count: int, world: str) -> HeadSight | None:
 
 
 def ask_statuses(
-    source: HttpSource, generation: str, issuer: CertificateFacts, serials: Sequence[Serial], at: datetime
+    source: HttpSource,
+    generation: str,
+    issuer: CertificateFacts,
+    serials: Sequence[Serial],
+    at: datetime,
+    legacy: Collection[SuiteId] = (),
 ) -> list[StatusSight]:
-    """What a generation's responder says of each certificate, in this order.
+    """What a generation's responder says of each certificate, in this order; of legacy suites those named are believed.
 
     Raises:
         BadInput: It does not answer, or not as it should.
@@ -81,5 +87,5 @@ def ask_statuses(
     for start in range(0, len(serials), QUERY_LIMIT):
         asked = ask_about(issuer, serials[start : start + QUERY_LIMIT], place)
         answer = source.ask(place, asked.request, "application/ocsp-request", RESPONSE_LIMIT)
-        said += read_answer(answer, asked, at)
+        said += read_answer(answer, asked, at, legacy)
     return said

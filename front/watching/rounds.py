@@ -26,6 +26,7 @@ from ca.model import Revocation, Serial
 from ca.revoking.assurance import watch
 from ca.revoking.assurance.sights import WIDTH, HeadSight, ListSight, StatusSight, WorldSight, gone, unpack
 from ca.revoking.assurance.watch import Finding, FindingKind, Suspicion
+from ca.suites import SuiteId
 from ca.wire.cms_facts import SIGNATURE_LIMIT
 from ca.wire.facts import CertificateFacts
 from front.watching.lists import SeenList, fetch_list, see_list
@@ -70,6 +71,7 @@ class Look:
         trusted: The certificate to trust; None: the anchor that was published when the memory began.
         sample: How many certificates of each generation are asked about, beside those that give cause.
         tell: Told of each step: how many are done, of how many.
+        legacy: The legacy suites whose signatures are believed in their time.
     """
 
     source: HttpSource
@@ -79,6 +81,7 @@ class Look:
     trusted: bytes | None = None
     sample: int = QUERY_LIMIT // 2
     tell: Callable[[int, int], None] = lambda _done, _all: None
+    legacy: frozenset[SuiteId] = frozenset()
     suspicions: list[Suspicion] = field(default_factory=list)
     _lists: int = 0
     _entries: int = 0
@@ -151,7 +154,7 @@ class Look:
         anchor: bytes,
     ) -> None:
         try:
-            check_statement(content, signature, path, snapshot, anchor, self.at)
+            check_statement(content, signature, path, snapshot, anchor, self.at, self.legacy)
         except KakehashiError as error:
             self._suspect(kind, path, f"{error.place}: {error.problem}")
 
@@ -217,7 +220,7 @@ class Look:
             if issuer is None:  # said already
                 return
             try:
-                seen = see_list(file, entry, issuer)
+                seen = see_list(file, entry, issuer, self.legacy)
                 self._compare(seen, entry.generation, issuer, head)
             except BadInput as error:
                 self._suspect(FindingKind.LIST_UNREADABLE, error.place, error.problem)
@@ -293,7 +296,7 @@ class Look:
     ) -> list[StatusSight] | None:
         """What the generation's responder says; None if it does not answer as it should, which is said."""
         try:
-            said = ask_statuses(self.source, generation, issuer, serials, self.at)
+            said = ask_statuses(self.source, generation, issuer, serials, self.at, self.legacy)
         except KakehashiError as error:
             self._suspect(FindingKind.STATUS_MISSING, f"ocsp/{generation}", error.problem)
             return None

@@ -4,18 +4,21 @@
 ours and its references are measured in turn, several rounds, and medians count. Read in this order: report (what a
 row says), measure (how it is measured), scale (how much), materials and homes (of what), then the cases: one_thread,
 durable, command, starting, lists, ending, status, verified (with verifiable, verified_parts), windows
-(with people), inventoried.
+(with people), inventoried, counted, suites, simulated.
 """
 
 from tests.bench import (
     command,
+    counted,
     durable,
     ending,
     inventoried,
     lists,
     one_thread,
+    simulated,
     starting,
     status,
+    suites,
     verified,
     windows,
 )
@@ -41,5 +44,8 @@ CASES: dict[str, Case] = {
     "ldap": verified.directory,
     "windows": windows.rows,
     "inventory": inventoried.rows,
+    "dashboard": counted.rows,
+    "suites": suites.rows,
+    "simulate": simulated.rows,
 }
 """By the name under which one of them can be measured alone."""

@@ -73,7 +73,7 @@ class Opened:
     @property
     def issuer(self) -> Issuer:
         """The prefecture's."""
-        return self.issuers.newest(PREFECTURE)
+        return self.issuers.issuing(PREFECTURE)
 
 
 @contextmanager

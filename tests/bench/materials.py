@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from ca.birth import BirthDate
 from ca.errors import BadInput
 from ca.issuing.batch import BatchRow
-from ca.keys.pool import EXPONENT
+from ca.keys.kinds import EXPONENT
 from ca.model import RESIDENT_KINDS, MunicipalityCode, Resident, ResidentCode, resident_code
 from ca.suites import KeyFamily
 from tests.engine_world import RESIDENT, csr_of

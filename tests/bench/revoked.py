@@ -23,7 +23,7 @@ SMALL = 5300
 """Entries of the partition that is made anew after an event."""
 
 _BEGUN = datetime(2024, 1, 1, tzinfo=UTC)
-_ENDS = _BEGUN + timedelta(days=3650)
+_LASTS = timedelta(days=3650)
 _AT_ONCE = 50_000
 _INSERT = """
     INSERT INTO revocations (generation, scope, serial, revoked_at, reason, invalid_since, not_after, entry,
@@ -49,11 +49,11 @@ def copied(bench: Bench, count: int, folder: Path) -> Path:
     return Path(shutil.copytree(home(bench, count), folder / "home"))
 
 
-def fill(store: Path, count: int) -> None:
-    """Write so many revocations into a store, ``SMALL`` of them, at most half, in one partition."""
+def fill(store: Path, count: int, begun: datetime = _BEGUN) -> None:
+    """Write so many revocations from a moment on into a store, ``SMALL`` of them, at most half, in one partition."""
     with closing(sqlite3.connect(store, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
-        rows = _rows(count)
+        rows = _rows(count, begun)
         while some := list(islice(rows, _AT_ONCE)):
             connection.execute("BEGIN")
             connection.executemany(_INSERT, some)
@@ -69,13 +69,13 @@ def serials(count: int) -> Iterator[Serial]:
         yield Serial(number * step + spread)
 
 
-def _rows(count: int) -> Iterator[tuple[object, ...]]:
+def _rows(count: int, first: datetime) -> Iterator[tuple[object, ...]]:
     every = max(2, count // SMALL)
-    begun, ends = microseconds(_BEGUN), microseconds(_ENDS)
+    begun, ends = microseconds(first), microseconds(first + _LASTS)
     reason = RevocationReason.AFFILIATION_CHANGED
     for number, serial in enumerate(serials(count)):
         scope = PARTITION if number % every == 0 and number // every < SMALL else OTHERS
-        moment = _BEGUN + timedelta(seconds=number % 3_000_000)
+        moment = first + timedelta(seconds=number % 3_000_000)
         entry = encode_entry(Revocation(serial, moment, reason))
         yield (
             str(TOTTORI),

@@ -37,7 +37,7 @@ from statistics import median
 from front.assembly import open_world
 home, passphrase, authority = sys.argv[1:]
 with open_world(Path(home), lambda: passphrase) as world:
-    issuer = world.issuers.newest(authority)
+    issuer = world.issuers.issuing(authority)
     issuer.signer.sign(b"the first signature", issuer.record.suite)
 """
 

@@ -174,8 +174,7 @@ def _day(
         ends = time.monotonic() + seconds
         # A short day at a slow desk: of two pages at least there is a distribution.
         while time.monotonic() < ends or (
-            sum(len(browser.diary.waits) for browser in browsers) < 2
-            and not all(job.done() for job in jobs)
+            sum(len(browser.diary.waits) for browser in browsers) < 2 and not all(job.done() for job in jobs)
         ):
             time.sleep(0.05)
         over.set()

@@ -191,7 +191,7 @@ def check_signature(found: IndexedList, signer: CertificateFacts, signatures: Si
     """
     signed = found.facts.signed
     if signer.public_key in found.signed_by:
-        signatures.require(signed.algorithm)
+        signatures.require(signed.algorithm, signer.public_key)
     else:
         signatures.check(signed.algorithm, signer.public_key, signed.tbs, signed.signature)
         found.signed_by.add(signer.public_key)

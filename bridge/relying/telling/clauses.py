@@ -12,7 +12,7 @@ from bridge.relying.telling.words import Said
 
 CLAUSES: Mapping[str, Said] = MappingProxyType(
     {
-        "RFC 3279 2.3.1, 2.3.5": Said(
+        "RFC 3279 2.3.1, 2.3.5, 9881 4": Said(
             "A public key is written in the form of its algorithm.",
             "公開鍵は、そのアルゴリズムの形式で記述されていなければなりません。",
         ),

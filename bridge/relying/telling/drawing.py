@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from bridge.relying.telling.explaining import Candidate, Explanation, Step
 from bridge.relying.telling.policy_graph import PolicyStep
 from bridge.relying.telling.policy_levels import PolicyNode
-from bridge.relying.telling.svg import Drawing, fitted, width_of, wrapped
 from bridge.relying.telling.words import REASONS, ROLES, VERDICTS, WORDS, Language, Verdict, Word
+from bridge.svg import Drawing, fitted, width_of, wrapped
 from ca.profiles.extensions import ANY_POLICY
 
 MOST_POLICIES = 8

@@ -17,9 +17,9 @@ from bridge.relying.telling.policy_graph import PolicyGraph, policy_graph
 from bridge.relying.telling.words import Role, Verdict, Word, verdict_of
 from bridge.relying.trust import Trust
 from bridge.relying.verify import Judged, VerifiedPath, judged, no_path, refusal
-from ca.errors import BadInput, SuiteRetired
+from ca.errors import BadInput, KeyRefused, SuiteRetired
+from ca.keys.kinds import suite_of
 from ca.profiles.services import OCSP_SIGNING
-from ca.suites import of_algorithm
 from ca.wire.facts import CertificateFacts, read_certificate
 
 MOST_SHOWN = 64
@@ -208,7 +208,7 @@ def _candidate(number: int, one: Judged, noting: Noting, trust: Trust) -> Candid
             _role(certificate, step, one.path),
             certificate.not_before,
             certificate.not_after,
-            _suite(certificate),
+            _suite(certificate, issuer),
             tuple(_asked(one.outcome, step, found[step - 1])) if step else (),
         )
         # The anchor has issued itself.
@@ -234,11 +234,11 @@ def _role(certificate: CertificateFacts, step: int, path: CandidatePath) -> Role
     return Role.RESPONDER if OCSP_SIGNING in (certificate.purposes or ()) else Role.HOLDER
 
 
-def _suite(certificate: CertificateFacts) -> str:
+def _suite(certificate: CertificateFacts, issuer: CertificateFacts) -> str:
     algorithm = certificate.signed.algorithm
     try:
-        return of_algorithm(algorithm).id
-    except SuiteRetired:
+        return suite_of(algorithm, issuer.public_key).id
+    except (SuiteRetired, KeyRefused):
         return algorithm
 
 

@@ -40,7 +40,7 @@ def adopt(store: Store, generation: GenerationId, publisher: Publisher) -> list[
                 continue
             with file, suppress(BadInput):
                 if (
-                    ListStream(file, f"list {generation} {record.scope}").digest("sha256")
+                    ListStream(file, f"list {generation} {record.scope}").digest(hashlib.sha256())
                     != record.tbs_digest
                 ):
                     continue

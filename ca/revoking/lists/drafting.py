@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from ca.errors import BadInput
 from ca.issuing.issuer import Issuer
+from ca.keys.signer import hasher
 from ca.lint.lists import check_list, entry_checker, reasons_in
 from ca.model import Scope
 from ca.profiles.extensions import FreshestPoint
@@ -202,7 +203,8 @@ class Drafting:
             raise AssertionError("what the store finds unfit breaks a rule of entries")
         file = self.files.enter_context(self.publisher.draft(self.issuer.id))
         entries = contents.blocks(self.connection, wanted.contents)
-        unsigned = write_unsigned(file, draft, entries, wanted.summary.octets)
+        hashing = hasher(self.issuer.record.public_key, draft.suite)
+        unsigned = write_unsigned(file, draft, entries, wanted.summary.octets, hashing)
         record = ListRecord(
             generation=self.issuer.id,
             scope=draft.place.scope,

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import BinaryIO
 
 from ca.errors import BadInput, KeyRefused, ListBlocked
-from ca.keys.signer import key_identifier, verify_digest
+from ca.keys.signer import hasher, key_identifier, verify_digest
 from ca.lint.lists import reasons_in
 from ca.model import GenerationId, Scope
 from ca.names import DirectoryName
@@ -221,7 +221,7 @@ def _check_signature(stream: ListStream, expected: Expectation, reason: Block) -
             raise _blocked(
                 expected, reason, f"{stream.head.place} is signed under another suite", "RFC 5280 5.1.1.2"
             )
-        digest = stream.digest(expected.suite.digest)
+        digest = stream.digest(hasher(expected.public_key, expected.suite))
         verify_digest(expected.public_key, expected.suite, digest, stream.head.signature)
     except (BadInput, KeyRefused):
         problem = f"{stream.head.place} is not signed by this generation's key"

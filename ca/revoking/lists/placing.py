@@ -16,7 +16,7 @@ from functools import partial
 from typing import BinaryIO
 
 from ca import suites
-from ca.errors import KakehashiError, LintRefused, ListBlocked
+from ca.errors import Conflict, KakehashiError, LintRefused, ListBlocked
 from ca.issuing.issuer import Issuer
 from ca.keys.signer import verify_digest
 from ca.model import Scope, Serial
@@ -24,8 +24,9 @@ from ca.profiles.practice import Practice
 from ca.revoking.lists.drafting import DraftedList, Drafting
 from ca.revoking.lists.gate import USUAL, Before, Expectation, pass_gate
 from ca.revoking.lists.publisher import Publisher, SignedList
+from ca.rules.generations import MAY_SIGN_STATUS, RFC4210, Life
 from ca.rules.list_changes import Jump, JumpLimit
-from ca.store import blocked, contents, lists
+from ca.store import blocked, contents, key_lives, lists
 from ca.store.engine import Store
 from ca.store.lists import ListRecord
 from ca.suites import Use
@@ -66,10 +67,11 @@ class Placing:
 
         Raises:
             NotFound: The authority has no such list; none of its group was made.
+            Conflict: The key makes no lists yet, or no more.
             KeyRefused: The key cannot sign.
             StorageFailed: The store or the repository refused a write.
         """
-        suites.require(self.issuer.record.suite, Use.SIGN, self.at)
+        suites.require(self.issuer.record.suite, Use.SIGN_STATUS, self.at)
         for start in range(0, len(wishes), _AT_ONCE):
             with self.publisher.exclusive(), ExitStack() as files:
                 self._make(wishes[start : start + _AT_ONCE], files)
@@ -116,6 +118,7 @@ class Placing:
         """The drafts of each scope, and what officers have released."""
         drafted, released = [], {}
         with self.store.reading() as connection:
+            self._require_serving(key_lives.life_of(connection, self.issuer.id))
             drafting = Drafting(connection, self.issuer, self.publisher, files, self.at)
             for wish in wishes:
                 try:
@@ -125,6 +128,11 @@ class Placing:
                 if (jump := blocked.released(connection, self.issuer.id, wish.scope)) is not None:
                     released[wish.scope] = jump
         return drafted, released
+
+    def _require_serving(self, life: Life | None) -> None:
+        if life is None or life.state not in MAY_SIGN_STATUS:
+            stands = "is not planned" if life is None else f"is {life.state}"
+            raise Conflict(f"generation {self.issuer.id}", f"{stands}, and signs no lists", clause=RFC4210)
 
     def _finish(self, draft: DraftedList, group: Sequence[DraftedList], released: Jump | None) -> ListRecord:
         """Sign a list and have the gate look at it; ListBlocked if it does not pass."""

@@ -15,7 +15,7 @@ from ca.issuing.issuer import Issuer, Issuers
 from ca.model import FULL, GenerationId, Scope
 from ca.revoking.lists.placing import Outcome, Placing, Wish
 from ca.revoking.lists.publisher import Publisher
-from ca.store import blocked, lists, revocations
+from ca.store import blocked, key_lives, lists, revocations
 from ca.store.changes import Behind, touched_since
 from ca.store.engine import Store
 from ca.store.lists import ListRecord
@@ -48,7 +48,13 @@ def publish_changes(issuers: Issuers, publisher: Publisher, *, at: datetime) -> 
     for store in issuers.stores.each():
         with store.reading() as connection:
             upto, published = revocations.sequence(connection), revocations.published(connection)
-            behind = touched_since(connection, published)
+            # Of a key that makes no lists yet, or no more, none is behind.
+            serving = key_lives.signing_status(connection)
+            behind = {
+                generation: group
+                for generation, group in touched_since(connection, published).items()
+                if generation in serving
+            }
             wishes = {
                 generation: _wishes(connection, issuers, generation, group, at)
                 for generation, group in behind.items()
@@ -74,7 +80,12 @@ def publish_changes(issuers: Issuers, publisher: Publisher, *, at: datetime) -> 
 
 
 def due(connection: Connection, generation: GenerationId, within: timedelta, at: datetime) -> list[Scope]:
-    """The scopes whose list was never made or is kept back, or whose nextUpdate comes within this time."""
+    """The scopes whose list was never made or is kept back, or whose nextUpdate comes within this time.
+
+    None of a key that makes no lists yet, or no more.
+    """
+    if generation not in key_lives.signing_status(connection):
+        return []
     newest = lists.newest(connection, generation)
     kept_back = {one.scope for one in blocked.all_blocked(connection) if one.generation == generation}
     return [

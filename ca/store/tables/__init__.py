@@ -29,6 +29,8 @@ from ca.store.tables.issued import (
     cross_certificates,
     generations,
     holdings,
+    key_lives,
+    key_steps,
     service_certificates,
 )
 from ca.store.tables.registration import (
@@ -69,6 +71,8 @@ __all__ = [
     "generations",
     "heartbeats",
     "holdings",
+    "key_lives",
+    "key_steps",
     "leases",
     "list_places",
     "lists",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, String, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text, UniqueConstraint
 
 from ca.store.tables.ground import Moment, Octets, metadata
 
@@ -19,6 +19,32 @@ generations = Table(
     Column("not_before", Moment, nullable=False),
     Column("not_after", Moment, nullable=False),
     UniqueConstraint("authority", "number"),
+)
+
+# Where each key stands (ca.rules.generations); one that is planned has no row among the generations yet.
+key_lives = Table(
+    "key_lives",
+    metadata,
+    Column("generation", String(48), primary_key=True),
+    Column("authority", String(40), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("suite", String(40), nullable=False),
+    Column("state", String(16), nullable=False),
+    UniqueConstraint("authority", "number"),
+)
+
+# What was done with them, each step under the number of its record in the journal.
+key_steps = Table(
+    "key_steps",
+    metadata,
+    Column("authority", String(40), primary_key=True),
+    Column("journal_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("generation", String(48), nullable=False),
+    Column("suite", String(40), nullable=False),
+    Column("step", String(16), nullable=False),
+    Column("back", Boolean, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("evidence", Text, nullable=True),
 )
 
 # The hot row: small, since a nation has hundreds of millions. The bytes lie apart in certificate_bytes:

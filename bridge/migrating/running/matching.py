@@ -1,0 +1,162 @@
+"""Whether a plan is about this home: its authorities and suites, what certifies what there, and whom it forgets.
+
+What is wrong is told as ``checking`` tells it: the day on which it shows, the place in the plan, and the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from enum import StrEnum
+
+from bridge.crossing.plan import Plan as Nation
+from bridge.migrating.checking import Finding
+from bridge.migrating.plan import Authority, Generation, Plan
+from bridge.migrating.running.standing import KeyName, Standing
+from bridge.migrating.running.tasks import first_moment, key_pairs
+from ca.errors import NotFound
+from ca.model import AuthorityId
+from ca.rules.generations import RFC4210, State
+from ca.rules.validity import day_end, japanese_day, years_period
+from ca.store import authorities
+from ca.store.connections import Reading
+from ca.suites import SUITES, SuiteId, Use
+
+_DAY = timedelta(days=1)
+
+
+class Mismatch(StrEnum):
+    """How a plan may not fit a home."""
+
+    NO_SUCH_SUITE = "no-such-suite"
+    SUITE_LIFE = "suite-life"
+    NO_SUCH_AUTHORITY = "no-such-authority"
+    AUTHORITY_LEFT_OUT = "authority-left-out"
+    OTHER_SUITE = "other-suite"
+    NO_HOLDERS = "no-holders"
+    NO_PAIR = "no-pair"
+    CROSS_ENDS_SOONER = "cross-ends-sooner"
+    BEYOND_THE_KEY = "beyond-the-key"
+    NO_SUCH_WINDOW = "no-such-window"
+
+
+def match(
+    reading: Reading, nation: Nation, plan: Plan, standing: Standing, today: date
+) -> tuple[Finding, ...]:
+    """All in which a plan does not fit the home whose store this is, first day first."""
+    found = [*_suites(plan), *_crosses(reading, nation, plan, standing, today), *_waves(nation, plan)]
+    for index, table in enumerate(plan.authorities):
+        found += _authority(nation, plan, table, standing, f"authorities[{index}]")
+    found += _left_out(nation, plan)
+    return tuple(sorted(found, key=lambda one: (one.day, one.place, one.flaw)))
+
+
+def _suites(plan: Plan) -> Iterator[Finding]:
+    """A plan may promise less than a suite's life, never more."""
+    for name, life in plan.suites.items():
+        real = SUITES.get(SuiteId(name))
+        if real is None:
+            remedy = f"is none of: {', '.join(SUITES)}"
+            yield Finding(plan.period.begins, f"suites.{name}", Mismatch.NO_SUCH_SUITE, remedy)
+            continue
+        for key, use, until in (
+            ("sign_until", Use.SIGN, life.sign_until),
+            ("lists_until", Use.SIGN_STATUS, life.signs_lists_until),
+            ("verify_until", Use.VERIFY, life.verify_until),
+        ):
+            last = japanese_day(real.until(use))
+            if until > last:
+                problem = f"promises {until}; the suite may {use} until {last}"
+                yield Finding(last + _DAY, f"suites.{name}.{key}", Mismatch.SUITE_LIFE, problem)
+
+
+def _authority(
+    nation: Nation, plan: Plan, table: Authority, standing: Standing, place: str
+) -> Iterator[Finding]:
+    begins = plan.period.begins
+    for name in map(AuthorityId, table.ids):
+        where = f"{place} {name}"
+        practice = nation.practices.get(name)
+        if practice is None:
+            yield Finding(begins, where, Mismatch.NO_SUCH_AUTHORITY, "is not one of this home's")
+            continue
+        if table.issues and not practice.holders:
+            yield Finding(begins, where, Mismatch.NO_HOLDERS, "certifies no holders in this home")
+        for generation, key in ((Generation.OLD, table.old), (Generation.NEW, table.new)):
+            one = standing.keys[KeyName(name, generation)]
+            there = standing.suites.get(one)
+            if key is None or there is None or there == key.suite:
+                continue
+            problem = f"its key {one} is for {there}, the plan's {generation} one for {key.suite}"
+            yield Finding(begins, where, Mismatch.OTHER_SUITE, problem)
+
+
+def _left_out(nation: Nation, plan: Plan) -> Iterator[Finding]:
+    """Whoever is certified by an authority that gets a new key would be cut off from that key."""
+    named = {name for table in plan.authorities for name in table.ids}
+    for index, table in enumerate(plan.authorities):
+        for name in table.ids if table.new is not None else ():
+            lost = sorted({one.subject for one in nation.crosses if one.issuer == name} - named)
+            if lost and table.new is not None:
+                problem = f"certifies {', '.join(lost)} in this home, of which the plan says nothing"
+                place = f"authorities[{index}] {name}"
+                yield Finding(table.new.cut_over, place, Mismatch.AUTHORITY_LEFT_OUT, problem)
+
+
+def _crosses(
+    reading: Reading, nation: Nation, plan: Plan, standing: Standing, today: date
+) -> Iterator[Finding]:
+    tables = {table.id: table for table in plan.authorities}
+    pairs = {(one.issuer, one.subject) for one in nation.crosses}
+    for index, cross in enumerate(plan.crosses):
+        for by, subject in key_pairs(tables, cross.by, cross.for_):
+            place = f"crosses[{index}] {by} -> {subject}"
+            if not {by, subject} <= standing.keys.keys():
+                continue  # no such authority: that is told
+            if (by.authority, subject.authority) not in pairs:
+                problem = f"the edition has no pair of {by.authority} and {subject.authority}"
+                yield Finding(cross.from_, place, Mismatch.NO_PAIR, problem)
+                continue
+            if cross.from_ <= plan.period.begins and today <= cross.until:
+                yield from _there(cross.from_, cross.until, by, subject, standing, place)
+            for key in (by, subject):
+                last = _last_day(reading, nation, plan, key, standing)
+                if cross.until > last:
+                    problem = f"is to last to {cross.until}; {key}'s own certificate ends on {last}"
+                    yield Finding(last + _DAY, place, Mismatch.BEYOND_THE_KEY, problem, RFC4210)
+
+
+def _there(
+    begins: date, until: date, by: KeyName, subject: KeyName, standing: Standing, place: str
+) -> Iterator[Finding]:
+    """A certificate that the plan has found, and does not make, lasts as long as the plan says."""
+    if standing.states.get(standing.keys[by]) is State.RETIRED:
+        return  # what it certified ended with it
+    ends = standing.crosses.get((standing.keys[by], standing.keys[subject]))
+    if ends is None or ends < day_end(until):
+        last = "there is none in force" if ends is None else f"the home's ends on {japanese_day(ends)}"
+        day = begins if ends is None else japanese_day(ends) + _DAY
+        yield Finding(day, place, Mismatch.CROSS_ENDS_SOONER, f"stands until {until} in the plan; {last}")
+
+
+def _last_day(reading: Reading, nation: Nation, plan: Plan, key: KeyName, standing: Standing) -> date:
+    """The last day of a key's own certificate, as it is or will be."""
+    generation = standing.keys[key]
+    try:
+        period = authorities.generation(reading.of(key.authority), generation).period
+    except NotFound:
+        new = plan.authority_of(key.authority).new
+        assert new is not None, "a cross names a key that the plan has"
+        years = nation.practices[key.authority].periods.self_signed_years
+        period = years_period(first_moment(new.key), years)
+    return japanese_day(period.not_after)
+
+
+def _waves(nation: Nation, plan: Plan) -> Iterator[Finding]:
+    served = {(name, str(office.id)) for office in nation.offices for name in office.authorities}
+    for index, wave in enumerate(plan.waves):
+        for code in wave.municipalities:
+            if AuthorityId(wave.authority) in nation.practices and (wave.authority, code) not in served:
+                problem = f"{wave.authority} certifies nobody of {code} in this home"
+                day = wave.begins or plan.period.begins
+                yield Finding(day, f"waves[{index}].municipalities", Mismatch.NO_SUCH_WINDOW, problem)

@@ -1,0 +1,224 @@
+"""``kakehashi key``: an authority's keys, and the steps from one to the next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from bridge.crossing.rekeying import Rekeying
+from bridge.repository.contents import publish_all
+from ca import suites
+from ca.clock import utc_text
+from ca.errors import Conflict, NotFound
+from ca.issuing.succession import Succession, newest_step
+from ca.model import AuthorityId, GenerationId
+from ca.rules import generations
+from ca.rules.generations import COMING, MAY_SIGN_STATUS, Keys, Life, State, Step
+from ca.store import key_lives
+from front.assembly import World
+from front.cli.common import Settings, command_options
+
+AUTHORITY = click.argument("authority")
+EVIDENCE = click.option(
+    "--evidence", metavar="TEXT", help="By what it was ordered; kept in the journal. No personal data."
+)
+
+# Up to its cut-over; what the key before it does then is another command's.
+_STEPS = [step.value for step in Step if step not in {Step.PLAN, Step.RETIRE}]
+
+
+@click.group()
+def key() -> None:
+    """The keys of authorities: a new one is planned, made, linked with the old one, served, certified, and takes over.
+
+    \b
+    Begin with:
+      kakehashi key plan jpki-31 --suite sha384-p384 --home world
+      kakehashi key step jpki-31 --to cut-over --home world
+    """
+
+
+@key.command("list")
+@click.argument("authority", required=False)
+@command_options
+def list_(settings: Settings, authority: str | None) -> None:
+    """Every key of the authorities, or of one: where it stands, since when, and its next step. Opens no keys.
+
+    \b
+    Example:
+      kakehashi key list jpki-31 --home world
+    """
+    rows: list[dict[str, object]] = []
+    with settings.world() as world:
+        wanted = world.plan.practices if authority is None else [_known(world, authority)]
+        for one in wanted:
+            with world.stores.of(one).reading() as connection:
+                keys = key_lives.keys_of(connection, one)
+                used = [key_lives.suite_of(connection, life.generation) for life in keys.lives]
+            for life, suite in zip(keys.lives, used, strict=True):
+                rows.append(_row(keys, life, "" if suite is None else suite.id))
+    settings.show(rows, "Keys")
+
+
+@key.command()
+@AUTHORITY
+@click.option(
+    "--suite", "suite_name", metavar="SUITE", help="With which it is to sign; the edition's if not given."
+)
+@EVIDENCE
+@command_options
+def plan(settings: Settings, authority: str, suite_name: str | None, evidence: str | None) -> None:
+    """Plan an AUTHORITY's next key. Nothing is made yet.
+
+    \b
+    Example:
+      kakehashi key plan jpki-31 --suite sha384-p384 --home world
+    """
+    suite = None if suite_name is None else suites.suite(suite_name, "--suite")
+    with settings.world() as world:
+        name = _known(world, authority)
+        succession = _succession(world)
+        coming = GenerationId(name, len(succession.keys(name).lives) + 1)
+        keys = succession.take(Step.PLAN, coming, suite=suite, at=world.clock(), evidence=evidence)
+    settings.tell(_told(keys, coming, [Step.PLAN]))
+
+
+@key.command()
+@AUTHORITY
+@click.option("--to", "to", type=click.Choice(_STEPS), help="Go on to this step; one step if not given.")
+@EVIDENCE
+@command_options
+def step(settings: Settings, authority: str, to: str | None, evidence: str | None) -> None:
+    """Take the next step of an AUTHORITY's coming key, or all steps to one, and publish what they make.
+
+    With renew-crosses, every authority of this home that certifies the old key certifies the new one. With cut-over the
+    new key issues, its services follow, and it certifies whom the old key does. Interrupted, it is given again.
+
+    \b
+    Example:
+      kakehashi key step jpki-31 --to cut-over --home world
+    """
+    taken: list[Step] = []
+    with settings.world() as world:
+        name = _known(world, authority)
+        succession = _succession(world)
+        coming = _newest(succession.keys(name)).generation
+        rekeying = Rekeying(world.issuers, world.plan, world.chance)
+        try:
+            for one in _way(succession.keys(name), coming, to):
+                if one is Step.RENEW_CROSSES:
+                    rekeying.renew_crosses(coming, at=world.clock())
+                succession.take(one, coming, at=world.clock(), evidence=evidence)
+                taken.append(one)
+            keys = succession.keys(name)
+            if keys.lives[-1].state is State.ACTIVE:  # be it that the command before this one died here
+                rekeying.certify_others(coming, at=world.clock())
+        finally:  # what was made is published, whatever came then
+            _publish(world)
+    settings.tell(_told(keys, coming, taken))
+
+
+@key.command()
+@AUTHORITY
+@EVIDENCE
+@command_options
+def back(settings: Settings, authority: str, evidence: str | None) -> None:
+    """Take back the newest step of an AUTHORITY's newest key, which has issued nothing: what it made is revoked.
+
+    \b
+    Example:
+      kakehashi key back jpki-31 --home world
+    """
+    with settings.world() as world:
+        name = _known(world, authority)
+        succession = _succession(world)
+        newest = _newest(succession.keys(name)).generation
+        keys = succession.back(newest, at=world.clock(), evidence=evidence)
+        _publish(world)
+    settings.tell(_told(keys, newest, [keys.history[-1].step]))
+
+
+@key.command()
+@AUTHORITY
+@EVIDENCE
+@command_options
+def retire(settings: Settings, authority: str, evidence: str | None) -> None:
+    """Retire an AUTHORITY's oldest key that signs lists alone: nothing that it issued may be valid any more.
+
+    \b
+    Example:
+      kakehashi key retire jpki-31 --home world
+    """
+    with settings.world() as world:
+        name = _known(world, authority)
+        succession = _succession(world)
+        old = next(
+            (one.generation for one in succession.keys(name).lives if one.state is State.STATUS_ONLY), None
+        )
+        if old is None:
+            raise Conflict(f"authority {name}", "has no key that signs lists alone")
+        keys = succession.take(Step.RETIRE, old, at=world.clock(), evidence=evidence)
+        _publish(world)
+    settings.tell(_told(keys, old, [Step.RETIRE]))
+
+
+def _succession(world: World) -> Succession:
+    return Succession(world.issuers, world.plan.municipalities, world.chance)
+
+
+def _known(world: World, authority: str) -> AuthorityId:
+    if authority not in world.plan.practices:
+        raise NotFound(f"authority {authority}", "is not one of this home's")
+    return AuthorityId(authority)
+
+
+def _newest(keys: Keys) -> Life:
+    if not keys.lives:
+        raise NotFound(f"authority {keys.authority}", "has no key in this home")
+    return keys.lives[-1]
+
+
+def _way(keys: Keys, coming: GenerationId, to: str | None) -> list[Step]:
+    """The steps that are to be taken; none if the last of them was."""
+    life = keys.life(coming)
+    ahead = generations.next_step(keys, coming)
+    if to is not None and newest_step(keys, coming) is Step(to):
+        return []
+    if life is None or life.state not in COMING or ahead is None:
+        raise Conflict(
+            f"authority {keys.authority}", "has no key on its way", remedy="`kakehashi key plan` plans one"
+        )
+    last = ahead if to is None else Step(to)
+    return [*generations.missing_steps(life, last, coming), last]
+
+
+def _publish(world: World) -> None:
+    world.publish_changes()
+    publish_all(world.issuers, world.plan, world.repository, at=world.clock())
+
+
+def _row(keys: Keys, life: Life, suite: str) -> dict[str, object]:
+    moved = [one for one in keys.history if one.generation == life.generation]
+    ahead = generations.next_step(keys, life.generation)
+    return {
+        "generation": str(life.generation),
+        "suite": suite,
+        "state": life.state.value,
+        "since": utc_text(moved[-1].at) if moved else None,
+        "issues": life == keys.issuing,
+        "signs_lists": life.state in MAY_SIGN_STATUS,
+        "next_step": None if ahead is None else ahead.value,
+    }
+
+
+def _told(keys: Keys, generation: GenerationId, steps: list[Step]) -> dict[str, Any]:
+    life, issuing = keys.life(generation), keys.issuing
+    ahead = generations.next_step(keys, generation)
+    return {
+        "generation": str(generation),
+        "steps": [step.value for step in steps],
+        "state": None if life is None else life.state.value,
+        "issues": None if issuing is None else str(issuing.generation),
+        "next_step": None if ahead is None else ahead.value,
+    }

@@ -1,0 +1,689 @@
+"""A plan carried out in a small nation, task by task in simulated time: RSA-2048 to P-384, and nobody left behind."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import random
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from bridge.migrating.plan import Generation
+from bridge.migrating.reading import plan_file
+from bridge.migrating.running.doing import Migration, Order
+from bridge.migrating.running.matching import Mismatch
+from bridge.migrating.running.progress import Stage, staged
+from bridge.migrating.running.rehearsal import SAMPLES
+from bridge.migrating.running.reissue import held
+from bridge.migrating.running.tasks import CrossTask, KeyTask, Task, first_moment, tasks
+from ca.errors import Conflict
+from ca.journal.crossing import RenewalEntry
+from ca.journal.entries import KeyStepEntry
+from ca.journal.journal import records
+from ca.model import (
+    RESIDENT_KINDS,
+    GenerationId,
+    MunicipalityCode,
+    OfficeId,
+    Officer,
+    OfficerId,
+    RevocationReason,
+    Role,
+    partition_scope,
+)
+from ca.rules.generations import State, Step
+from ca.store.engine import Store, sqlite_url
+from ca.store.officers import add_officer
+from ca.store.schema import migrate
+from ca.store.tables import certificates, metadata, revocations
+from front.assembly import World, open_world
+from front.cli.migrate_copy import _copy_database, _copy_rows, alone, copied
+from front.cli.migrate_rehearsal import migration_of, rehearse
+from front.demo.people import invented_code, invented_resident
+from front.home import TokenSetting
+from tests import batch_files, commands, sudden_death
+from tests.engine_world import Running, csr_for, lines, preload
+from tests.postgresql import server
+from tests.small_edition import JAPAN_2014, replaced
+
+preload(__name__)
+PASSPHRASE = "keys of tests keep no secrets"  # noqa: S105 - nor do they
+TOWN = "312011"
+BEGUN = "2029-01-10T00:00Z"
+TWO = ("ito", "endo")
+
+
+def key(day: str, cut_over: str) -> str:
+    first = date.fromisoformat(day)
+    links, responder = (str(first + timedelta(days=more)) for more in (1, 2))
+    return f"""[authorities.new]
+suite = "sha384-p384"
+lists = ["full", "partitioned"]
+key = {day}
+links = {links}
+responder = {responder}
+cut_over = {cut_over}
+"""
+
+
+def authority(name: str, day: str, cut_over: str, retirement: str, more: str = "") -> str:
+    return f"""[[authorities]]
+id = "{name}"
+{more}
+[authorities.old]
+names = "utf8"
+suite = "sha256-rsa2048"
+lists = ["full", "partitioned"]
+responder = true
+retirement = {retirement}
+
+{key(day, cut_over)}
+"""
+
+
+def cross(by: str, subject: str, begins: str, until: str) -> str:
+    return f'[[crosses]]\nby = "{by}"\nfor = "{subject}"\nfrom = {begins}\nuntil = {until}\n\n'
+
+
+HEAD = """format = 1
+name = "small-migration"
+title = "A small nation out of RSA-2048"
+
+[period]
+begins = 2029-02-01
+ends = 2031-12-31
+
+[phases]
+both = 2029-09-24
+new_only = 2031-07-01
+
+[suites.sha256-rsa2048]
+sign_until = 2030-12-31
+lists_until = 2031-06-30
+verify_until = 2031-06-30
+
+[suites.sha384-p384]
+sign_until = 2035-12-31
+verify_until = 2046-12-31
+
+[holders]
+days = 366
+renewal_days = 30
+
+"""
+TAIL = """[[relying_parties]]
+id = "bank"
+anchor = "gpki-bca"
+
+[[relying_parties.abilities]]
+trusts = ["old"]
+suites = ["sha256-rsa2048", "sha384-p384"]
+links = true
+names = ["utf8"]
+status = ["full", "ocsp"]
+
+[[relying_parties.abilities]]
+from = 2029-09-24
+trusts = ["old", "new"]
+suites = ["sha256-rsa2048", "sha384-p384"]
+links = true
+names = ["utf8"]
+status = ["full", "ocsp"]
+
+[[waves]]
+authority = "jpki-31"
+municipalities = ["312011"]
+holders = 100
+daily = 2
+begins = 2030-04-01
+ends = 2030-12-27
+"""
+TEXT = (
+    HEAD
+    + authority("gpki-bca", "2029-09-01", "2029-09-24", "2031-06-30")
+    + authority("jpki-bridge", "2029-09-01", "2029-09-24", "2031-05-31")
+    + authority("gpki-post", "2029-09-01", "2029-09-24", "2031-03-31", "issues = true")
+    + authority("jpki-31", "2030-02-01", "2030-03-01", "2031-03-31", "issues = true")
+    + cross("gpki-bca.old", "jpki-bridge.old", "2029-01-10", "2031-06-30")
+    + cross("gpki-bca.old", "gpki-post.old", "2029-01-10", "2031-06-30")
+    + cross("jpki-bridge.old", "jpki-31.old", "2029-01-10", "2031-06-30")
+    + cross("gpki-bca.old", "jpki-bridge.new", "2029-09-20", "2031-06-30")
+    + cross("gpki-bca.old", "gpki-post.new", "2029-09-20", "2031-06-30")
+    + cross("gpki-bca.new", "jpki-bridge.old", "2029-09-24", "2031-06-30")
+    + cross("gpki-bca.new", "gpki-post.old", "2029-09-24", "2031-06-30")
+    + cross("gpki-bca.new", "jpki-bridge.new", "2029-09-24", "2038-12-31")
+    + cross("gpki-bca.new", "gpki-post.new", "2029-09-24", "2038-12-31")
+    + cross("jpki-bridge.new", "jpki-31.new", "2030-02-20", "2038-12-31")
+    + TAIL
+)
+OLD, NEW = GenerationId.parse("jpki-31.g1"), GenerationId.parse("jpki-31.g2")
+FIRST = datetime(2029, 9, 1, 1, tzinfo=UTC)
+OFFICERS = (("ito", "centre", "operator"), ("endo", "centre", "operator"), ("tanaka", "centre", "approver"),
+            ("sato", TOWN, "reception"), ("suzuki", TOWN, "examiner"))  # fmt: skip
+
+
+def run(*words: object) -> commands.Outcome:
+    return commands.run(*words, KAKEHASHI_PASSPHRASE=PASSPHRASE)
+
+
+def clock(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%MZ}"
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home of Tottori alone on keys of its own, since no public test key is for P-384; with three holders."""
+    folder = tmp_path_factory.mktemp("migrating")
+    text = JAPAN_2014.read_text(encoding="utf-8")
+    for pattern, by in (
+        (r"(?s)codes = \[.*?\n\]", 'codes = ["31"]'),
+        ("nation = true", "nation = false"),
+        (r'name = "japan-2014"', 'name = "one-prefecture"'),
+    ):
+        text = replaced(text, pattern, by)
+    (folder / "edition.toml").write_text(text, encoding="utf-8")
+    home = folder / "home"
+    commands.done(run("init", "--edition", folder / "edition.toml", "--home", home, "--clock", BEGUN))
+    with open_world(home, lambda: PASSPHRASE) as world:
+        with world.stores.nation.writing() as connection:
+            for name, office, role in OFFICERS:
+                add_officer(connection, Officer(OfficerId(name), OfficeId(office), frozenset({Role(role)})))
+        for number in range(3):
+            issue(world, number)
+    return home
+
+
+def issue(world: World, number: int) -> None:
+    """Both certificates of a resident, by way of the window and the centre."""
+    desk, at = world.registration, world.clock()
+    resident = invented_resident(world.plan.municipalities.window(MunicipalityCode(TOWN)))
+    csrs = {kind: csr_for(2 * number + place) for place, kind in enumerate(RESIDENT_KINDS)}
+    case = desk.file("sato", resident, csrs, code=invented_code(number), at=at).case.id
+    desk.examine(case, "suzuki", at=at)
+    desk.approve(case, "tanaka", at=at)
+    desk.issue(case, "ito", at=at)
+
+
+@pytest.fixture
+def home(pristine: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(pristine, tmp_path / "home")
+
+
+def written(folder: Path, text: str = TEXT) -> Path:
+    path = folder / "plan.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@contextmanager
+def migrating(home: Path, *, published: bool = True) -> Iterator[tuple[World, Migration]]:
+    plan, digest = plan_file(written(home.parent))
+    with open_world(home, lambda: PASSPHRASE) as world:
+        migration = migration_of(world, world.issuers, plan, digest)
+        yield world, migration if published else replace(migration, publish=lambda _: None)
+
+
+def moment_of(task: Task, at: datetime) -> datetime:
+    """A moment on a task's day or later; time goes forward."""
+    return max(at + timedelta(minutes=1), first_moment(task.day) + timedelta(hours=1))
+
+
+def carried_out(migration: Migration, at: datetime, upto: str | None = None) -> datetime:
+    """Run tasks, each on its day, up to one that is not run; gives when the last was."""
+    while (task := migration.next(at)) is not None and task.name != upto:
+        at = moment_of(task, at)
+        migration.carry_out(task, Order(TWO), at)
+    return at
+
+
+def counted(world: World) -> Counter[tuple[str, str]]:
+    """How many certificates of each kind each key has issued."""
+    with world.stores.nation.reading() as connection:
+        rows = connection.execute(select(certificates.c.generation, certificates.c.kind)).all()
+    return Counter((generation, kind) for generation, kind in rows)
+
+
+def rows_of(home: Path) -> dict[str, list[tuple[object, ...]]]:
+    store = Store.open(sqlite_url(home / "store.db"))
+    try:
+        with store.reading() as connection:
+            return {
+                str(table): sorted(map(tuple, connection.execute(table.select())), key=repr)
+                for table in metadata.sorted_tables
+            }
+    finally:
+        store.close()
+
+
+def holding(world: World) -> dict[GenerationId, set[tuple[bytes, str]]]:
+    with world.stores.reading() as reading:
+        scopes = [partition_scope(kind, TOWN) for kind in RESIDENT_KINDS]
+        return {
+            key: {
+                (one.holder, one.kind) for one in held(reading, key, scopes, datetime(2030, 6, 1, tzinfo=UTC))
+            }
+            for key in (OLD, NEW)
+        }
+
+
+# The whole of it.
+
+
+def test_a_plan_is_run_to_its_end_and_twice_makes_nothing_twice(home, tmp_path):
+    with migrating(home) as (world, migration):
+        migration.require_sound(FIRST)
+        at = carried_out(migration, FIRST, upto="retire of gpki-post.old")
+        everybody = holding(world)[OLD]
+        assert len(everybody) == 6
+        assert holding(world)[NEW] == set()
+
+    # The wave: whom it calls in, and the card factory's batch.
+    in_wave = datetime(2030, 4, 1, 1, tzinfo=UTC)
+    called = tmp_path / "called.csv"
+    plan = tmp_path / "plan.toml"
+    wanted = ("migrate", "wave", plan, "--authority", "jpki-31", "--day", "2030-04-01", "--out", called)
+    assert (
+        commands.done(run(*wanted, "--home", home, "--clock", clock(in_wave), "--json")).json["called"] == 3
+    )
+    with called.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["number"] for row in rows] == ["1", "2", "3"]
+    assert {row["municipality"] for row in rows} == {TOWN}
+    assert all(row["signature"].startswith("jpki-31.g1") for row in rows)
+    factory = tmp_path / "cards"
+    factory.mkdir()
+    some = [batch_files.row(number, municipality=TOWN) for number in range(3)]
+    (factory / "holders.csv").write_bytes(batch_files.table(some))
+    for name, octets in batch_files.requests(some, first=100).items():
+        (factory / name).write_bytes(octets)
+    out = tmp_path / "results"
+    batch = ("batch", factory, "--approver", "tanaka", "--operator", "ito", "--out", out, "--processes", 1)
+    commands.done(run(*batch, "--home", home, "--clock", clock(in_wave)))
+
+    # Nothing ends before it is handed over.
+    status = commands.done(
+        run("migrate", "status", plan, "--home", home, "--clock", clock(in_wave), "--json")
+    ).json
+    (wave,) = status["waves"]
+    assert (wave["left"], wave["reissued"], wave["to_hand_over"]) == (3, 3, 3)
+    used = {row["suite"]: row["certificates"] for row in status["suites"]}
+    assert used == {"sha256-rsa2048": 6, "sha384-p384": 6}
+    with (out / "results.csv").open(encoding="utf-8") as file:
+        new = [row["certificate"] for row in csv.DictReader(file)]
+    given = ("migrate", "hand-over", plan, *new, "--officer", "sato", "--home", home)
+    later = in_wave + timedelta(days=3)
+    ended = commands.done(run(*given, "--clock", clock(later), "--json")).json
+    assert [one["superseded"].count("jpki-31.g1") for one in ended] == [1] * 6
+    again = commands.done(run(*given, "--clock", clock(later), "--json")).json
+    assert [one["superseded"] for one in again] == [None] * 6
+    with migrating(home) as (world, migration):
+        assert holding(world) == {OLD: set(), NEW: everybody}
+        assert len(reasons(world, OLD)) == 6
+        assert set(reasons(world, OLD)) == {RevocationReason.SUPERSEDED}
+        at = carried_out(migration, at)
+        states = migration.standing(at).states
+        assert {states[one] for one in states if one.number == 1} == {State.RETIRED}
+        assert {states[one] for one in states if one.number == 2} == {State.ACTIVE}
+        before = counted(world), world.stores.journal.head()
+        assert migration.next(at) is None
+        assert (counted(world), world.stores.journal.head()) == before
+    told = commands.done(
+        run("migrate", "run", plan, "--officer", "ito", "--second-officer", "endo", "--home", home,
+            "--clock", clock(at), "--json")
+    )  # fmt: skip
+    assert told.json["next"] == "all is done"
+
+
+def reasons(world: World, key: GenerationId) -> list[RevocationReason]:
+    with world.stores.reading() as reading:
+        scopes = {partition_scope(kind, TOWN) for kind in RESIDENT_KINDS}
+        query = select(revocations.c.reason).where(
+            revocations.c.generation == str(key), revocations.c.scope.in_(scopes)
+        )
+        return [RevocationReason(reason) for reason in reading.nation.execute(query).scalars()]
+
+
+def test_who_still_holds_old_certificates_keeps_the_old_key_from_retiring(home):
+    with migrating(home, published=False) as (world, migration):
+        at = carried_out(migration, FIRST, upto="retire of jpki-31.old")
+        task = migration.next(at)
+        with pytest.raises(Conflict, match="6 certificates that it issued are still valid"):
+            migration.carry_out(task, Order(TWO), moment_of(task, at))
+        with world.stores.reading() as reading:
+            found = {
+                one.task.name: one
+                for one in staged(reading, migration.plan, migration.standing(at), moment_of(task, at))
+            }
+    assert found[task.name].stage is Stage.BLOCKED
+    assert "6 holders' certificates" in found[task.name].why
+    assert found["wave 0 of jpki-31"].stage is Stage.BLOCKED
+    assert found["retire of jpki-bridge.old"].stage is Stage.WAITING
+    assert found["cut-over of jpki-31.new"].stage is Stage.DONE
+
+
+REHEARSED = ("make-key of gpki-bca.new", "renew-crosses of jpki-bridge.new", "cut-over of gpki-bca.new",
+             "cross gpki-bca.new -> jpki-bridge.old until 2031-06-30", "cut-over of jpki-31.new", "retire of gpki-post.old")  # fmt: skip
+
+
+def test_at_every_turn_the_copy_does_what_the_simulation_says(home):
+    """What is really issued and published is verified from the old anchor and the new one."""
+    told = {}
+    with migrating(home, published=False) as (world, migration):
+        at = FIRST
+        while (task := migration.next(at)) is not None and len(told) < len(REHEARSED):
+            at = moment_of(task, at)
+            if task.name in REHEARSED:
+                told[task.name] = rehearse(world, migration, task, 1, at, lambda *_: None)
+            migration.carry_out(task, Order(TWO), at)
+    for name, report in told.items():
+        assert {one.agreement for one in report.samples} == {"as planned"}, name
+    verdicts = {
+        (one.anchor, one.key): one.found == "valid" for one in told["cut-over of jpki-31.new"].samples
+    }
+    assert verdicts == dict.fromkeys(verdicts, True)
+    assert verdicts.keys() >= {
+        (f"gpki-bca.{one}", f"jpki-31.{other}") for one in Generation for other in Generation
+    }
+    verdicts = {(one.anchor, one.key): one.found == "valid" for one in told[REHEARSED[1]].samples}
+    assert ("gpki-bca.new", "jpki-31.old") in verdicts
+
+
+# Sudden death.
+
+
+def migrate_mortally(folder: Path, seed: int) -> None:
+    sudden_death.CALLS = 30
+    dice = random.Random(seed)
+    with migrating(folder / "home", published=False) as (_, migration):
+        sudden_death.mortal(dice, folder / "deaths")
+        carried_out(migration, FIRST, upto="cut-over of gpki-bca.new")
+    os._exit(0)
+
+
+def test_who_dies_between_is_followed_by_who_goes_on(home, pristine, tmp_path):
+    """What comes out is what comes out when nobody dies."""
+    other = tmp_path / "undisturbed"
+    shutil.copytree(pristine, other / "home")
+    with migrating(other / "home", published=False) as (world, migration):
+        carried_out(migration, FIRST, upto="cut-over of gpki-bca.new")
+        wanted = counted(world)
+    for seed in range(60):
+        code = Running(migrate_mortally, tmp_path, seed).wait()
+        if code == 0:
+            break
+        assert code == -9
+    assert lines(tmp_path / "deaths"), "somebody died"
+    with migrating(home) as (world, migration):
+        assert migration.next(FIRST).name == "cut-over of gpki-bca.new"
+        assert counted(world) == wanted
+
+
+# What is refused, and by which words.
+
+RUN = ("--officer", "ito", "--second-officer", "endo")
+DUE = clock(FIRST)
+EARLY = "2029-08-30T00:00Z"
+REFUSED = [
+    ("", "", EARLY, RUN, ["authorities[0] gpki-bca", "make-key of gpki-bca.new", "2029-09-01", "2029-08-30"]),
+    ("responder = 2029-09-03", "responder = 2030-09-03", DUE, RUN, ["authorities[1] jpki-bridge", "2029-09-20", "lacks serve-status"]),
+    ("jpki-31", "jpki-32", DUE, RUN, ["authorities[3] jpki-32", "is not one of this home's"]),
+    ("sha256-rsa2048", "sha256-rsa3072", DUE, RUN, ["gpki-bca.g1 is for sha256-rsa2048", "sha256-rsa3072"]),
+    ("verify_until = 2046-12-31", "verify_until = 2056-12-31", DUE, RUN, ["suites.sha384-p384.verify_until", "2047-01-01"]),
+    ('names = ["utf8"]', 'names = ["printable"]', DUE, RUN, ["bank", "names-not-understood"]),
+    ("", "", DUE, (), ["needs two officers"]),
+    ("", "", DUE, ("--officer", "ito", "--second-officer", "ito"), ["cannot be the second officer too"]),
+    ("", "", DUE, ("--officer", "ito", "--second-officer", "sato"), ["sato"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "at", "by", "words"), REFUSED)
+def test_what_may_not_be_run_is_refused_with_place_and_day(home, old, new, at, by, words):
+    plan = written(home.parent, TEXT.replace(old, new) if old else TEXT)
+    before = rows_of(home)
+    commands.refused(run("migrate", "run", plan, *by, "--unrehearsed", "--home", home, "--clock", at), *words)
+    assert rows_of(home) == before
+
+
+def test_a_task_that_is_not_the_next_one_is_refused(home):
+    with migrating(home) as (_, migration):
+        order = tasks(migration.plan)
+        cut_over = next(one for one in order if one.name.startswith("cut-over"))
+        with pytest.raises(Conflict, match=r"cut-over.*first comes make-key of gpki-bca\.new of 2029-09-01"):
+            migration.carry_out(cut_over, Order(TWO), moment_of(cut_over, FIRST))
+        with pytest.raises(Conflict, match="2029-09-01 or later; it is 2029-08-31"):
+            migration.carry_out(order[0], Order(TWO), FIRST - timedelta(days=1))
+
+
+# Plan and home.
+
+POST = authority("gpki-post", "2029-09-01", "2029-09-24", "2031-03-31", "issues = true")
+UNFIT = [
+    (POST, "", "authority-left-out", "2029-09-24", "gpki-post"),
+    ("jpki-31", "jpki-32", "no-such-authority", "2029-02-01", "jpki-32"),
+    ("sign_until = 2035-12-31", "sign_until = 2036-12-31", "suite-life", "2036-01-01", "promises 2036-12-31"),
+    ("sha384-p384", "sha384-p999", "no-such-suite", "2029-02-01", "ml-dsa-65"),
+    ("sha256-rsa2048", "sha256-rsa3072", "other-suite", "2029-02-01", "sha256-rsa2048"),
+    ('["312011"]', '["131016"]', "no-such-window", "2030-04-01", "131016"),
+    ("2038-12-31", "2039-12-31", "beyond-the-key", "2039-09-01", "own certificate ends on 2039-08-31"),
+    ("until = 2031-06-30", "until = 2039-01-10", "cross-ends-sooner", "2039-01-10", "the home's ends on 2039-01-09"),
+    ('for = "jpki-31.old"', 'for = "gpki-post.old"', "no-pair", "2029-01-10", "no pair of jpki-bridge and gpki-post"),
+    ('id = "jpki-bridge"', 'id = "jpki-bridge"\nissues = true', "no-holders", "2029-02-01", "certifies no holders"),
+]  # fmt: skip
+
+
+def test_the_plan_fits_the_home(pristine, tmp_path):
+    """No key is opened to look."""
+    told = commands.run("migrate", "plan", written(tmp_path), "--home", pristine, "--clock", DUE, "--json")
+    assert commands.done(told).json == []
+    told = commands.run(
+        "migrate", "status", tmp_path / "plan.toml", "--home", pristine, "--clock", DUE, "--json"
+    )
+    first, second, *_ = commands.done(told).json["tasks"]
+    assert (first["task"], first["state"], first["why"]) == ("make-key of gpki-bca.new", "due", None)
+    assert (second["state"], second["why"]) == ("blocked", "after make-key of gpki-bca.new")
+
+
+@pytest.mark.parametrize(("old", "new", "flaw", "day", "words"), UNFIT, ids=[row[2] for row in UNFIT])
+def test_what_does_not_fit_the_home_is_told_with_its_day(pristine, tmp_path, old, new, flaw, day, words):
+    text = TEXT.replace(old, new)
+    if flaw == "authority-left-out":
+        text = "".join(
+            part for part in text.split("[[crosses]]\n") if "gpki-post" not in part or "format" in part
+        )
+        text = text.replace("until", "until")
+    assert text != TEXT
+    told = run(
+        "migrate", "plan", written(tmp_path, rejoined(text)), "--home", pristine, "--clock", DUE, "--json"
+    )
+    assert told.status == 1, told
+    rows = [
+        (row["flaw"], row["day"]) for row in told.json if words in row["problem"] or words in row["place"]
+    ]
+    assert (flaw, day) in rows, told.json
+
+
+def rejoined(text: str) -> str:
+    """Crosses whose heads were cut off get them back."""
+    return re.sub(r"(?m)(?<!\]\]\n)^by = ", "[[crosses]]\nby = ", text)
+
+
+def test_every_mismatch_is_shown():
+    assert {row[2] for row in UNFIT} == set(Mismatch)
+
+
+# Rehearsal.
+
+
+def without_reports(home: Path) -> dict[str, bytes | None]:
+    return {
+        path: octets
+        for path, octets in commands.tree(home).items()
+        if not path.startswith(("reports", "store.db"))
+    }
+
+
+def test_a_rehearsal_leaves_the_home_as_it_is(home):
+    plan = written(home.parent)
+    commands.done(run("officer", "list", "--home", home))
+    files, rows = without_reports(home), rows_of(home)
+    told = commands.done(run("migrate", "run", plan, "--rehearse", "--home", home, "--clock", DUE, "--json"))
+    assert (without_reports(home), rows_of(home)) == (files, rows)
+    samples = told.json["samples"]
+    assert {one["agreement"] for one in samples} == {"as planned"}
+    assert {one["key"] for one in samples} == {
+        "gpki-bca.old",
+        "jpki-bridge.old",
+        "gpki-post.old",
+        "jpki-31.old",
+    }
+    assert {one["found"] for one in samples} == {"valid"}
+    assert sum(one["key"] == "jpki-31.old" for one in samples) == SAMPLES + 1
+
+
+def test_what_is_done_is_rehearsed_first_and_the_journal_says_by_whom(home, tmp_path):
+    plan = written(tmp_path)
+    digest = hashlib.sha256(plan.read_bytes()).hexdigest()
+    words = ("migrate", "run", plan, "--home", home, "--json")
+    first, second = (clock(FIRST + timedelta(minutes=more)) for more in (0, 5))
+    rehearsed = commands.done(run(*words, "--rehearse", "--clock", first)).json["sha256"]
+    done = commands.done(run(*words, *RUN, "--clock", first)).json["done"]
+    assert [row["task"] for row in done] == ["make-key of gpki-bca.new"]
+    assert done[0]["rehearsal"] == rehearsed, "the same journal, and so the same rehearsal"
+    done = commands.done(run(*words, *RUN, "--clock", second)).json["done"]
+    assert [row["task"] for row in done] == ["new-with-new of gpki-bca.new"]
+    assert done[0]["rehearsal"] != rehearsed
+    with open_world(home, lambda: PASSPHRASE) as world:
+        steps = [
+            record.entry for record in records(world.home.journal) if isinstance(record.entry, KeyStepEntry)
+        ]
+    assert [one.step for one in steps] == ["plan", "make-key", "new-with-new"]
+    for step in steps:
+        assert f"sha256:{digest}" in step.evidence
+        assert "by ito and endo" in step.evidence
+    assert f"rehearsal sha256:{rehearsed}" in steps[1].evidence
+
+
+def test_all_that_is_due_is_done_at_once(home, tmp_path):
+    at = "2029-09-20T01:00Z"
+    words = (
+        "migrate",
+        "run",
+        written(tmp_path),
+        *RUN,
+        "--due",
+        "--unrehearsed",
+        "--home",
+        home,
+        "--clock",
+        at,
+    )
+    told = commands.done(run(*words, "--json")).json
+    assert len(told["done"]) == 20
+    assert told["next"] == "cut-over of gpki-bca.new, 2029-09-24"
+    with open_world(home, lambda: PASSPHRASE) as world:
+        orders = [
+            record.entry for record in records(world.home.journal) if isinstance(record.entry, RenewalEntry)
+        ]
+    assert {(one.officer, one.second_officer) for one in orders} == {TWO}
+    made = {half.certificate for one in orders for half in one.halves}
+    assert made <= {certificate for row in told["done"] for certificate in row["certificates"]}
+
+
+def test_a_rehearsal_that_fails_stops_the_run(home, tmp_path):
+    words = ("migrate", "run", written(tmp_path), *RUN, "--home", home)
+    commands.done(run(*words, "--unrehearsed", "--clock", DUE))
+    spoilt = [
+        *(home / "repository/g/gpki-bca.g1/crl").rglob("arl*.crl"),
+        *(home / "repository/g/gpki-bca.g1/crl/arl").iterdir(),
+    ]
+    assert len(spoilt) > 1
+    for file in spoilt:
+        file.write_bytes(b"0")
+    before = rows_of(home)
+    later = clock(FIRST + timedelta(minutes=5))
+    commands.refused(
+        run(*words, "--clock", later),
+        "rehearsal of new-with-new of gpki-bca.new of 2029-09-01",
+        "gpki-bca.old",
+        "refused",
+    )
+    assert rows_of(home) == before
+
+
+def test_two_do_not_migrate_one_home_at_once(home, tmp_path):
+    with open_world(home, lambda: PASSPHRASE) as world, alone(world.home):
+        words = ("migrate", "run", written(tmp_path), "--rehearse", "--home", home, "--clock", DUE)
+        commands.refused(run(*words), "is migrated by another process")
+
+
+def test_keys_in_a_token_are_not_rehearsed_with(home):
+    with open_world(home, lambda: PASSPHRASE) as world:
+        token = TokenSetting("module.so", "nation")
+        world.description = msgspec.structs.replace(world.description, token=token)
+        with pytest.raises(Conflict, match="--unrehearsed"), copied(world):
+            pass
+
+
+def test_a_copy_has_the_databases_of_authorities_too(home, tmp_path):
+    """A home whose databases lie on a server has files in its copy; here an authority's database is a file elsewhere."""
+    own = tmp_path / "own.db"
+    edition, made = home.parent / "edition.toml", tmp_path / "made"
+    shutil.copy(home / "edition.toml", edition)
+    for table in home.glob("*.csv"):
+        shutil.copy(table, home.parent)
+    databases = ("--authority-database", f"jpki-31=sqlite:///{own}")
+    commands.done(run("init", "--edition", edition, "--home", made, "--clock", BEGUN, *databases))
+    with open_world(made, lambda: PASSPHRASE) as world, copied(world) as (folder, head):
+        with open_world(folder, lambda: PASSPHRASE) as copy:
+            assert copy.stores.generations() == world.stores.generations()
+            assert copy.stores.journal.head() == head
+            assert copy.stores.own.keys() == {"jpki-31"}
+        assert own.parent not in {file.parent for file in folder.glob("*.db")}
+        assert len(list(folder.glob("*.db"))) == 2
+    assert not folder.exists()
+
+
+def test_what_lies_on_a_server_is_copied_row_by_row(pristine, tmp_path):
+    there = Store.open(server().create())
+    source = Store.open(sqlite_url(pristine / "store.db"))
+    try:
+        migrate(there)
+        with source.reading() as one, there.writing() as other:
+            _copy_rows(one, other)
+        _copy_database(there, tmp_path / "store.db")
+    finally:
+        there.close()
+        source.close()
+    assert rows_of(tmp_path) == rows_of(pristine)
+
+
+# The order of tasks.
+
+PLANS = Path(__file__).parent.parent / "fixtures/plans"
+
+
+@pytest.mark.parametrize("name", ["japan-2008-2020", "rsa-to-p384", "p384-to-ml-dsa"])
+def test_tasks_follow_each_other_by_day_and_need(name):
+    plan, _ = plan_file(PLANS / f"{name}.toml")
+    order = tasks(plan)
+    assert [task.day for task in order] == sorted(task.day for task in order)
+    assert len({task.name for task in order}) == len(order)
+    for table in plan.authorities:
+        for one in table.ids if table.new else ():
+            steps = [task.step for task in order if isinstance(task, KeyTask) and task.authority == one]
+            assert steps == sorted(steps, key=list(Step).index)
+            cut_over = next(i for i, t in enumerate(order) if t.name == f"cut-over of {one}.new")
+            for index, task in enumerate(order):
+                if isinstance(task, CrossTask) and task.by.authority == one:
+                    assert (index > cut_over) == (task.by.generation is Generation.NEW)
