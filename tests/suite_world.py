@@ -74,11 +74,12 @@ def one_prefecture(edition: Path = JAPAN_2014, suite: Suite | None = None) -> st
     return text if suite is None else replaced(text, r'suite = "[^"]*"', f'suite = "{suite.id}"')
 
 
-def make_home(folder: Path, text: str, clock: str) -> Path:
-    """A home of this edition, with four officers; on public test keys where the suite has such."""
+def make_home(folder: Path, text: str, clock: str, *, test_keys: bool = True) -> Path:
+    """A home of this edition, with four officers; on public test keys where the suite has such, unless it is to go on
+    with keys of other suites."""
     edition, home = folder / "edition.toml", folder / "home"
     edition.write_text(text, encoding="utf-8")
-    keys = ("--test-keys", "--seed", SEED) if '-rsa2048"' in text else ()
+    keys = ("--test-keys", "--seed", SEED) if test_keys and '-rsa2048"' in text else ()
     _command("init", "--edition", edition, "--home", home, "--clock", clock, *keys)
     for officer, (office, role) in _OFFICERS.items():
         _command("officer", "add", officer, "--office", office, "--role", role, "--home", home)

@@ -99,11 +99,13 @@ class OpensslJudge:
         at: datetime,
         without: Sequence[Scope] = (),
         number: int | None = None,
+        auth_level: int | None = None,
     ) -> Verdict:
         """``openssl verify`` of a PEM certificate that ``issuer`` issued and the list ``scope`` would name.
 
         ``without`` leaves lists out by their scope: what must then be refused. ``number`` takes an earlier list
-        of the scope than the newest.
+        of the scope than the newest. ``auth_level`` asks for so much strength of each signature and key: 1 and more
+        refuse SHA-1, 3 and more what has less than 128 bits.
         """
         path = self.path_to(str(issuer))
         # The anchor's own authority list too: -crl_check_all asks about the self-signed certificate.
@@ -117,6 +119,7 @@ class OpensslJudge:
         done = run(
             "verify",
             "-attime", str(int(at.timestamp())),
+            *([] if auth_level is None else ["-auth_level", str(auth_level)]),
             "-CAfile", self._anchor(path),
             *untrusted,
             *self._policies(), "-explicit_policy",
