@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import reduce
 from types import MappingProxyType
 from typing import NewType, Protocol
 

@@ -59,7 +59,11 @@ def answering(
         ready.drop(certificates)
         maker.wanted(certificates)
 
-    pulses = {store: Pulse(store, practice.staleness, ended, ready.clear) for store in databases.each()}
+    def lost() -> None:
+        application.forget()
+        ready.clear()
+
+    pulses = {store: Pulse(store, practice.staleness, ended, lost) for store in databases.each()}
 
     def freshness(authority: AuthorityId) -> Freshness:
         return pulses[databases.of(authority)]

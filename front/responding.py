@@ -27,7 +27,7 @@ from ca.errors import KakehashiError, NotFound
 from ca.keys.vault import KeyVault
 from ca.model import AuthorityId, GenerationId
 from ca.profiles.practice import Practice, StatusPractice
-from ca.store import heartbeats, responders
+from ca.store import heartbeats, key_lives, responders
 from ca.store.certificates import CertificateState
 from ca.store.connections import Whereabouts
 from ca.store.engine import Store
@@ -129,12 +129,12 @@ def serving(home: RespondersHome) -> Iterator[Wsgi]:
 
 
 def responder_ends(databases: Whereabouts) -> Iterator[tuple[GenerationId, datetime]]:
-    """Until when the newest certificate of each generation's responder lasts."""
+    """Until when the newest certificate of each responder lasts, for keys whose status is served."""
     for store in databases.each():
         with store.reading() as connection:
-            found = responders.newest(connection)
+            found, serving = responders.newest(connection), key_lives.signing_status(connection)
         for one in found:
-            if one.state is CertificateState.ISSUED:
+            if one.state is CertificateState.ISSUED and one.generation in serving:
                 yield one.generation, one.period.not_after
 
 

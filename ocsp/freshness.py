@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from ca.clock import Clock, system_clock
 from ca.errors import KakehashiError
 from ca.model import GenerationId, Serial
-from ca.store import heartbeats
+from ca.store import heartbeats, key_lives
 from ca.store.engine import Store
 
 _PAGE = 1000  # certificates that ended, read at a time
@@ -92,7 +92,8 @@ class Pulse:
         store: The database, or one copy of it: what several copies say in turn would go back and forth.
         bound: How old a heartbeat may be, in the machines' time; at this age it still counts.
         ended: Is told what ended, or was let go, before the watermark moves past it: what was kept of it is dropped.
-        lost: Is told that the database was put back to an older copy: all that was kept is dropped.
+        lost: Is told that the database was put back to an older copy, or that other keys than before sign status: all
+            that was kept is dropped.
         clock: The machine's time.
         ticks: Seconds of a clock that is never set.
     """
@@ -114,6 +115,7 @@ class Pulse:
         self._clock = clock
         self._ticks = ticks
         self._sequence: int | None = None
+        self._serving: frozenset[GenerationId] | None = None
         self._seen = _Seen(None, float("-inf"))
 
     def look(self) -> None:
@@ -128,6 +130,7 @@ class Pulse:
             if last is None:
                 return
             self._drop(connection, last.sequence)
+            self._follow(key_lives.signing_status(connection))
         if (before := self._seen.heartbeat) is not None and before.beaten == last.beaten:
             return
         age = now - last.beaten
@@ -169,6 +172,12 @@ class Pulse:
             if page:  # the newest rows may be gone: what ends once more gets a new sequence
                 self._ended([(generation, serial) for _, generation, serial in page])
             self._sequence = page[-1][0] if len(page) == _PAGE else sequence
+
+    def _follow(self, serving: frozenset[GenerationId]) -> None:
+        """Have everything dropped if a key's status is served from now on, or no more."""
+        if self._serving is not None and serving != self._serving:
+            self._lost()
+        self._serving = serving
 
     def _age(self, seen: _Seen) -> float:
         return self._ticks() - seen.until + self._bound.total_seconds()

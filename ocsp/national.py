@@ -8,11 +8,14 @@ makes it believed: a relying party configures its certificate, as it does an anc
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 
 from ca.errors import NotFound
+from ca.keys.vault import KeyId
 from ca.model import AuthorityId, CertificateKind, GenerationId
-from ca.store import authorities
+from ca.store import authorities, key_lives
 from ca.store.authorities import GenerationRecord
+from ca.store.certificates import CertificateRecord
 from ca.store.engine import Store
 from ca.wire.names import encode_name
 from ocsp.freshness import Freshness, Itself
@@ -38,7 +41,7 @@ def open_national(
         freshness: Up to when the database of an authority says everything.
 
     Raises:
-        NotFound: The edition names no national responder, or it has no certificate.
+        NotFound: The edition names no national responder, or none of the anchor's keys has certified it.
         KeyRefused: The responder's key cannot be opened.
     """
     practice = issuers.practice(anchor)
@@ -47,9 +50,13 @@ def open_national(
     records: dict[GenerationId, GenerationRecord] = {}
     for store in stores:
         with store.reading() as connection:
-            records |= {record.id: record for record in authorities.all_generations(connection)}
-    own = max(generation for generation in records if generation.authority == anchor)
-    certificate, key = newest_certificate(issuers.store(anchor), own, CertificateKind.NATIONAL_RESPONDER)
+            serving = key_lives.signing_status(connection)
+            records |= {
+                record.id: record
+                for record in authorities.all_generations(connection)
+                if record.id in serving
+            }
+    own, certificate, key = _own(issuers.store(anchor), anchor)
     by_generation = {
         generation: spoken_for(issuers, record, freshness(generation.authority))
         for generation, record in records.items()
@@ -71,3 +78,19 @@ def open_national(
         signer=issuers.vault.signer(key),
         lifetime=practice.periods.answer,
     )
+
+
+def _own(store: Store, anchor: AuthorityId) -> tuple[GenerationId, CertificateRecord, KeyId]:
+    """The anchor's key that certified the responder, with its newest certificate: the key that issues, if it did yet.
+
+    While a cut-over's certificates are being signed, the key before it still speaks. One on its way has none of them.
+    """
+    with store.reading() as connection:
+        issuing = authorities.issuing_generation(connection, anchor)
+        serving = key_lives.signing_status(connection)
+    own = [one for one in serving if one.authority == anchor and one.number <= issuing.number]
+    for generation in sorted(own, reverse=True):
+        with suppress(NotFound):
+            found = newest_certificate(store, generation, CertificateKind.NATIONAL_RESPONDER)
+            return generation, *found
+    raise NotFound(f"authority {anchor}", f"has no {CertificateKind.NATIONAL_RESPONDER}")

@@ -18,7 +18,7 @@ from ca.keys.vault import KeyId
 from ca.model import AuthorityId, CertificateKind, GenerationId, Serial
 from ca.profiles.practice import Practice
 from ca.rules.revocation import CertificateStatus, status_of
-from ca.store import authorities, certificates, status
+from ca.store import authorities, certificates, key_lives, status
 from ca.store.authorities import GenerationRecord
 from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.engine import Store
@@ -249,12 +249,15 @@ def open_responder(
     """The responder of a generation with its newest certificate; the authority's own key stays closed.
 
     Raises:
-        NotFound: The generation is unknown, or has no responder.
+        NotFound: The generation is unknown, its status is not served yet or no more, or it has no responder.
         KeyRefused: The responder's key cannot be opened.
     """
     store = issuers.store(generation.authority)
     with store.reading() as connection:
         issuer = authorities.generation(connection, generation)
+        serving = key_lives.signing_status(connection)
+    if generation not in serving:  # nobody is told more than of a key that never was
+        raise NotFound(f"generation {generation}", "has no status to be asked for")
     home = spoken_for(issuers, issuer, freshness or Itself())
     certificate, key = newest_certificate(store, generation, CertificateKind.OCSP_RESPONDER)
     return Responder(

@@ -161,6 +161,10 @@ class OcspApplication:
         except (NotInService, Stale, HttpRefused):
             return
 
+    def forget(self) -> None:
+        """Open every responder anew before it is used again; what the ready answers say is for their keeper to drop."""
+        self._open = {}
+
     def _reply(self, environ: Mapping[str, Any]) -> _Reply:
         at = self._clock()
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
@@ -225,12 +229,13 @@ class OcspApplication:
         return self._reopened(name, at)
 
     def _reopened(self, name: str, at: datetime) -> Responder:
+        shelf = self._open  # if all are forgotten while this one is opened, it is forgotten too
         try:
             responder = self._lookup(name)
         except (BadInput, NotFound):
             raise HttpRefused(HTTPStatus.NOT_FOUND) from None
         responder = replace(responder, signer=_Timed(responder.signer, self._observer))
-        self._open[name] = _Opened(responder, at)
+        shelf[name] = _Opened(responder, at)
         return responder
 
     def _refusal(self, name: str, error: Exception) -> _Reply:

@@ -361,7 +361,17 @@ def test_a_certificate_that_ends_anywhere_before_its_key_is_unreadable(world):
     [
         (SHA256_RSA2048.algorithm, "RSA-2048", "sha256-rsa2048"),
         (SHA256_RSA2048.algorithm, "RSA-8192", "1.2.840.113549.1.1.11 with RSA-8192"),
+        (SHA256_RSA2048.algorithm, "RSA-3072", "sha256-rsa3072"),
         (SHA384_P384.algorithm, "P-384", "sha384-p384"),
+        (SHA384_P384.algorithm, "a key that is not known", "sha384-p384"),
+        ("1.2.840.113549.1.1.5", "RSA-1024", "sha1-rsa1024"),
+        ("1.2.840.113549.1.1.5", "RSA-2048", "sha1-rsa2048"),
+        (
+            "1.2.840.113549.1.1.5",
+            "a key that is not known",
+            "1.2.840.113549.1.1.5 with a key that is not known",
+        ),
+        ("2.16.840.1.101.3.4.3.18", "ML-DSA-65", "ml-dsa-65"),
         ("1.2.840.113549.1.1.4", "RSA-2048", "1.2.840.113549.1.1.4 with RSA-2048"),
     ],
 )

@@ -19,20 +19,22 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from bridge.migrating.plan import Generation
+from bridge.migrating.plan import Generation, Plan
 from bridge.migrating.reading import plan_file
 from bridge.migrating.running.doing import Migration, Order
 from bridge.migrating.running.matching import Mismatch
 from bridge.migrating.running.progress import Stage, staged
 from bridge.migrating.running.rehearsal import SAMPLES
-from bridge.migrating.running.reissue import held
-from bridge.migrating.running.tasks import CrossTask, KeyTask, Task, first_moment, tasks
-from ca.errors import Conflict
+from bridge.migrating.running.reissue import hand_over, held
+from bridge.migrating.running.standing import read_standing
+from bridge.migrating.running.tasks import CrossTask, KeyTask, Task, first_moment, position, tasks
+from ca.errors import BadInput, Conflict, NotFound
 from ca.journal.crossing import RenewalEntry
 from ca.journal.entries import KeyStepEntry
 from ca.journal.journal import records
 from ca.model import (
     RESIDENT_KINDS,
+    CertificateId,
     GenerationId,
     MunicipalityCode,
     OfficeId,
@@ -43,6 +45,7 @@ from ca.model import (
     partition_scope,
 )
 from ca.rules.generations import State, Step
+from ca.store import authorities
 from ca.store.engine import Store, sqlite_url
 from ca.store.officers import add_officer
 from ca.store.schema import migrate
@@ -234,15 +237,16 @@ def migrating(home: Path, *, published: bool = True) -> Iterator[tuple[World, Mi
         yield world, migration if published else replace(migration, publish=lambda _: None)
 
 
-def moment_of(task: Task, at: datetime) -> datetime:
-    """A moment on a task's day or later; time goes forward."""
-    return max(at + timedelta(minutes=1), first_moment(task.day) + timedelta(hours=1))
+def moment_of(plan: Plan, task: Task) -> datetime:
+    """A moment on a task's day, a minute after that of the task before it."""
+    return first_moment(task.day) + timedelta(hours=1, minutes=position(plan, task))
 
 
-def carried_out(migration: Migration, at: datetime, upto: str | None = None) -> datetime:
+def carried_out(migration: Migration, upto: str | None = None) -> datetime:
     """Run tasks, each on its day, up to one that is not run; gives when the last was."""
+    at = FIRST
     while (task := migration.next(at)) is not None and task.name != upto:
-        at = moment_of(task, at)
+        at = moment_of(migration.plan, task)
         migration.carry_out(task, Order(TWO), at)
     return at
 
@@ -271,19 +275,34 @@ def holding(world: World) -> dict[GenerationId, set[tuple[bytes, str]]]:
         scopes = [partition_scope(kind, TOWN) for kind in RESIDENT_KINDS]
         return {
             key: {
-                (one.holder, one.kind) for one in held(reading, key, scopes, datetime(2030, 6, 1, tzinfo=UTC))
+                (one.holder, one.kind)
+                for one in held(reading, [key], scopes, datetime(2030, 6, 1, tzinfo=UTC))
             }
             for key in (OLD, NEW)
         }
+
+
+def reissued(home: Path, folder: Path, at: datetime) -> list[str]:
+    """What a card factory's batch brings the three holders."""
+    factory, out = folder / "cards", folder / "results"
+    factory.mkdir()
+    rows = [batch_files.row(number, municipality=TOWN) for number in range(3)]
+    (factory / "holders.csv").write_bytes(batch_files.table(rows))
+    for name, octets in batch_files.requests(rows, first=100).items():
+        (factory / name).write_bytes(octets)
+    batch = ("batch", factory, "--approver", "tanaka", "--operator", "ito", "--out", out, "--processes", 1)
+    commands.done(run(*batch, "--home", home, "--clock", clock(at)))
+    with (out / "results.csv").open(encoding="utf-8") as file:
+        return [row["certificate"] for row in csv.DictReader(file)]
 
 
 # The whole of it.
 
 
 def test_a_plan_is_run_to_its_end_and_twice_makes_nothing_twice(home, tmp_path):
-    with migrating(home) as (world, migration):
+    with migrating(home, published=False) as (world, migration):
         migration.require_sound(FIRST)
-        at = carried_out(migration, FIRST, upto="retire of gpki-post.old")
+        at = carried_out(migration, upto="retire of gpki-post.old")
         everybody = holding(world)[OLD]
         assert len(everybody) == 6
         assert holding(world)[NEW] == set()
@@ -301,15 +320,7 @@ def test_a_plan_is_run_to_its_end_and_twice_makes_nothing_twice(home, tmp_path):
     assert [row["number"] for row in rows] == ["1", "2", "3"]
     assert {row["municipality"] for row in rows} == {TOWN}
     assert all(row["signature"].startswith("jpki-31.g1") for row in rows)
-    factory = tmp_path / "cards"
-    factory.mkdir()
-    some = [batch_files.row(number, municipality=TOWN) for number in range(3)]
-    (factory / "holders.csv").write_bytes(batch_files.table(some))
-    for name, octets in batch_files.requests(some, first=100).items():
-        (factory / name).write_bytes(octets)
-    out = tmp_path / "results"
-    batch = ("batch", factory, "--approver", "tanaka", "--operator", "ito", "--out", out, "--processes", 1)
-    commands.done(run(*batch, "--home", home, "--clock", clock(in_wave)))
+    new = reissued(home, tmp_path, in_wave)
 
     # Nothing ends before it is handed over.
     status = commands.done(
@@ -319,10 +330,10 @@ def test_a_plan_is_run_to_its_end_and_twice_makes_nothing_twice(home, tmp_path):
     assert (wave["left"], wave["reissued"], wave["to_hand_over"]) == (3, 3, 3)
     used = {row["suite"]: row["certificates"] for row in status["suites"]}
     assert used == {"sha256-rsa2048": 6, "sha384-p384": 6}
-    with (out / "results.csv").open(encoding="utf-8") as file:
-        new = [row["certificate"] for row in csv.DictReader(file)]
     given = ("migrate", "hand-over", plan, *new, "--officer", "sato", "--home", home)
     later = in_wave + timedelta(days=3)
+    elsewhere = [word if word != "sato" else "ito" for word in given]
+    commands.refused(run(*elsewhere, "--clock", clock(later)), "officer ito", "receives nobody at the window")
     ended = commands.done(run(*given, "--clock", clock(later), "--json")).json
     assert [one["superseded"].count("jpki-31.g1") for one in ended] == [1] * 6
     again = commands.done(run(*given, "--clock", clock(later), "--json")).json
@@ -331,7 +342,7 @@ def test_a_plan_is_run_to_its_end_and_twice_makes_nothing_twice(home, tmp_path):
         assert holding(world) == {OLD: set(), NEW: everybody}
         assert len(reasons(world, OLD)) == 6
         assert set(reasons(world, OLD)) == {RevocationReason.SUPERSEDED}
-        at = carried_out(migration, at)
+        at = carried_out(migration)
         states = migration.standing(at).states
         assert {states[one] for one in states if one.number == 1} == {State.RETIRED}
         assert {states[one] for one in states if one.number == 2} == {State.ACTIVE}
@@ -356,15 +367,14 @@ def reasons(world: World, key: GenerationId) -> list[RevocationReason]:
 
 def test_who_still_holds_old_certificates_keeps_the_old_key_from_retiring(home):
     with migrating(home, published=False) as (world, migration):
-        at = carried_out(migration, FIRST, upto="retire of jpki-31.old")
+        at = carried_out(migration, upto="retire of jpki-31.old")
         task = migration.next(at)
         with pytest.raises(Conflict, match="6 certificates that it issued are still valid"):
-            migration.carry_out(task, Order(TWO), moment_of(task, at))
+            migration.carry_out(task, Order(TWO), moment_of(migration.plan, task))
+        later = moment_of(migration.plan, task)
         with world.stores.reading() as reading:
-            found = {
-                one.task.name: one
-                for one in staged(reading, migration.plan, migration.standing(at), moment_of(task, at))
-            }
+            standing = read_standing(reading, world.plan, migration.plan, migration.digest, later, waves=True)
+            found = {one.task.name: one for one in staged(reading, migration.plan, standing, later)}
     assert found[task.name].stage is Stage.BLOCKED
     assert "6 holders' certificates" in found[task.name].why
     assert found["wave 0 of jpki-31"].stage is Stage.BLOCKED
@@ -382,7 +392,7 @@ def test_at_every_turn_the_copy_does_what_the_simulation_says(home):
     with migrating(home, published=False) as (world, migration):
         at = FIRST
         while (task := migration.next(at)) is not None and len(told) < len(REHEARSED):
-            at = moment_of(task, at)
+            at = moment_of(migration.plan, task)
             if task.name in REHEARSED:
                 told[task.name] = rehearse(world, migration, task, 1, at, lambda *_: None)
             migration.carry_out(task, Order(TWO), at)
@@ -399,15 +409,61 @@ def test_at_every_turn_the_copy_does_what_the_simulation_says(home):
     assert ("gpki-bca.new", "jpki-31.old") in verdicts
 
 
+# Waves.
+
+WAVES = [
+    ("jpki-31", "2030-03-29", "waves[0] jpki-31", "from 2030-04-01 to 2030-12-27, not on 2030-03-29"),
+    ("jpki-31", "2030-12-28", "waves[0] jpki-31", "not on 2030-12-28"),
+    ("gpki-post", "2030-04-01", "gpki-post", "calls nobody in"),
+]
+
+
+@pytest.mark.parametrize(("whose", "day", "place", "words"), WAVES)
+def test_a_wave_calls_in_on_its_days_alone(pristine, tmp_path, whose, day, place, words):
+    out = tmp_path / "called.csv"
+    wanted = ("migrate", "wave", written(tmp_path), "--authority", whose, "--day", day, "--out", out)
+    commands.refused(commands.run(*wanted, "--home", pristine, "--clock", DUE), place, words)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(("day", "called"), [("2030-12-27", 2), ("2030-12-26", 3)])
+def test_no_more_are_called_in_than_windows_serve(pristine, tmp_path, day, called):
+    """Two on a working day; 2030-12-27 is a Friday, and the wave's last day."""
+    out = tmp_path / "called.csv"
+    wanted = ("migrate", "wave", written(tmp_path), "--authority", "jpki-31", "--day", day, "--out", out)
+    told = commands.done(commands.run(*wanted, "--home", pristine, "--clock", DUE, "--json")).json
+    assert told["called"] == called
+    with out.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["ends"] for row in rows] == sorted(row["ends"] for row in rows)
+    assert len(rows) == called
+
+
+def test_who_may_not_hand_over_and_what_is_not_handed_over(home):
+    with migrating(home) as (world, _):
+        with world.stores.reading() as reading:
+            scopes = [partition_scope(kind, TOWN) for kind in RESIDENT_KINDS]
+            one = min(each.certificate for each in held(reading, [OLD], scopes, FIRST))
+            own = authorities.generation(reading.nation, OLD).serial
+        for certificate, refusal, words in (
+            (one, Conflict, "is of case 312011-.*which hands it over"),
+            (CertificateId(OLD, own), BadInput, "is a self-signed certificate"),
+            (CertificateId(NEW, own), NotFound, "is not one of this home's"),
+        ):
+            with pytest.raises(refusal, match=words):
+                hand_over(world.stores, [certificate], "sato", "a migration", at=FIRST)
+        assert reasons(world, OLD) == []
+
+
 # Sudden death.
 
 
 def migrate_mortally(folder: Path, seed: int) -> None:
-    sudden_death.CALLS = 30
+    sudden_death.CALLS = 60
     dice = random.Random(seed)
     with migrating(folder / "home", published=False) as (_, migration):
         sudden_death.mortal(dice, folder / "deaths")
-        carried_out(migration, FIRST, upto="cut-over of gpki-bca.new")
+        carried_out(migration, upto="cut-over of gpki-bca.new")
     os._exit(0)
 
 
@@ -416,7 +472,7 @@ def test_who_dies_between_is_followed_by_who_goes_on(home, pristine, tmp_path):
     other = tmp_path / "undisturbed"
     shutil.copytree(pristine, other / "home")
     with migrating(other / "home", published=False) as (world, migration):
-        carried_out(migration, FIRST, upto="cut-over of gpki-bca.new")
+        carried_out(migration, upto="cut-over of gpki-bca.new")
         wanted = counted(world)
     for seed in range(60):
         code = Running(migrate_mortally, tmp_path, seed).wait()
@@ -460,7 +516,7 @@ def test_a_task_that_is_not_the_next_one_is_refused(home):
         order = tasks(migration.plan)
         cut_over = next(one for one in order if one.name.startswith("cut-over"))
         with pytest.raises(Conflict, match=r"cut-over.*first comes make-key of gpki-bca\.new of 2029-09-01"):
-            migration.carry_out(cut_over, Order(TWO), moment_of(cut_over, FIRST))
+            migration.carry_out(cut_over, Order(TWO), moment_of(migration.plan, cut_over))
         with pytest.raises(Conflict, match="2029-09-01 or later; it is 2029-08-31"):
             migration.carry_out(order[0], Order(TWO), FIRST - timedelta(days=1))
 
@@ -591,10 +647,13 @@ def test_all_that_is_due_is_done_at_once(home, tmp_path):
     told = commands.done(run(*words, "--json")).json
     assert len(told["done"]) == 20
     assert told["next"] == "cut-over of gpki-bca.new, 2029-09-24"
+    assert {row["rehearsal"] for row in told["done"]} == {None}
     with open_world(home, lambda: PASSPHRASE) as world:
+        steps = [one.entry for one in records(world.home.journal) if isinstance(one.entry, KeyStepEntry)]
         orders = [
             record.entry for record in records(world.home.journal) if isinstance(record.entry, RenewalEntry)
         ]
+    assert all(one.evidence.endswith("by ito and endo, not rehearsed") for one in steps)
     assert {(one.officer, one.second_officer) for one in orders} == {TWO}
     made = {half.certificate for one in orders for half in one.halves}
     assert made <= {certificate for row in told["done"] for certificate in row["certificates"]}

@@ -9,11 +9,15 @@ import pytest
 from asn1crypto import x509
 from cryptography.x509 import ocsp as judge
 
+from bridge.crossing.rekeying import Rekeying
 from bridge.repository.layout import cross_path, self_signed_path, service_path
 from ca.clock import system_clock
 from ca.errors import NotFound
-from ca.model import CertificateKind, Serial
+from ca.issuing.succession import Succession
+from ca.model import CertificateId, CertificateKind, GenerationId, Serial
+from ca.rules.generations import Step
 from ca.store import authorities, certificates
+from ca.store.certificates import CertificateState
 from ocsp.freshness import Stale
 from ocsp.national import NATIONAL, open_national
 from ocsp.responder import NotAuthoritative
@@ -124,6 +128,37 @@ def test_without_the_editions_word_there_is_none(tmp_path):
         assert not (
             other.repository.folder / service_path(ANCHOR, CertificateKind.NATIONAL_RESPONDER)
         ).exists()
+
+
+def test_it_is_certified_by_the_anchors_key_that_issues(tmp_path):
+    """A key on its way has none, one that has taken over has its own; taken back, or not signed yet, the old one speaks."""
+    with ocsp_world(tmp_path / "world", national=True) as other:
+        request, new = other.request(5), GenerationId(ANCHOR.authority, 2)
+        taking = Succession(other.issuers, other.plan.municipalities, other.chance)
+
+        def speaks(generation):
+            answer = other.national().answer(request, other.now)
+            assert answer.statuses == ("unknown",)
+            assert other.national().generation == generation
+
+        for step in Step:
+            if step is Step.RETIRE:
+                break
+            if step is Step.RENEW_CROSSES:
+                Rekeying(other.issuers, other.plan, other.chance).renew_crosses(new, at=other.now)
+            speaks(ANCHOR)
+            taking.take(step, new, at=other.now)
+        speaks(new)
+        own = other.national().facts.certificate.serial
+        with other.store.writing() as connection:
+            made = certificates.find(connection, CertificateId(new, Serial(own)))
+        other.change(made.id, state=CertificateState.INTENDED)
+        speaks(ANCHOR)
+        other.change(made.id, state=CertificateState.ISSUED)
+        speaks(new)
+        assert post(other.application(), request, NATIONAL).status == 200
+        taking.back(new, at=other.now)
+        speaks(ANCHOR)
 
 
 def test_not_after_its_certificate_was_revoked(tmp_path):

@@ -20,6 +20,7 @@ from ca.errors import BadInput
 from ca.model import AuthorityId, authority_id
 from ca.names import DirectoryName
 from ca.profiles.extensions import ANY_POLICY, CertificatePolicies, NameConstraints, PolicyMappings, Subtree
+from ca.store.agreements import AgreementRecord
 
 FORMAT = 1
 _MAXIMUM_SIZE = 1 << 16
@@ -178,6 +179,12 @@ def read_agreement(text: str, place: str, plan: Plan) -> Agreement:
         raise BadInput(
             f"{place}, {error.place}", error.problem, clause=error.clause, remedy=error.remedy
         ) from None
+
+
+def agreement_in_force(record: AgreementRecord, plan: Plan, at: datetime) -> Agreement:
+    """What an agreement says, or Conflict if it is not in force at this moment."""
+    record.require_in_force(at)
+    return read_agreement(record.text, f"agreement {record.id}", plan)
 
 
 def _agreement(file: _File, text: str, plan: Plan) -> Agreement:

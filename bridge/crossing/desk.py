@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bridge.crossing.agreement import Agreement, read_agreement
+from bridge.crossing.agreement import Agreement, agreement_in_force, read_agreement
 from bridge.crossing.crosscert import certify_peer, cross_serial
 from bridge.crossing.examining import (
     FitCertificate,
@@ -286,12 +286,6 @@ class CrossingDesk:
         issuer = self.issuers.issuing(agreement.ours)
         serial = cross_serial(issuer.id, peer, self.chance, f"examination {number}")
         return certify_peer(issuer, fit.key(peer), agreement, serial=serial, at=at)
-
-
-def agreement_in_force(record: AgreementRecord, plan: Plan, at: datetime) -> Agreement:
-    """What an agreement says, or Conflict if it is not in force at this moment."""
-    record.require_in_force(at)
-    return read_agreement(record.text, f"agreement {record.id}", plan)
 
 
 def accept_intended(

@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from bridge.crossing.agreement import Agreement, read_agreement
+from bridge.crossing.agreement import Agreement, agreement_in_force, read_agreement
 from bridge.crossing.crosscert import PeerKey, certify, certify_peer, cross_serial
-from bridge.crossing.desk import accept_intended, agreement_in_force, issue_intended
+from bridge.crossing.desk import accept_intended, issue_intended
 from bridge.crossing.deviations import digest_of
 from bridge.crossing.plan import Plan
 from bridge.crossing.renewable import (

@@ -68,7 +68,7 @@ class WorldMaker:
             self._serve([(issuers.issuing(name), kind, kind.value) for name, kind in some])
         for store in self.stores.each():
             with store.writing() as connection:
-                for generation in key_lives.signing_status(connection):
+                for generation in sorted(key_lives.signing_status(connection)):
                     practice = self.plan.practices.get(generation.authority)
                     if practice is not None:
                         lists.add_places(connection, generation, practice.places(self.plan.municipalities))

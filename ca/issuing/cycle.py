@@ -23,7 +23,16 @@ from ca.journal.entries import IntentEntry, IntentPart, IssuedEntry, IssuedPart,
 from ca.keys.signer import verify
 from ca.keys.vault import KeyId
 from ca.lint.certificates import check_certificate
-from ca.model import ApplicationId, CertificateId, GenerationId, OfficerId, RevocationReason, Scope
+from ca.model import (
+    RESPONDER_KINDS,
+    ApplicationId,
+    CertificateId,
+    CertificateKind,
+    GenerationId,
+    OfficerId,
+    RevocationReason,
+    Scope,
+)
 from ca.profiles.drafting import CertificateDraft
 from ca.rules.certifying import require_may_certify
 from ca.rules.generations import Life
@@ -104,7 +113,7 @@ def prepare(issuer: Issuer, draft: CertificateDraft, *, scope: Scope, at: dateti
         LintRefused: The draft breaks a rule.
         SuiteRetired: The issuer's suite may no longer sign.
     """
-    suites.require(issuer.record.suite, Use.SIGN, at)
+    suites.require(issuer.record.suite, _use(draft.kind), at)
     check_certificate(draft, issuer.facts)
     return prepare_linted(issuer, Linted(draft, tbs_certificate(draft)), scope=scope, at=at)
 
@@ -113,8 +122,8 @@ def prepare_linted(
     issuer: Issuer, linted: Linted, *, scope: Scope, at: datetime, application: ApplicationId | None = None
 ) -> Prepared:
     """What was linted and encoded, on its way to the signer; SuiteRetired if the issuer's suite may no longer sign."""
-    suites.require(issuer.record.suite, Use.SIGN, at)
     draft = linted.draft
+    suites.require(issuer.record.suite, _use(draft.kind), at)
     return Prepared(
         issuer,
         CertificateRecord(
@@ -179,10 +188,15 @@ def intend(
         recording.note(IntentEntry(at, parts, officer, batch), bodies, carried_out=True)
 
 
+def _use(kind: CertificateKind) -> Use:
+    """What a certificate asks of its issuer's suite: a responder's is a part of status, and outlives new certificates."""
+    return Use.SIGN_STATUS if kind in RESPONDER_KINDS else Use.SIGN
+
+
 def sign(prepared: Prepared, at: datetime) -> Signed:
     """Sign the intended bytes, and check the signature before it leaves the house."""
     suite = prepared.issuer.record.suite
-    suites.require(suite, Use.SIGN, at)
+    suites.require(suite, _use(prepared.record.kind), at)
     tbs = prepared.record.encoded
     signature = prepared.issuer.signer.sign(tbs, suite)
     verify(prepared.issuer.record.public_key, suite, tbs, signature)

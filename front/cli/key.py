@@ -10,19 +10,23 @@ from bridge.crossing.rekeying import Rekeying
 from bridge.repository.contents import publish_all
 from ca import suites
 from ca.clock import utc_text
-from ca.errors import Conflict, NotFound
+from ca.errors import BadInput, Conflict, NotFound
 from ca.issuing.succession import Succession, newest_step
 from ca.model import AuthorityId, GenerationId
 from ca.rules import generations
 from ca.rules.generations import COMING, MAY_SIGN_STATUS, Keys, Life, State, Step
-from ca.store import key_lives
+from ca.store import key_lives, officers
 from front.assembly import World
 from front.cli.common import Settings, command_options
 
 AUTHORITY = click.argument("authority")
+OFFICER = click.option("--officer", required=True, help="An operator of the centre.")
+SECOND_OFFICER = click.option("--second-officer", required=True, help="Another operator of the centre.")
 EVIDENCE = click.option(
-    "--evidence", metavar="TEXT", help="By what it was ordered; kept in the journal. No personal data."
+    "--evidence", metavar="TEXT", help="What shows that it is right; kept in the journal. No personal data."
 )
+
+_EVIDENCE_LIMIT = 200  # characters
 
 # Up to its cut-over; what the key before it does then is another command's.
 _STEPS = [step.value for step in Step if step not in {Step.PLAN, Step.RETIRE}]
@@ -32,10 +36,12 @@ _STEPS = [step.value for step in Step if step not in {Step.PLAN, Step.RETIRE}]
 def key() -> None:
     """The keys of authorities: a new one is planned, made, linked with the old one, served, certified, and takes over.
 
+    Every step is taken by the word of two operators of the centre.
+
     \b
     Begin with:
-      kakehashi key plan jpki-31 --suite sha384-p384 --home world
-      kakehashi key step jpki-31 --to cut-over --home world
+      kakehashi key plan jpki-31 --officer ito --second-officer endo --home world
+      kakehashi key step jpki-31 --to cut-over --officer ito --second-officer endo --home world
     """
 
 
@@ -58,7 +64,7 @@ def list_(settings: Settings, authority: str | None) -> None:
                 used = [key_lives.suite_of(connection, life.generation) for life in keys.lives]
             for life, suite in zip(keys.lives, used, strict=True):
                 rows.append(_row(keys, life, "" if suite is None else suite.id))
-    settings.show(rows, "Keys")
+    settings.show(rows if settings.json else [_short(row) for row in rows], "Keys")
 
 
 @key.command()
@@ -66,30 +72,48 @@ def list_(settings: Settings, authority: str | None) -> None:
 @click.option(
     "--suite", "suite_name", metavar="SUITE", help="With which it is to sign; the edition's if not given."
 )
+@OFFICER
+@SECOND_OFFICER
 @EVIDENCE
 @command_options
-def plan(settings: Settings, authority: str, suite_name: str | None, evidence: str | None) -> None:
+def plan(
+    settings: Settings,
+    authority: str,
+    suite_name: str | None,
+    officer: str,
+    second_officer: str,
+    evidence: str | None,
+) -> None:
     """Plan an AUTHORITY's next key. Nothing is made yet.
 
     \b
     Example:
-      kakehashi key plan jpki-31 --suite sha384-p384 --home world
+      kakehashi key plan jpki-31 --suite sha384-p384 --officer ito --second-officer endo --home world
     """
     suite = None if suite_name is None else suites.suite(suite_name, "--suite")
     with settings.world() as world:
-        name = _known(world, authority)
+        name, order = _known(world, authority), _order(world, officer, second_officer, evidence)
         succession = _succession(world)
         coming = GenerationId(name, len(succession.keys(name).lives) + 1)
-        keys = succession.take(Step.PLAN, coming, suite=suite, at=world.clock(), evidence=evidence)
+        keys = succession.take(Step.PLAN, coming, suite=suite, at=world.clock(), evidence=order)
     settings.tell(_told(keys, coming, [Step.PLAN]))
 
 
 @key.command()
 @AUTHORITY
 @click.option("--to", "to", type=click.Choice(_STEPS), help="Go on to this step; one step if not given.")
+@OFFICER
+@SECOND_OFFICER
 @EVIDENCE
 @command_options
-def step(settings: Settings, authority: str, to: str | None, evidence: str | None) -> None:
+def step(
+    settings: Settings,
+    authority: str,
+    to: str | None,
+    officer: str,
+    second_officer: str,
+    evidence: str | None,
+) -> None:
     """Take the next step of an AUTHORITY's coming key, or all steps to one, and publish what they make.
 
     With renew-crosses, every authority of this home that certifies the old key certifies the new one. With cut-over the
@@ -97,11 +121,11 @@ def step(settings: Settings, authority: str, to: str | None, evidence: str | Non
 
     \b
     Example:
-      kakehashi key step jpki-31 --to cut-over --home world
+      kakehashi key step jpki-31 --to cut-over --officer ito --second-officer endo --home world
     """
     taken: list[Step] = []
     with settings.world() as world:
-        name = _known(world, authority)
+        name, order = _known(world, authority), _order(world, officer, second_officer, evidence)
         succession = _succession(world)
         coming = _newest(succession.keys(name)).generation
         rekeying = Rekeying(world.issuers, world.plan, world.chance)
@@ -109,7 +133,7 @@ def step(settings: Settings, authority: str, to: str | None, evidence: str | Non
             for one in _way(succession.keys(name), coming, to):
                 if one is Step.RENEW_CROSSES:
                     rekeying.renew_crosses(coming, at=world.clock())
-                succession.take(one, coming, at=world.clock(), evidence=evidence)
+                succession.take(one, coming, at=world.clock(), evidence=order)
                 taken.append(one)
             keys = succession.keys(name)
             if keys.lives[-1].state is State.ACTIVE:  # be it that the command before this one died here
@@ -121,50 +145,68 @@ def step(settings: Settings, authority: str, to: str | None, evidence: str | Non
 
 @key.command()
 @AUTHORITY
+@OFFICER
+@SECOND_OFFICER
 @EVIDENCE
 @command_options
-def back(settings: Settings, authority: str, evidence: str | None) -> None:
+def back(settings: Settings, authority: str, officer: str, second_officer: str, evidence: str | None) -> None:
     """Take back the newest step of an AUTHORITY's newest key, which has issued nothing: what it made is revoked.
 
     \b
     Example:
-      kakehashi key back jpki-31 --home world
+      kakehashi key back jpki-31 --officer ito --second-officer endo --home world
     """
     with settings.world() as world:
-        name = _known(world, authority)
+        name, order = _known(world, authority), _order(world, officer, second_officer, evidence)
         succession = _succession(world)
         newest = _newest(succession.keys(name)).generation
-        keys = succession.back(newest, at=world.clock(), evidence=evidence)
+        keys = succession.back(newest, at=world.clock(), evidence=order)
         _publish(world)
     settings.tell(_told(keys, newest, [keys.history[-1].step]))
 
 
 @key.command()
 @AUTHORITY
+@OFFICER
+@SECOND_OFFICER
 @EVIDENCE
 @command_options
-def retire(settings: Settings, authority: str, evidence: str | None) -> None:
+def retire(
+    settings: Settings, authority: str, officer: str, second_officer: str, evidence: str | None
+) -> None:
     """Retire an AUTHORITY's oldest key that signs lists alone: nothing that it issued may be valid any more.
 
     \b
     Example:
-      kakehashi key retire jpki-31 --home world
+      kakehashi key retire jpki-31 --officer ito --second-officer endo --home world
     """
     with settings.world() as world:
-        name = _known(world, authority)
+        name, order = _known(world, authority), _order(world, officer, second_officer, evidence)
         succession = _succession(world)
         old = next(
             (one.generation for one in succession.keys(name).lives if one.state is State.STATUS_ONLY), None
         )
         if old is None:
             raise Conflict(f"authority {name}", "has no key that signs lists alone")
-        keys = succession.take(Step.RETIRE, old, at=world.clock(), evidence=evidence)
+        keys = succession.take(Step.RETIRE, old, at=world.clock(), evidence=order)
         _publish(world)
     settings.tell(_told(keys, old, [Step.RETIRE]))
 
 
 def _succession(world: World) -> Succession:
     return Succession(world.issuers, world.plan.municipalities, world.chance)
+
+
+def _order(world: World, officer: str, second_officer: str, evidence: str | None) -> str:
+    """What the journal says of why a step is taken, and by whose word; NotFound, NotPermitted, or BadInput."""
+    with world.stores.nation.reading() as connection:
+        first, second = officers.two_operators(connection, officer, second_officer)
+    words = f"by {first.id} and {second.id}"
+    if evidence is None:
+        return words
+    if not evidence.strip() or not evidence.isprintable() or len(evidence) > _EVIDENCE_LIMIT:
+        raise BadInput("--evidence", f"is not one line of at most {_EVIDENCE_LIMIT} characters")
+    return f"{evidence}, {words}"
 
 
 def _known(world: World, authority: str) -> AuthorityId:
@@ -210,6 +252,11 @@ def _row(keys: Keys, life: Life, suite: str) -> dict[str, object]:
         "signs_lists": life.state in MAY_SIGN_STATUS,
         "next_step": None if ahead is None else ahead.value,
     }
+
+
+def _short(row: dict[str, object]) -> dict[str, object]:
+    """For people: the state says what it may sign."""
+    return {name: value for name, value in row.items() if name not in {"issues", "signs_lists"}}
 
 
 def _told(keys: Keys, generation: GenerationId, steps: list[Step]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from bridge.migrating.plan import Plan
 from bridge.migrating.running.doing import Done, Migration, Order
 from bridge.migrating.running.rehearsal import Agreement, Sample, Verifiers, compare
 from bridge.migrating.running.tasks import Task
+from bridge.migrating.trusting import Obstacle
 from bridge.relying.finding.snapshot import Snapshot
 from bridge.repository.contents import publish_all
 from bridge.repository.heads import publish_head
@@ -175,12 +176,14 @@ def _report(migration: Migration, done: Done, head: Head, found: list[Sample], a
                 str(one.anchor),
                 str(one.key),
                 str(one.certificate),
-                "; or ".join(
-                    "valid" if what is None else f"{what.why}: {what.about}" for what in one.planned
-                ),
+                "; or ".join(dict.fromkeys(map(_said, one.planned))),
                 one.found or "valid",
                 one.agreement.value,
             )
             for one in found
         ),
     )
+
+
+def _said(planned: Obstacle | None) -> str:
+    return "valid" if planned is None else f"{planned.why}: {planned.about}"

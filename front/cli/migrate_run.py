@@ -134,7 +134,10 @@ def _tell_rehearsal(settings: Settings, world: World, report: Report) -> None:
     if settings.json:
         settings.tell({"task": report.task, "sha256": report.digest, "samples": report_rows(report)})
         return
-    settings.show(report_rows(report), f"Rehearsed: {report.task}; nothing was done in {world.home.folder}")
+    rows = [
+        {name: value for name, value in row.items() if name != "certificate"} for row in report_rows(report)
+    ]
+    settings.show(rows, f"Rehearsed: {report.task}; nothing was done in {world.home.folder}")
 
 
 def _row(done: Done, rehearsed: str | None) -> dict[str, Any]:
@@ -171,7 +174,7 @@ def status(settings: Settings, plan: Path) -> None:
     with settings.world() as world:
         at = world.clock()
         with world.stores.reading() as reading:
-            standing = read_standing(reading, world.plan, values, digest, at)
+            standing = read_standing(reading, world.plan, values, digest, at, waves=True)
             _require_known(values, standing.keys)
             tasks = [
                 {

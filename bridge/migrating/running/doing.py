@@ -175,11 +175,11 @@ class Migration:
 
     def evidence(self, task: Task, order: Order) -> str:
         """What the journal says of an order: no personal data."""
-        rehearsed = "" if order.rehearsed is None else f", rehearsal sha256:{order.rehearsed}"
+        rehearsed = "not rehearsed" if order.rehearsed is None else f"rehearsal sha256:{order.rehearsed}"
         first, second = order.officers
         return (
             f"plan {self.plan.name} sha256:{self.digest}, {task.name} of {task.day}, "
-            f"by {first} and {second}{rehearsed}"
+            f"by {first} and {second}, {rehearsed}"
         )
 
     def _step(self, task: KeyTask, order: Order, at: datetime) -> list[CertificateId]:

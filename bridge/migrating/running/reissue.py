@@ -6,9 +6,10 @@ valid beside them. An old certificate ends, as superseded, when the one that fol
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import islice
 
 from sqlalchemy import select
 
@@ -41,6 +42,9 @@ from ca.store.stores import Stores
 from ca.store.tables import holdings as holdings_table
 
 _ENDLESS = {None, RevocationReason.CERTIFICATE_HOLD, RevocationReason.REMOVE_FROM_CRL}
+
+
+_AT_ONCE = 2_000  # certificates whose ends are asked for together
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +90,17 @@ class HandedOver:
     ended: tuple[CertificateId, ...]
 
 
-def held(reading: Reading, generation: GenerationId, scopes: Collection[Scope], at: datetime) -> list[Held]:
-    """The residents' certificates of a key in these partitions that neither expired nor ended."""
+def held(
+    reading: Reading, keys: Collection[GenerationId], scopes: Collection[Scope], at: datetime
+) -> Iterator[Held]:
+    """The residents' certificates of these keys in these partitions that neither expired nor ended."""
     columns = holdings_table.c
-    query = select(columns.serial, columns.kind, columns.scope, columns.holder, columns.not_after).where(
-        columns.generation == str(generation), columns.not_after >= at, columns.holder.is_not(None)
-    )
-    found = [
+    query = select(
+        columns.generation, columns.serial, columns.kind, columns.scope, columns.holder, columns.not_after
+    ).where(columns.generation.in_(map(str, keys)), columns.not_after >= at, columns.holder.is_not(None))
+    found = (
         Held(
-            CertificateId(generation, Serial.of(row.serial)),
+            CertificateId(GenerationId.parse(row.generation), Serial.of(row.serial)),
             CertificateKind(row.kind),
             Scope(row.scope),
             row.holder,
@@ -102,13 +108,12 @@ def held(reading: Reading, generation: GenerationId, scopes: Collection[Scope], 
         )
         for row in reading.nation.execute(query)
         if row.scope in scopes
-    ]
-    ended = {
-        life.certificate
-        for life in lives.of(reading, [one.certificate for one in found])
-        if life.reason not in _ENDLESS
-    }
-    return [one for one in found if one.certificate not in ended]
+    )
+    while some := list(islice(found, _AT_ONCE)):
+        reasons = {
+            life.certificate: life.reason for life in lives.of(reading, [one.certificate for one in some])
+        }
+        yield from (one for one in some if reasons.get(one.certificate) in _ENDLESS)
 
 
 def scopes_of(nation: Nation, wave: Wave) -> dict[Scope, MunicipalityCode]:
@@ -129,12 +134,21 @@ def scopes_of(nation: Nation, wave: Wave) -> dict[Scope, MunicipalityCode]:
 
 
 def progress(
-    reading: Reading, nation: Nation, wave: Wave, keys: tuple[GenerationId, GenerationId], at: datetime
-) -> Progress:
-    """How far a wave is from the old of these keys to the new one."""
-    scopes = scopes_of(nation, wave)
-    old, new = ({one.holder for one in held(reading, key, scopes, at)} for key in keys)
-    return Progress(len(old), len(new), len(old & new))
+    reading: Reading,
+    nation: Nation,
+    waves: Sequence[Wave],
+    pairs: Mapping[AuthorityId, tuple[GenerationId, GenerationId]],
+    at: datetime,
+) -> list[Progress]:
+    """How far each wave is from the old to the new one of its authority's two keys; all are counted in one pass."""
+    numbers = {scope: number for number, wave in enumerate(waves) for scope in scopes_of(nation, wave)}
+    old: list[set[bytes]] = [set() for _ in waves]
+    new: list[set[bytes]] = [set() for _ in waves]
+    olds = {pair[0] for pair in pairs.values()}
+    for one in held(reading, {key for pair in pairs.values() for key in pair}, numbers, at):
+        side = old if one.certificate.generation in olds else new
+        side[numbers[one.scope]].add(one.holder)
+    return [Progress(len(one), len(other), len(one & other)) for one, other in zip(old, new, strict=True)]
 
 
 def call_in(
@@ -159,9 +173,9 @@ def call_in(
     if not wave.begins <= day <= wave.ends:
         raise BadInput(place, f"calls in from {wave.begins} to {wave.ends}, not on {day}")
     scopes = scopes_of(nation, wave)
-    served = {(one.holder, one.kind) for one in held(reading, keys[1], scopes, at)}
+    served = {(one.holder, one.kind) for one in held(reading, keys[1:], scopes, at)}
     by_holder: dict[bytes, list[Held]] = {}
-    for one in held(reading, keys[0], scopes, at):
+    for one in held(reading, keys[:1], scopes, at):
         if (one.holder, one.kind) not in served:
             by_holder.setdefault(one.holder, []).append(one)
     found = [

@@ -49,7 +49,7 @@ class Standing:
         made: How long the longest certificate of one for another lasts that was ever made.
         crosses: The same of those that are in force.
         silent: The keys whose responder was ended.
-        waves: How far each wave is, by its place in the plan.
+        waves: How far each wave is, by its place in the plan, if holders were counted.
     """
 
     keys: Mapping[KeyName, GenerationId]
@@ -61,7 +61,9 @@ class Standing:
     waves: Mapping[int, Progress]
 
 
-def read_standing(reading: Reading, nation: Nation, plan: Plan, digest: str, at: datetime) -> Standing:
+def read_standing(
+    reading: Reading, nation: Nation, plan: Plan, digest: str, at: datetime, *, waves: bool = False
+) -> Standing:
     """How what the plan speaks of stands now; what is not this home's is left out.
 
     Args:
@@ -70,6 +72,7 @@ def read_standing(reading: Reading, nation: Nation, plan: Plan, digest: str, at:
         plan: The migration.
         digest: SHA-256 of its file, by which steps name it.
         at: Now.
+        waves: Whether holders are counted too, which takes a pass through all that is held.
     """
     keys: dict[KeyName, GenerationId] = {}
     states: dict[GenerationId, State] = {}
@@ -102,7 +105,7 @@ def read_standing(reading: Reading, nation: Nation, plan: Plan, digest: str, at:
         made,
         in_force,
         frozenset(one for one in keys.values() if _is_silent(reading, one)),
-        _waves(reading, nation, plan, keys, at),
+        _waves(reading, nation, plan, keys, at) if waves else {},
     )
 
 
@@ -155,10 +158,13 @@ def _is_silent(reading: Reading, generation: GenerationId) -> bool:
 def _waves(
     reading: Reading, nation: Nation, plan: Plan, keys: Mapping[KeyName, GenerationId], at: datetime
 ) -> dict[int, Progress]:
-    found = {}
-    for index, wave in enumerate(plan.waves):
-        name = AuthorityId(wave.authority)
-        if name in nation.practices:
-            old, new = (keys[KeyName(name, generation)] for generation in Generation)
-            found[index] = progress(reading, nation, wave, (old, new), at)
-    return found
+    ours = {
+        index: wave
+        for index, wave in enumerate(plan.waves)
+        if AuthorityId(wave.authority) in nation.practices
+    }
+    pairs = {
+        name: (keys[KeyName(name, Generation.OLD)], keys[KeyName(name, Generation.NEW)])
+        for name in {AuthorityId(wave.authority) for wave in ours.values()}
+    }
+    return dict(zip(ours, progress(reading, nation, list(ours.values()), pairs, at), strict=True))
