@@ -22,6 +22,7 @@ demo: $(READY)  ## Live one resident's life in a served world, each verdict besi
 nation: $(READY)  ## Have OpenSSL judge certificates of every authority of each edition's nation
 	@$(BIN)/python -m front.demo nation --edition japan-2014 --folder .demo
 	@$(BIN)/python -m front.demo nation --edition japan-2016 --folder .demo
+	@$(BIN)/python -m front.demo nation --edition japan-2008 --folder .demo
 
 test: check  ## Run every check and the tests, in less than ten minutes
 	@echo "Running the tests on $(PYTEST_WORKERS) processors ..."

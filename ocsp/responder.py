@@ -15,7 +15,7 @@ from ca import suites
 from ca.errors import KakehashiError, NotFound
 from ca.keys.signer import Signer, key_identifier, verify
 from ca.keys.vault import KeyId
-from ca.model import AuthorityId, CertificateKind, GenerationId, Serial
+from ca.model import AuthorityId, CertificateId, CertificateKind, GenerationId, Serial
 from ca.profiles.practice import Practice
 from ca.rules.revocation import CertificateStatus, status_of
 from ca.store import authorities, certificates, key_lives, status
@@ -306,7 +306,14 @@ def newest_certificate(
     issued = [pair for pair in found if pair[0].state is CertificateState.ISSUED]
     if not issued:
         raise NotFound(f"generation {generation}", f"has no {kind}")
-    return max(issued, key=lambda pair: (pair[0].period.not_before, pair[0].id))
+    known = status.known(store, generation, {record.id.serial for record, _ in issued})
+
+    def age(pair: tuple[CertificateRecord, KeyId]) -> tuple[datetime, bool, CertificateId]:
+        # In one second one may have been taken back, and another made.
+        record, _ = pair
+        return record.period.not_before, known[record.id.serial].revocation is None, record.id
+
+    return max(issued, key=age)
 
 
 def _serial(number: int) -> Serial | None:

@@ -203,7 +203,7 @@ UNUSABLE: dict[str, tuple[Change, str]] = {
     "of another issuer": (delta(issuer=BRIDGE), "(RFC 5280 6.3.3 (c)(1))"),
     "of another key": (delta(signer=4), "(RFC 5280 6.3.3 (c)(3))"),
     "signed by another key": (delta(signer=4, aki_key=2), "signature"),
-    "signed with SHA-1": (delta(digest="sha1"), "is not one that is believed"),
+    "signed with SHA-1": (delta(digest="sha1"), "is believed only where it is named"),
     "no delta list": (delta(more=[]), "it is no delta list"),
     "with an unknown critical extension": (
         delta(more=[indicator(2), ("2.999.5.5", True, b"\x05\x00")]),

@@ -42,7 +42,7 @@ from tests.modern_judges import NodeJudge, modern_java, of_certificate, of_list
 from tests.old_world import short_request
 from tests.small_edition import JAPAN_2014, replaced
 from tests.suite_world import PASSPHRASE, WINDOW, make_home, one_prefecture, request
-from tests.test_migrate_run import TEXT, cross
+from tests.test_migrate_run import TEXT
 
 pytestmark = pytest.mark.long
 
@@ -78,41 +78,11 @@ class Case:
     banned: str
 
 
-_POST = """[[authorities]]
-id = "gpki-post"
-issues = true
-
-[authorities.old]
-suite = "sha1-rsa2048"
-lists = ["full", "partitioned"]
-responder = true
-retirement = 2018-12-31
-
-[authorities.new]
-suite = "sha256-rsa2048"
-lists = ["full", "partitioned"]
-key = 2014-09-01
-links = 2014-09-02
-responder = 2014-09-03
-cut_over = 2014-10-01
-
-""" + "".join(
-    cross(f"gpki-bca.{by}", f"gpki-post.{subject}", begins, until)
-    for by, subject, begins, until in (
-        ("old", "old", "2004-01-29", "2014-12-31"),
-        ("old", "old", "2014-09-20", "2018-12-31"),
-        ("new", "old", "2014-09-24", "2018-12-31"),
-        ("old", "new", "2014-09-20", "2020-03-31"),
-        ("new", "new", "2014-09-24", "2024-09-23"),
-    )
-)
-
-
 def _history() -> str:
     text = (PLANS / "japan-2008-2020.toml").read_text(encoding="utf-8")
     text = replaced(text, r"members = \[[^\]]*\]", 'members = ["31"]')
     head, *waves = text.split("[[waves]]")
-    return head + _POST + "".join(f"[[waves]]{wave}" for wave in waves if f'"{ISSUER}"' in wave)
+    return head + "".join(f"[[waves]]{wave}" for wave in waves if f'"{ISSUER}"' in wave)
 
 
 def _small(text: str) -> str:
@@ -137,7 +107,7 @@ def _keys(edition: str, *kinds: str) -> str:
 
 CASES = {
     "history": Case(
-        edition=replaced(one_prefecture(JAPAN_2008), "self_signed_years = 11", "self_signed_years = 12"),
+        edition=one_prefecture(JAPAN_2008),
         begun="2008-04-22T00:30Z",
         plan=_history(),
         issued=(

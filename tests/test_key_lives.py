@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from ca.issuing import cycle
 from ca.issuing.cycle import Intended
 from ca.issuing.founding import link, service
 from ca.issuing.renewal import renew_responders
+from ca.issuing.step_making import StepMaker
 from ca.issuing.succession import Succession
 from ca.journal.entries import KeyStepEntry, OrderEntry, RevocationEntry
 from ca.keys.sealing import WrappingKey
@@ -47,6 +49,7 @@ from tests.engine_world import (
     NOW,
     EngineWorld,
     Running,
+    append,
     copy_of,
     engine_world,
     lines,
@@ -607,6 +610,94 @@ def test_a_step_that_fails_at_any_recording_is_taken_again(tmp_path, world, monk
     with engine_world(tmp_path / "whole") as other:
         walk(other)
         assert made_of(world) == made_of(other)
+
+
+# Several processes at once.
+
+
+def step_together(folder: Path, name: str) -> None:
+    """Take every step up to the cut-over when all are there to take it."""
+    with opened(folder) as world:
+        for step in WAY:
+            append(folder / f"at {step}", f"{name}\n".encode())
+            wait_for(folder / f"at {step}")
+            if step is Step.RENEW_CROSSES:
+                Rekeying(world.issuers, world.plan, world.chance).renew_crosses(NEW, at=LATER)
+            keys = succession(world).take(step, NEW, at=LATER, evidence=name)
+            assert keys.history[-1].step is step, "the other one sees where it stands"
+
+
+def complete_together(folder: Path) -> None:
+    with opened(folder) as world:
+        append(folder / "there", b"one\n")
+        wait_for(folder / "there")
+        succession(world).succeed(NEW, at=LATER)
+
+
+def wait_for(file: Path) -> None:
+    """Until both are there: they begin as nearly at once as two processes can."""
+    deadline = time.monotonic() + 30
+    while len(lines(file)) < 2:
+        assert time.monotonic() < deadline, "the other one never comes"
+        time.sleep(0.001)
+
+
+def test_a_step_that_two_take_at_once_is_taken_once(tmp_path, world):
+    walk(world)
+    folder = tmp_path / "together"
+    with engine_world(folder):
+        pass
+    running = [Running(step_together, folder, name) for name in ("one", "other")]
+    assert [one.wait() for one in running] == [0, 0]
+    with opened(folder) as other:
+        keys = succession(other).keys(TOTTORI)
+        assert [one.step for one in keys.history] == list(WAY)
+        with other.stores.nation.reading() as connection:
+            assert set(key_lives.evidence_of(connection, TOTTORI)) <= {"one", "other"}
+        Rekeying(other.issuers, other.plan, other.chance).certify_others(NEW, at=LATER)
+        assert made_of(other) == made_of(world)
+
+
+@pytest.mark.parametrize("lost", ["nothing", "the responder", "a link", "everything"])
+def test_two_who_complete_what_was_cut_off_before_steps_were_known_complete_it_once(tmp_path, world, lost):
+    """A key took over before its steps were written down, and died on the way to its links or its responder."""
+    succession(world).succeed(NEW, at=LATER)
+    folder = tmp_path / "before"
+    with engine_world(folder) as other:
+        took_over_before(other, lost)
+    running = [Running(complete_together, folder) for _ in range(2)]
+    assert [one.wait() for one in running] == [0, 0]
+    with opened(folder) as other, other.stores.reading() as reading:
+        assert [life.state for life in succession(other).keys(TOTTORI).lives] == [
+            State.STATUS_ONLY,
+            State.ACTIVE,
+        ]
+        assert len(key_needs.links(reading, OLD, NEW)) == len(key_needs.links(reading, NEW, OLD)) == 1
+        assert len(key_needs.services(reading, NEW)) == 1
+        assert lists.places_of(reading.of(TOTTORI), NEW) == lists.places_of(reading.of(TOTTORI), OLD)
+
+
+def took_over_before(world: EngineWorld, lost: str) -> None:
+    """A new key as the versions before made it, as far as they came."""
+    maker = StepMaker(world.issuers, world.chance)
+    made = maker.make(Step.NEW_WITH_NEW, NEW, world.issuers.of(OLD).record.suite, LATER)
+    write_down(world, made.intended, made.generation)
+    if lost != "everything":
+        write_down(world, [maker.linked(OLD, NEW, LATER)])
+        if lost != "a link":
+            write_down(world, [maker.linked(NEW, OLD, LATER)])
+        if lost != "the responder":
+            write_down(world, [maker.served(NEW, CertificateKind.OCSP_RESPONDER, LATER)])
+
+
+def write_down(world: EngineWorld, intended, generation=None) -> None:
+    with world.stores.recording() as recording:
+        if generation is not None:
+            recording.note(generation)
+        cycle.intend(recording, intended, LATER)
+    signed = [cycle.sign(one.prepared, LATER) for one in intended]
+    with world.stores.recording() as recording:
+        cycle.complete(recording, signed, LATER)
 
 
 # The journal, and databases of before.

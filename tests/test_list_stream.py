@@ -130,7 +130,7 @@ def test_the_digest_is_that_of_what_was_signed(suite_digest: str) -> None:
     stream = stream_of(LIST)
     first = next(iter(stream))
     tbs = crl.CertificateList.load(LIST)["tbs_cert_list"].dump()
-    assert stream.digest(suite_digest) == hashlib.new(suite_digest, tbs).digest()
+    assert stream.digest(hashlib.new(suite_digest)) == hashlib.new(suite_digest, tbs).digest()
     stream.rewind()
     assert next(iter(stream)) == first == encode_entry(EVERY[0])
 

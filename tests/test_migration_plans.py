@@ -22,6 +22,8 @@ from bridge.migrating.simulation import Verdict, ask, simulate
 from bridge.migrating.trusting import Why
 from ca.errors import NotFound
 from tests.commands import done, refused, run
+from tests.small_edition import JAPAN_2014, replaced
+from tests.suite_world import PASSPHRASE
 
 PLANS = Path(__file__).parent.parent / "fixtures/plans"
 GOOD = PLANS / "japan-2008-2020.toml"
@@ -52,10 +54,11 @@ def test_a_good_plan_strands_nobody(name):
 def test_the_history_carries_old_certificates_to_december_2018():
     for row in lived(GOOD.stem).rows:
         valid = [span for span in row.spans if span.verdict is Verdict.VALID]
-        if row.key == "jpki.old":
-            assert (valid[0].first, valid[-1].last) == (date(2008, 4, 22), date(2018, 12, 21))
-        else:
-            assert valid[0].first == date(2015, 12, 23)
+        match row.key:
+            case "jpki.old":
+                assert (valid[0].first, valid[-1].last) == (date(2008, 4, 22), date(2018, 12, 21))
+            case "jpki.new":
+                assert valid[0].first == date(2015, 12, 23)
 
 
 PARTIES = [party.id for party in plan_of(GOOD.stem).relying_parties]
@@ -152,7 +155,7 @@ REFUSED = [
     ('authority = "jpki-13"', 'authority = "jpki-48"', "waves[0].authority", None),
     ('authority = "jpki-13"', 'authority = "gpki-bca"', "does not certify holders", None),
     ('"131016"', '"131017"', "'131017' is not a municipality code", "JIS X 0402"),
-    ('["271004"]', '["131016"]', "stands in another wave too", None),
+    ('["271276"]', '["131016"]', "stands in another wave too", None),
     ("daily = 60", "daily = -1", "waves[1].daily", None),
     ("daily = 60", "daily = 60\nbegins = 2016-01-01", "`begins` and `ends` go together", None),
     ("daily = 60", "daily = 60\nbegins = 2016-01-02\nends = 2016-01-01", "waves[1].ends", None),
@@ -448,3 +451,24 @@ def test_the_commands(tmp_path):
     assert (simulated.status, simulated.json["strandings"][0]["first_day"]) == (1, "2015-01-01")
     refused(run("migrate", "plan", tmp_path / "none.toml"), "cannot be read")
     refused(run("migrate", "simulate", GOOD, "--svg", tmp_path / "no/plan.svg"), "--svg")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("name", "edition", "suite"),
+    [
+        (GOOD.stem, "japan-2008", "sha1-rsa2048"),
+        ("rsa-to-p384", "japan-2014", "sha256-rsa2048"),
+        ("p384-to-ml-dsa", "japan-2014", "sha384-p384"),
+    ],
+)
+def test_a_good_plan_fits_the_whole_nation_of_its_first_day(name, edition, suite, tmp_path):
+    text = JAPAN_2014.with_name(f"{edition}.toml").read_text("utf-8")
+    text = replaced(
+        replaced(text, 'suite = "[^"]*"', f'suite = "{suite}"'), 'name = "[^"]*"', 'name = "whole"'
+    )
+    (tmp_path / "edition.toml").write_text(text, "utf-8")
+    begun = f"{plan_of(name).period.begins}T00:00Z"
+    secret = {"KAKEHASHI_PASSPHRASE": PASSPHRASE, "KAKEHASHI_HOME": str(tmp_path / "home")}
+    done(run("init", "--edition", tmp_path / "edition.toml", "--clock", begun, **secret))
+    assert done(run("migrate", "plan", PLANS / f"{name}.toml", **secret)).stdout == "none\n"

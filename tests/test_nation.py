@@ -20,9 +20,13 @@ from front.demo.openssl import OpensslJudge, from_folder, run
 from tests.java_judge import JavaJudge, Question
 
 MOMENT = datetime(2014, 9, 1, 0, 0, 1, tzinfo=UTC)  # a second after the seeded worlds' clock
+MOMENTS = {
+    "japan-2014": MOMENT, "japan-2016": MOMENT, "japan-2008": datetime(2008, 4, 22, 0, 0, 1, tzinfo=UTC),
+}  # fmt: skip
 POLICIES = {
     "japan-2014": ("2.999.2014.1.1", "2.999.2014.1.2"),
     "japan-2016": ("2.999.2016.1.1", "2.999.2016.1.2", "2.999.2016.1.3"),
+    "japan-2008": ("2.999.2008.1.1",),
 }
 KINDS = {
     "japan-2014": {
@@ -32,9 +36,14 @@ KINDS = {
         "signature": 1, "user-authentication": 1, "official-post": 1, "lg-post": 1, "lg-user": 1, "lg-encryption": 1,
         "ocsp-responder": 6, "repository": 1, "time-stamp": 1, "validation-service": 1,
     },
+    "japan-2008": {"signature": 47, "official-post": 1, "ocsp-responder": 50, "repository": 1},
 }  # fmt: skip
 SERVICES = {"ocsp-responder", "repository", "time-stamp", "validation-service"}
-FROM_ITS_OWN_ROOT = {"japan-2014": set(), "japan-2016": {"signature", "user-authentication"}}
+FROM_ITS_OWN_ROOT = {
+    "japan-2014": set(),
+    "japan-2016": {"signature", "user-authentication"},
+    "japan-2008": set(),
+}
 """Whose certificates name the self-signed certificate of their issuer, so that OpenSSL knows no way from the anchor."""
 
 
@@ -124,7 +133,7 @@ def test_java_agrees(told, tmp_path):
         lists += (folder / own / "crl").glob("*.crl")
         target = pem.unarmor(told.file(row).read_bytes())[2]
         anchor = judge.read(f"g/{judge.manifest.anchor}/self.cer")
-        at = MOMENT + timedelta(minutes=1)
+        at = MOMENTS[told.edition] + timedelta(minutes=1)
         questions.append(
             Question(target, anchor, crosses, [file.read_bytes() for file in lists], judge.policies, at)
         )
@@ -234,7 +243,7 @@ def test_the_manifest_is_signed_by_a_certificate_of_the_world(told):
     arguments = (
         "cms", "-verify", "-binary", "-inform", "DER", "-in", repository / "manifest.p7s",
         "-CAfile", anchor, "-purpose", "any", "-policy", told.judge.policies[0], "-explicit_policy",
-        "-attime", str(int(MOMENT.timestamp())), "-out", "/dev/null", "-content",
+        "-attime", str(int(MOMENTS[told.edition].timestamp())), "-out", "/dev/null", "-content",
     )  # fmt: skip
     assert "successful" in run(*arguments, repository / MANIFEST).stderr
     altered = told.folder / "altered.json"

@@ -51,16 +51,20 @@ class Reader:
     extension: str
     """With a group ``critical`` that is there, or says ``true``, if the extension is critical; perhaps ``oid``."""
 
-    def read(self, file: Path, identifiers: tuple[str, ...]) -> Reading:
-        """What it says of the file, whose extensions have these identifiers, in this order."""
+    def read(self, file: Path, identifiers: tuple[str, ...], *, weak: bool = False) -> Reading:
+        """What it says of the file, whose extensions have these identifiers, in this order.
+
+        Where the algorithms are ``weak`` it may warn of that; else it complains of nothing.
+        """
         command = self.command.split()
         require(command[0])
         done = subprocess.run(
             [*command, file], capture_output=True, text=True, check=False, timeout=60, env=ENVIRONMENT
         )
-        assert (done.returncode, done.stderr) == (0, "")
         text, _, _ = done.stdout.partition("-----BEGIN")
-        assert COMPLAINT.findall(text) == [], text
+        assert done.returncode == 0, done.stderr
+        complaints = {found.lower() for found in COMPLAINT.findall(text + done.stderr)}
+        assert complaints <= ({"warning"} if weak else set()), text + done.stderr
         extensions = list(re.finditer(self.extension, text, re.MULTILINE))
         if "oid" in extensions[0].groupdict():  # keytool sorts them its own way
             extensions.sort(key=lambda one: identifiers.index(one["oid"]))
@@ -153,7 +157,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
 @pytest.mark.parametrize("reader", CERTIFICATE_READERS)
 def test_a_certificate_is_read_alike(reader: str, kind: str, made: Mapping[str, Path]) -> None:
     tbs = x509.Certificate.load(made[kind].read_bytes(), strict=True)["tbs_certificate"]
-    said = CERTIFICATE_READERS[reader].read(made[kind], identifiers(tbs["extensions"]))
+    of_old = kind.startswith("old-")  # which are signed with SHA-1
+    said = CERTIFICATE_READERS[reader].read(made[kind], identifiers(tbs["extensions"]), weak=of_old)
     assert said == Reading(
         serials=(tbs["serial_number"].native,),
         issuer=words(tbs["issuer"]),

@@ -26,8 +26,8 @@ from tests.served_world import BOTH, holders, home_on, served, wait_until
 
 ROLE = "asks"
 READ = (
-    "alembic_version", "marks", "heartbeats", "counters", "generations", "service_certificates", "certificates",
-    "certificate_bytes", "revocations", "list_places", "verifiers",
+    "alembic_version", "marks", "heartbeats", "counters", "generations", "key_lives", "service_certificates",
+    "certificates", "certificate_bytes", "revocations", "list_places", "verifiers",
 )  # fmt: skip
 """The tables that responders read; docs/operating.md says so too."""
 BOUND = 5.0

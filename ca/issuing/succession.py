@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from ca.chance import Chance
 from ca.errors import Conflict
 from ca.issuing import cycle
@@ -221,21 +223,21 @@ class Succession:
 
     def _complete(self, generation: GenerationId, at: datetime) -> None:
         """Make what a key lacks that took over before its steps were written down, and was interrupted in it."""
-        old = GenerationId(generation.authority, generation.number - 1)
-        with self.issuers.store(generation.authority).reading() as connection:
-            unlinked = [
-                ends
-                for ends in ((old, generation), (generation, old))
-                if not key_needs.certified_before(connection, *ends)
+        suite = self.issuers.of(generation).record.suite
+        while True:
+            with self.issuers.store(generation.authority).reading() as connection:
+                lacking = _lacking(connection, generation)
+            if not lacking:
+                return
+            missing = [
+                one for step in lacking for one in self._maker.make(step, generation, suite, at).intended
             ]
-            mute = not key_needs.services_made(connection, generation, CertificateKind.OCSP_RESPONDER)
-        missing = [self._maker.linked(*ends, at) for ends in unlinked]
-        if mute:
-            missing.append(self._maker.served(generation, CertificateKind.OCSP_RESPONDER, at))
-        if missing:
             with self.issuers.stores.recording() as recording:
+                if _lacking(recording.of(generation.authority), generation) != lacking:
+                    continue  # another process was quicker
                 cycle.intend(recording, missing, at)
             self._sign([one.prepared for one in missing], at)
+            return
 
     def _sign(self, prepared: Sequence[Prepared], at: datetime) -> None:
         if prepared:
@@ -256,6 +258,17 @@ def _uncrossed(reading: Reading, generation: GenerationId, at: datetime) -> froz
     """Who certifies the key before this one, and not this one."""
     old = GenerationId(generation.authority, generation.number - 1)
     return frozenset(one.authority for one in key_needs.uncrossed(reading, old, generation, at))
+
+
+def _lacking(connection: Connection, generation: GenerationId) -> list[Step]:
+    """The steps whose certificates a key has never had."""
+    old = GenerationId(generation.authority, generation.number - 1)
+    made = {
+        Step.NEW_WITH_OLD: key_needs.certified_before(connection, old, generation),
+        Step.OLD_WITH_NEW: key_needs.certified_before(connection, generation, old),
+        Step.SERVE_STATUS: key_needs.services_made(connection, generation, CertificateKind.OCSP_RESPONDER),
+    }
+    return [step for step, count in made.items() if not count]
 
 
 def _made_by(reading: Reading, step: Step, generation: GenerationId) -> list[CertificateRecord]:

@@ -68,7 +68,7 @@ def read_public_key(public_key: bytes) -> PublicKey:
         raise KeyRefused(
             "public key",
             "is not an RSA, EC or ML-DSA SubjectPublicKeyInfo in DER",
-            clause="RFC 3279 2.3.1, 2.3.5, 9881 4",
+            clause="RFC 5280 4.1.2.7",
         )
     return key
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -89,6 +89,31 @@ def with_keys(connection: Connection, digests: Sequence[bytes]) -> dict[bytes, H
         for row in connection.execute(select(holdings).where(wanted)):
             found[row.subject_key] = _record(row)
     return found
+
+
+def of_residents(
+    connection: Connection, generations: Collection[GenerationId], scopes: Collection[Scope], at: datetime
+) -> Iterator[HoldingRecord]:
+    """The residents' certificates of these generations in these partitions that have not expired."""
+    columns = holdings.c
+    query = select(holdings).where(
+        columns.generation.in_(map(str, generations)), columns.not_after >= at, columns.holder.is_not(None)
+    )
+    return (_record(row) for row in connection.execute(query) if row.scope in scopes)
+
+
+def ending_first(
+    connection: Connection, generation: GenerationId, most: int, at: datetime
+) -> list[CertificateId]:
+    """Up to so many certificates of a generation that are in their dates, first those that end first."""
+    columns = holdings.c
+    query = (
+        select(columns.serial)
+        .where(columns.generation == str(generation), columns.not_after >= at, columns.not_before <= at)
+        .order_by(columns.not_after, columns.serial)
+        .limit(most)
+    )
+    return [CertificateId(generation, Serial.of(serial)) for serial in connection.execute(query).scalars()]
 
 
 def _record(row: Row[Any]) -> HoldingRecord:

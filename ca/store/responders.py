@@ -73,7 +73,9 @@ def newest(connection: Connection, of: GenerationId | None = None) -> Sequence[R
             services.kind.in_(RESPONDER_KINDS),
             columns.state != CertificateState.ABANDONED,
         )
-        .order_by(columns.generation, columns.not_before, columns.serial)
+        .order_by(  # in one second one may have been taken back, and another made
+            columns.generation, columns.not_before, revocations.c.reason.is_(None), columns.serial
+        )
     )
     if of is not None:
         query = query.where(services.generation == str(of))

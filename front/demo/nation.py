@@ -6,7 +6,8 @@ and verified again. Every verdict has to be as expected, from both.
 
 Where certificates also name the self-signed certificate of their issuer (``authority_key = "all parts"``, as residents'
 do in japan-2016), OpenSSL finds no way from the government's anchor: that has to be its error 20, and it judges from
-the authority's own root. This product always judges from the government's anchor.
+the authority's own root. This product always judges from the government's anchor. The nation of
+japan-2008 lives in its own time, and OpenSSL is asked at a level of security that takes SHA-1.
 """
 
 from __future__ import annotations
@@ -52,8 +53,10 @@ from front.demo.openssl import OpensslJudge, Verdict, from_folder, key_and_reque
 from front.demo.people import invented_code, invented_resident
 from front.demo.stage import Stage
 
-EDITIONS = ("japan-2014", "japan-2016")
+EDITIONS = ("japan-2014", "japan-2016", "japan-2008")
 """The editions whose nations can be judged."""
+
+_CLOCKS = {"japan-2008": "2008-04-22T00:00Z"}  # in their own time, when their suites still sign
 
 _REVOKED = "error 23: certificate revoked"
 _NO_WAY = "error 20: unable to get local issuer certificate"
@@ -94,7 +97,8 @@ def judge_nation(stage: Stage, edition: str, *, test_keys: bool) -> list[Row]:
     (stage.folder / "holders").mkdir()
     console = stage.console
     stage.chapter("1. A world from one file")
-    stage.command("init", "--edition", edition, options=["--test-keys"] if test_keys else [])
+    clock = ["--clock", _CLOCKS[edition]] if edition in _CLOCKS else []
+    stage.command("init", "--edition", edition, *clock, options=["--test-keys"] if test_keys else [])
     with open_world(stage.home, stage.secret.read_text().strip) as world:
         stage.chapter("2. Officers, applications, certificates")
         issued = list(_issue_everywhere(world, stage.folder / "holders", console))
@@ -234,7 +238,10 @@ class _Judges:
 
     def _asked(self, judge: OpensslJudge, item: IssuedCertificate) -> Verdict:
         file = judge.workspace / f"{item.id}.pem"
-        return judge.verify(file, item.id.generation, item.record.scope, at=self.world.clock())
+        level = 0 if self.world.plan.legacy else None  # which takes SHA-1, also where more is usual
+        return judge.verify(
+            file, item.id.generation, item.record.scope, at=self.world.clock(), auth_level=level
+        )
 
 
 def _judge(world: World, issued: list[IssuedCertificate], folder: Path, console: Console) -> list[Row]:

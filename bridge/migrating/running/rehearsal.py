@@ -14,8 +14,6 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 
-from sqlalchemy import select
-
 from bridge.crossing.plan import Plan as Nation
 from bridge.migrating.plan import Ability, NameForm, Plan, StatusForm
 from bridge.migrating.running.standing import KeyName, Standing
@@ -26,14 +24,13 @@ from bridge.relying.rejection import PathRejected
 from bridge.relying.trust import Trust
 from bridge.relying.verify import verify
 from ca.errors import Conflict
-from ca.model import CertificateId, CertificateKind, GenerationId, RevocationReason, Serial
+from ca.model import CertificateId, CertificateKind, GenerationId, RevocationReason
 from ca.rules.generations import MAY_SIGN_STATUS, State
 from ca.rules.validity import japanese_day
-from ca.store import authorities, certificates, key_needs, lives
+from ca.store import authorities, certificates, holdings, key_needs, lives
 from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.connections import Reading
 from ca.store.stores import Stores
-from ca.store.tables import holdings
 
 SAMPLES = 3
 """How many holders of each key are looked at, unless said otherwise."""
@@ -182,16 +179,7 @@ def _sampled(
     reading: Reading, generation: GenerationId, most: int, at: datetime
 ) -> Iterator[CertificateRecord]:
     """Some certificates of a key that should be valid: holders', and its responder's."""
-    columns = holdings.c
-    query = (
-        select(columns.serial)
-        .where(columns.generation == str(generation), columns.not_after >= at, columns.not_before <= at)
-        .order_by(columns.not_after, columns.serial)
-        .limit(8 * most)  # some have ended
-    )
-    held = [
-        CertificateId(generation, Serial.of(serial)) for serial in reading.nation.execute(query).scalars()
-    ]
+    held = holdings.ending_first(reading.nation, generation, 8 * most, at)  # some have been revoked
     standing = [
         life.certificate
         for life in lives.of(reading, held)

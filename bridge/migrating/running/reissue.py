@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
 
-from sqlalchemy import select
-
 from bridge.crossing.plan import Plan as Nation
 from bridge.migrating.plan import Plan, Wave
 from bridge.migrating.population import working_days
@@ -28,7 +26,6 @@ from ca.model import (
     RevocationReason,
     Role,
     Scope,
-    Serial,
     partition_scope,
 )
 from ca.rules.revocation import CHANGES
@@ -39,7 +36,6 @@ from ca.store.lives import Life
 from ca.store.recording import Recording
 from ca.store.search import holder_certificates
 from ca.store.stores import Stores
-from ca.store.tables import holdings as holdings_table
 
 _ENDLESS = {None, RevocationReason.CERTIFICATE_HOLD, RevocationReason.REMOVE_FROM_CRL}
 
@@ -94,20 +90,10 @@ def held(
     reading: Reading, keys: Collection[GenerationId], scopes: Collection[Scope], at: datetime
 ) -> Iterator[Held]:
     """The residents' certificates of these keys in these partitions that neither expired nor ended."""
-    columns = holdings_table.c
-    query = select(
-        columns.generation, columns.serial, columns.kind, columns.scope, columns.holder, columns.not_after
-    ).where(columns.generation.in_(map(str, keys)), columns.not_after >= at, columns.holder.is_not(None))
     found = (
-        Held(
-            CertificateId(GenerationId.parse(row.generation), Serial.of(row.serial)),
-            CertificateKind(row.kind),
-            Scope(row.scope),
-            row.holder,
-            row.not_after,
-        )
-        for row in reading.nation.execute(query)
-        if row.scope in scopes
+        Held(one.certificate, one.kind, one.scope, one.holder, one.period.not_after)
+        for one in holdings.of_residents(reading.nation, keys, scopes, at)
+        if one.holder is not None
     )
     while some := list(islice(found, _AT_ONCE)):
         reasons = {

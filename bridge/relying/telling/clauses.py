@@ -12,10 +12,6 @@ from bridge.relying.telling.words import Said
 
 CLAUSES: Mapping[str, Said] = MappingProxyType(
     {
-        "RFC 3279 2.3.1, 2.3.5, 9881 4": Said(
-            "A public key is written in the form of its algorithm.",
-            "公開鍵は、そのアルゴリズムの形式で記述されていなければなりません。",
-        ),
         "RFC 5280 4.1.1.2": Said(
             "The signature algorithm named inside what was signed and beside the signature is the same.",
             "署名対象の内側と外側に記された署名アルゴリズムは一致していなければなりません。",

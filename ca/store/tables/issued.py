@@ -91,6 +91,7 @@ holdings = Table(
     sqlite_with_rowid=False,
 )
 Index("holdings_holder", holdings.c.holder)
+Index("holdings_generation", holdings.c.generation, holdings.c.not_after)
 
 # Renewed ones stand beside those that they renew. The number tells which came later where two begin at one second.
 cross_certificates = Table(

@@ -1,4 +1,7 @@
-"""Where each key of an authority stands, and what was done with it: the newest issues, those before it sign status."""
+"""Where each key of an authority stands, and what was done with it: the newest issues, those before it sign status.
+
+And an index by which a key's holders are found in the nation's register.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -39,3 +42,4 @@ def upgrade() -> None:
         sa.Column("evidence", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("authority", "journal_index"),
     )
+    op.create_index("holdings_generation", "holdings", ["generation", "not_after"], unique=False)
