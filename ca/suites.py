@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import reduce
@@ -98,6 +98,7 @@ def _year_ends(year: int) -> datetime:
 # the prefecture CAs issued with it.
 _SHA1_SIGN_UNTIL = _year_ends(2015)
 _SHA1_VERIFY_UNTIL = datetime(2020, 3, 31, 14, 59, 59, tzinfo=UTC)
+_SHORTEST_RSA = 2048  # bits, since then (NIST SP 800-131A 3)
 # RSA-2048 is to be retired from 2031 (NIST IR 8547); what it signed is believed a certificate's life longer. RSA-3072 has
 # 128 bits of strength, as P-256 has.
 _RSA2048_SIGN_UNTIL, _RSA2048_VERIFY_UNTIL = _year_ends(2030), _year_ends(2041)
@@ -242,6 +243,13 @@ class SubjectKeyRule:
             ml_dsa=self.ml_dsa | other.ml_dsa,
             sha1=self.sha1 or other.sha1,
         )
+
+    def on(self, at: datetime) -> SubjectKeyRule:
+        """The rule at a moment: what only the past allowed ends with its suites' signing."""
+        if not self.sha1 or at <= _SHA1_SIGN_UNTIL:
+            return self
+        rsa = self.rsa and replace(self.rsa, minimum_bits=max(self.rsa.minimum_bits, _SHORTEST_RSA))
+        return replace(self, rsa=rsa, sha1=False)
 
     def __str__(self) -> str:
         allowed = (

@@ -29,6 +29,7 @@ from ca.names import Municipalities
 from ca.revoking.deciding.desk import EventDesk
 from ca.revoking.lists.publication import publish_changes
 from ca.store.lists import ListRecord
+from ca.store.places import complete_places
 from ca.store.stores import Stores
 from front.databases import open_stores
 from front.home import Description, Home, chance_of, clock_of
@@ -57,13 +58,14 @@ class World:
 
     @cached_property
     def issuers(self) -> Issuers:
-        """The authorities with their keys; what was intended when a process ended is signed now."""
+        """The authorities with their keys; what was intended is signed now, and places of lists that were lost are there."""
         issuers = self.issuers_unrecovered
         try:
             cycle.recover(issuers, self.clock())
         except KakehashiError as error:
             # The intent stays and is tried again; a key that cannot sign must not stop revoking and publishing.
             log("intent not signed", level=WARNING, error=type(error).__name__, place=error.place)
+        self.complete_places()
         return issuers
 
     @cached_property
@@ -80,6 +82,10 @@ class World:
     def events(self) -> EventDesk:
         """Where the register's feeds arrive."""
         return EventDesk(self.stores, self.plan.lapses)
+
+    def complete_places(self) -> None:
+        """Write down the places of lists that a key lacks, as in a restored database: a publication is to follow."""
+        complete_places(self.stores, self.plan.practices, self.plan.municipalities)
 
     def publish_changes(self) -> list[ListRecord]:
         """Make and place every list that has something new to say, and the journal's head beside them."""

@@ -183,6 +183,7 @@ class Worker:
         if system_clock() < self._next_round:
             return
         world, failures = self._world, list[KakehashiError]()
+        world.complete_places()  # any process may have carried out a step whose own transaction was lost
         for generation in [record.id for record in world.stores.generations()]:
             # Asked for each time: a nation's round takes longer than a lease.
             if self._stop.is_set() or self._hold(LISTS_JOB) is None:

@@ -209,7 +209,12 @@ REFUSED = [
     ("\\[policies.gpki-signature\\]", "[[policies.gpki-signature]]", "policies.gpki-signature:", "`object`"),
     ('name = \\[\\["C", "JP"\\]', 'name = [["C", "JP", "x"]', "authorities[0].name[0]:", "length 2"),
     # Other files and suites
-    ('suite = "sha256-rsa2048"', 'suite = "md5-rsa512"', "suite:", "One of: sha1-rsa1024, sha1-rsa2048, sha256-rsa2048"),
+    (
+        'suite = "sha256-rsa2048"',
+        'suite = "md5-rsa512"',
+        "suite:",
+        "One of: sha1-rsa1024, sha1-rsa2048, sha256-rsa2048",
+    ),
     ('municipalities = "municipalities.csv"', 'municipalities = "towns.csv"', "municipalities:", "towns.csv"),
     ('municipalities = "municipalities.csv"', 'municipalities = "../x.csv"', "municipalities:", "../x.csv"),
     ('municipalities = "municipalities.csv"', 'municipalities = "bad.toml"', "municipalities:", "bad.toml"),

@@ -273,7 +273,11 @@ def clauses_of(path):
 def test_every_clause_that_an_error_names_has_its_sentence():
     """What a verifier's errors can name: its own rules, and those of the keys that it reads."""
     sources = {*(ROOT / "bridge/relying").rglob("*.py")} - {ROOT / "bridge/relying/telling/clauses.py"}
-    named = {clause for path in [*sources, ROOT / "ca/keys/signer.py", ROOT / "ca/keys/kinds.py"] for clause in clauses_of(path)}
+    named = {
+        clause
+        for path in [*sources, ROOT / "ca/keys/signer.py", ROOT / "ca/keys/kinds.py"]
+        for clause in clauses_of(path)
+    }
     assert len(named) > 30
     assert named - CLAUSES.keys() == set()
     assert CLAUSES.keys() - named == set()

@@ -25,7 +25,7 @@ from ca.issuing.cycle import Intended
 from ca.issuing.founding import link, service
 from ca.issuing.renewal import renew_responders
 from ca.issuing.step_making import StepMaker
-from ca.issuing.succession import Succession
+from ca.issuing.succession import Succession, newest_step
 from ca.journal.entries import KeyStepEntry, OrderEntry, RevocationEntry
 from ca.keys.sealing import WrappingKey
 from ca.keys.signer import Signer
@@ -34,7 +34,8 @@ from ca.model import ARL, FULL, AuthorityId, CertificateKind, GenerationId, Peri
 from ca.revoking.deciding.by_hand import revoke
 from ca.revoking.lists.publication import due, publish, publish_changes
 from ca.rules import generations
-from ca.rules.generations import MAY_SIGN_STATUS, Keys, Known, State, Step
+from ca.rules.certifying import require_may_certify
+from ca.rules.generations import MAY_SIGN_STATUS, Keys, Known, Life, State, Step, StepTaken
 from ca.rules.validity import day_end, japanese_day
 from ca.store import authorities, key_lives, key_needs, lists, lives, responders
 from ca.store.schema import migrate
@@ -266,7 +267,7 @@ def test_a_key_signs_what_its_state_allows(world, reached):
         assert intends(prepared, crosses=subject.id) == (reached in states)
     rekeying = Rekeying(world.issuers, world.plan, world.chance)
     if reached in WAY[2:5]:
-        with pytest.raises(Conflict, match="nobody certifies it before its status is served"):
+        with pytest.raises(Conflict, match="nobody certifies it while its status is not served"):
             rekeying.renew_crosses(NEW, at=LATER)
     if not cut_over:
         with pytest.raises(Conflict, match="signs no cross certificate there"):
@@ -391,6 +392,26 @@ def test_all_steps_are_taken_back_and_taken_again(world):
     publish_world(world)
 
 
+@pytest.mark.parametrize("kept", range(len(WAY)))
+def test_the_newest_step_is_the_one_that_still_stands(kept):
+    """However many are taken back, one after the other."""
+    steps = [StepTaken(step, NEW, NOW) for step in WAY]
+    backs = [StepTaken(step, NEW, NOW, back=True) for step in reversed(WAY[kept:])]
+    lives = (Life(OLD, State.ACTIVE), Life(NEW, State.PLANNED))
+    keys = Keys(NEW.authority, lives, (*steps, *backs))
+    assert newest_step(keys, NEW) is (WAY[kept - 1] if kept else None)
+
+
+def test_a_step_taken_back_with_the_one_before_is_taken_again(world):
+    go(world, Step.OLD_WITH_NEW)
+    succession(world).back(NEW, at=LATER)
+    succession(world).back(NEW, at=LATER)
+    assert state(world, NEW) is State.SELF_SIGNED
+    for step in (Step.NEW_WITH_OLD, Step.OLD_WITH_NEW):
+        succession(world).take(step, NEW, at=LATER)
+    assert state(world, NEW) is State.LINKED
+
+
 def test_nothing_is_taken_back_once_the_key_has_issued(world):
     go(world, Step.CUT_OVER)
     world.issued(code=invented_code(1), at=LATER)
@@ -412,6 +433,23 @@ def test_the_new_key_certifies_whom_the_old_one_does_once_it_has_taken_over(worl
     assert rekeying._certify(NEW, bridge, LATER).id == made.id, "one in force is enough"
     with pytest.raises(Conflict, match="has issued 1 certificates"):
         succession(world).back(NEW, at=LATER)
+
+
+def test_the_new_key_of_who_certified_the_old_one_has_to_certify_the_new_one(world):
+    """Though that key has certified none of the two: it is the authority that must not be lost."""
+    following = succession(world).succeed(GenerationId(BRIDGE, 2), at=LATER).id
+    with world.stores.reading() as reading:
+        assert {one.id.generation for one in key_needs.crosses_for(reading, OLD)} == {GenerationId(BRIDGE, 1)}
+        assert key_needs.uncrossed(reading, OLD, NEW, LATER) == {following}
+    go(world, Step.SERVE_STATUS)
+    with pytest.raises(Conflict, match="no cross-certificate for it by jpki-bridge"):
+        succession(world).take(Step.RENEW_CROSSES, NEW, at=LATER)
+    Rekeying(world.issuers, world.plan, world.chance).renew_crosses(NEW, at=LATER)
+    for step in (Step.RENEW_CROSSES, Step.CUT_OVER):
+        succession(world).take(step, NEW, at=LATER)
+    with world.stores.reading() as reading:
+        assert {one.id.generation for one in key_needs.crosses_for(reading, NEW)} == {following}
+        assert key_needs.uncrossed(reading, OLD, NEW, LATER) == set()
 
 
 def test_a_cross_certificate_of_given_keys_lasts_as_it_is_told(world):
@@ -469,6 +507,8 @@ def test_a_retired_key_keeps_no_list_of_others_back(world):
     assert publish_changes(world.issuers, world.repository, at=at) == []
     with pytest.raises(Conflict, match=r"predecessor has retired|has issued"):
         succession(world).back(NEW, at=at)
+    with pytest.raises(Conflict, match="is retired; nobody certifies it while its status is not served"):
+        require_may_certify(Life(NEW, State.ACTIVE), CertificateKind.CROSS, Life(OLD, State.RETIRED))
 
 
 # Random walks: the store against the pure rules.
@@ -735,6 +775,7 @@ def test_keys_of_before_are_known_by_their_numbers(world):
     with world.stores.nation.writing() as connection:
         connection.execute(sa.text("DROP TABLE key_steps"))
         connection.execute(sa.text("DROP TABLE key_lives"))
+        connection.execute(sa.text("DROP INDEX holdings_generation"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0007'"))
     migrate(world.store)
     assert [life.state for life in succession(world).keys(TOTTORI).lives] == [State.STATUS_ONLY, State.ACTIVE]

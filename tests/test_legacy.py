@@ -20,13 +20,23 @@ from bridge.relying.finding.snapshot import Snapshot
 from bridge.relying.rejection import PathRejected, Reason
 from bridge.relying.trust import Trust
 from bridge.relying.verify import verify
-from ca.errors import EditionRefused, SuiteRetired
+from ca.errors import CsrRefused, EditionRefused, SuiteRetired
+from ca.issuing.intake import read_csr
 from ca.keys.probe import require_possible
 from ca.names import Municipalities
-from ca.suites import LEGACY, SHA1_RSA1024, SHA1_RSA2048, SHA256_RSA2048, SuiteId
+from ca.suites import (
+    LEGACY,
+    RSA1024_KEYS,
+    RSA2048_KEYS,
+    SHA1_RSA1024,
+    SHA1_RSA2048,
+    SHA256_RSA2048,
+    SuiteId,
+)
 from front.starting import require_in_force
 from tests.commands import run
 from tests.engine_world import EngineWorld, engine_world
+from tests.old_world import short_request
 from tests.relying_world import AT, DAY, GPKI_POLICY, Cert, World
 from tests.small_edition import replaced, small_edition
 
@@ -200,3 +210,14 @@ def test_a_production_world_is_not_served_when_its_keys_may_sign_nothing_more(wo
     ) as found:
         require_in_force(Marking.PRODUCTION, stores, until + SECOND)
     assert "key step" in found.value.remedy
+
+
+def test_what_the_past_allowed_of_holders_keys_ends_with_its_suites():
+    until = SHA1_RSA1024.sign_until
+    assert RSA1024_KEYS.on(until) == RSA1024_KEYS
+    after = RSA1024_KEYS.on(until + SECOND)
+    assert (after.rsa.minimum_bits, after.sha1) == (2048, False)
+    with pytest.raises(CsrRefused, match="has 1024 bits; 2048 are the least"):
+        read_csr(short_request(1), after, "request")
+    assert read_csr(short_request(1), RSA1024_KEYS.on(until), "request")
+    assert RSA2048_KEYS.on(until + SECOND) is RSA2048_KEYS

@@ -29,8 +29,9 @@ from bridge.migrating.running.reissue import hand_over, held
 from bridge.migrating.running.standing import read_standing
 from bridge.migrating.running.tasks import CrossTask, KeyTask, Task, first_moment, position, tasks
 from ca.errors import BadInput, Conflict, NotFound
+from ca.issuing.succession import Succession
 from ca.journal.crossing import RenewalEntry
-from ca.journal.entries import KeyStepEntry
+from ca.journal.entries import KeyStepEntry, OrderEntry, RevocationEntry
 from ca.journal.journal import records
 from ca.model import (
     RESIDENT_KINDS,
@@ -45,7 +46,7 @@ from ca.model import (
     partition_scope,
 )
 from ca.rules.generations import State, Step
-from ca.store import authorities
+from ca.store import agreements, authorities, key_needs
 from ca.store.engine import Store, sqlite_url
 from ca.store.officers import add_officer
 from ca.store.schema import migrate
@@ -369,9 +370,12 @@ def test_who_still_holds_old_certificates_keeps_the_old_key_from_retiring(home):
     with migrating(home, published=False) as (world, migration):
         at = carried_out(migration, upto="retire of jpki-31.old")
         task = migration.next(at)
-        with pytest.raises(Conflict, match="6 certificates that it issued are still valid"):
-            migration.carry_out(task, Order(TWO), moment_of(migration.plan, task))
         later = moment_of(migration.plan, task)
+        certified = certified_by(world, OLD, later)
+        assert len(certified) == 2
+        with pytest.raises(Conflict, match="6 certificates that it issued are still valid"):
+            migration.carry_out(task, Order(TWO), later)
+        assert certified_by(world, OLD, later) == certified, "nothing ends by what is refused"
         with world.stores.reading() as reading:
             standing = read_standing(reading, world.plan, migration.plan, migration.digest, later, waves=True)
             found = {one.task.name: one for one in staged(reading, migration.plan, standing, later)}
@@ -380,6 +384,74 @@ def test_who_still_holds_old_certificates_keeps_the_old_key_from_retiring(home):
     assert found["wave 0 of jpki-31"].stage is Stage.BLOCKED
     assert found["retire of jpki-bridge.old"].stage is Stage.WAITING
     assert found["cut-over of jpki-31.new"].stage is Stage.DONE
+
+
+def certified_by(world: World, key: GenerationId, at: datetime) -> list[CertificateId]:
+    """The cross-certificates in force that a key has made for keys of other authorities."""
+    with world.stores.reading() as reading:
+        made = [
+            one
+            for subject, one in authorities.crosses(reading.of(key.authority))
+            if one.generation == key and subject.authority != key.authority
+        ]
+        return [one.id for one in key_needs.in_force(reading, made, at)]
+
+
+# Taken back.
+
+CROSS = "cross jpki-bridge.new -> jpki-31.new until 2038-12-31"
+BRIDGE_NEW = GenerationId.parse("jpki-bridge.g2")
+
+
+def test_who_takes_the_renewed_crosses_back_has_them_made_again(home):
+    with migrating(home, published=False) as (world, migration):
+        at = carried_out(migration, upto="cut-over of jpki-31.new") + timedelta(minutes=5)
+        (first,) = certified_by(world, BRIDGE_NEW, at)
+        taking = Succession(world.issuers, world.plan.municipalities, world.chance)
+        taking.back(NEW, at=at)
+        assert certified_by(world, BRIDGE_NEW, at) == []
+        migration.require_sound(at)
+        with pytest.raises(Conflict, match="no cross-certificate for it by jpki-bridge"):
+            taking.take(Step.RENEW_CROSSES, NEW, at=at)
+        at += timedelta(days=10)
+        carried, order = [], migration.order_name(migration.next(at))
+        while (task := migration.next(at)).name != "cut-over of jpki-31.new":
+            at += timedelta(minutes=3)
+            carried.append((task.name, migration.carry_out(task, Order(TWO), at).certificates))
+        (again,) = certified_by(world, BRIDGE_NEW, at)
+        assert carried == [(CROSS, (again,)), ("renew-crosses of jpki-31.new", ())]
+        assert again != first
+        with world.stores.nation.reading() as connection:
+            told = [agreements.renewal(connection, name) for name in (order, f"{order}-2", f"{order}-3")]
+        assert [None if one is None else [step.certificate for step in one.steps] for one in told] == [
+            [first],
+            [again],
+            None,
+        ]
+        migration.carry_out(task, Order(TWO), max(at, moment_of(migration.plan, task)))
+
+
+def test_what_was_withdrawn_of_a_key_in_office_is_not_made_again_but_told(home):
+    with migrating(home, published=False) as (world, migration):
+        at = carried_out(migration, upto="retire of gpki-post.old") + timedelta(minutes=5)
+        migration.require_sound(at)
+        (made,) = certified_by(world, BRIDGE_NEW, at)
+        withdraw(world, made, at)
+        assert migration.next(at).name == "retire of gpki-post.old"
+        with pytest.raises(
+            Conflict, match="stands until 2038-12-31 in the plan; what was made is in force no more"
+        ):
+            migration.require_sound(at)
+
+
+def withdraw(world: World, certificate: CertificateId, at: datetime) -> None:
+    with world.stores.recording() as recording:
+        (one,) = key_needs.in_force(recording.writing, [certificate])
+        why = RevocationReason.CESSATION_OF_OPERATION.word
+        order = OrderEntry(
+            str(one.id), why, at.replace(microsecond=0), one.scope, not_after=one.period.not_after
+        )
+        recording.note(RevocationEntry("somebody", "a test", at, (order,)))
 
 
 REHEARSED = ("make-key of gpki-bca.new", "renew-crosses of jpki-bridge.new", "cut-over of gpki-bca.new",

@@ -20,6 +20,7 @@ from ca.issuing.cycle import Intended, IssuedCertificate
 from ca.issuing.issuer import Issuers
 from ca.model import AuthorityId, GenerationId, Period
 from ca.store import authorities, key_needs
+from ca.store.certificates import CertificateState
 from ca.store.connections import Reading
 
 
@@ -53,7 +54,7 @@ def certify(
     cycle.recover(issuers, at)
     with issuers.stores.reading() as reading:
         standing = _standing(reading, by, for_, at)
-        made = key_needs.certified_before(reading.of(by.authority), by, for_)
+        before = key_needs.certified_before(reading.of(by.authority), by, for_)
     if standing is not None:
         return standing
     prepared = crosscert.certify(
@@ -62,18 +63,20 @@ def certify(
         pair,
         chance=chance,
         at=at,
-        serial=cross_serial(by, for_, chance, str(made + 1) if made else ""),
+        serial=cross_serial(by, for_, chance, str(before + 1) if before else ""),
         period=period,
     )
     with issuers.stores.recording() as recording:
         quicker = _standing(recording.writing, by, for_, at)
         if quicker is not None:
             return quicker
-        cycle.intend(recording, [Intended(prepared, crosses=for_)], at)
-    signed = cycle.sign(prepared, at)
-    with issuers.stores.recording() as recording:
-        cycle.complete(recording, [signed], at)
-    return cycle.standing(issuers.stores, [signed.id])[0]
+        if not _intended(recording.writing, by, for_):
+            cycle.intend(recording, [Intended(prepared, crosses=for_)], at)
+    cycle.recover(issuers, at)  # signs what is written down, be it by another process
+    with issuers.stores.reading() as reading:
+        made = _standing(reading, by, for_, at)
+    assert made is not None, "it was intended, and everything intended is signed"
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,12 @@ def _pair(plan: Plan, issuer: AuthorityId, subject: AuthorityId) -> CrossPlan:
         if (one.issuer, one.subject) == (issuer, subject):
             return one
     raise Conflict(f"pair {issuer} and {subject}", "is none of the edition's")
+
+
+def _intended(reading: Reading, by: GenerationId, for_: GenerationId) -> bool:
+    """Whether a certificate of one key for the other is written down, and not signed yet."""
+    waiting = authorities.crosses(reading.of(by.authority), CertificateState.INTENDED)
+    return any((made.generation, subject) == (by, for_) for subject, made in waiting)
 
 
 def _standing(

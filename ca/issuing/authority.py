@@ -110,7 +110,7 @@ class Registration:
             # What could not be issued is said now, not after three officers have had the case in hand.
             practices[kind] = self._claims.require(office, applicant, kind, card_expires, at)
             _require_fitting(applicant, kind)
-            requests.append(KeyRequest(kind, read_csr(csr, practices[kind].keys, f"{kind} request")))
+            requests.append(KeyRequest(kind, read_csr(csr, practices[kind].keys.on(at), f"{kind} request")))
         if not requests:
             raise BadInput("application", "asks for no certificate", remedy="Give a request for a kind")
         with self.stores.writing() as writing:

@@ -144,7 +144,7 @@ class BatchIssuer:
         keys = []
         for kind, csr in row.csrs:
             practice = self._claims.require_age(office, row.resident, kind, at)
-            keys.append(AskedKey.of(kind, read_csr(csr, practice.keys, f"{place}, {kind} request")))
+            keys.append(AskedKey.of(kind, read_csr(csr, practice.keys.on(at), f"{place}, {kind} request")))
         if len({key.digest for key in keys}) < len(keys):
             raise CsrRefused(place, "asks for two kinds with one key; each kind has a key pair of its own")
         claim = Claim(

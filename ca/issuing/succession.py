@@ -27,6 +27,7 @@ from ca.rules.generations import COMING, Keys, Known, Step
 from ca.store import authorities, key_lives, key_needs, lists
 from ca.store.certificates import CertificateRecord
 from ca.store.connections import Reading
+from ca.store.places import complete_places
 from ca.suites import Suite
 
 TAKEN_BACK = RevocationReason.CESSATION_OF_OPERATION
@@ -86,7 +87,7 @@ class Succession:
         """
         asked = _Asked(step, generation, suite, evidence)
         self.issuers.practice(generation.authority)
-        self._take_up(generation.authority, at)
+        self._take_up(at)
         while True:
             keys = self.keys(generation.authority)
             if newest_step(keys, generation) is step:
@@ -107,7 +108,7 @@ class Succession:
             Conflict: The key has issued something, has been succeeded, or is not there.
         """
         self.issuers.practice(generation.authority)
-        self._take_up(generation.authority, at)
+        self._take_up(at)
         with self.issuers.stores.recording() as recording:
             connection = recording.of(generation.authority)
             keys = key_lives.keys_of(connection, generation.authority)
@@ -134,7 +135,7 @@ class Succession:
             SuiteRetired, KeyRefused: A key may not sign, or cannot be made or opened.
             LintRefused: A certificate would break a rule.
         """
-        self._take_up(generation.authority, at)
+        self._take_up(at)
         with self.issuers.store(generation.authority).reading() as connection:
             issuing = authorities.issuing_generation(connection, generation.authority)
         if generation.number != issuing.number + 1 and (generation != issuing or generation.number == 1):
@@ -208,18 +209,10 @@ class Succession:
     def _places(self, generation: GenerationId) -> list[ListPlace]:
         return list(self.issuers.practice(generation.authority).places(self.municipalities))
 
-    def _take_up(self, authority: AuthorityId, at: datetime) -> None:
+    def _take_up(self, at: datetime) -> None:
         """Complete what was interrupted, or is lost: signatures of intents, places of lists in a restored database."""
         cycle.recover(self.issuers, at)
-        store = self.issuers.store(authority)
-        with store.reading() as connection:
-            serving = key_lives.signing_status(connection)
-            bare = [
-                one for one in serving if one.authority == authority and not lists.places_of(connection, one)
-            ]
-        for generation in bare:
-            with store.writing() as connection:
-                lists.add_places(connection, generation, self._places(generation))
+        complete_places(self.issuers.stores, self.issuers.practices, self.municipalities)
 
     def _complete(self, generation: GenerationId, at: datetime) -> None:
         """Make what a key lacks that took over before its steps were written down, and was interrupted in it."""
@@ -248,10 +241,13 @@ class Succession:
 
 def newest_step(keys: Keys, generation: GenerationId) -> Step | None:
     """The step by which this key came to where it stands; None if it is not planned, or was never taken step by step."""
-    own = [one for one in keys.history if one.generation == generation]
-    while own and own[-1].back:
-        del own[-2:]
-    return own[-1].step if own else None
+    taken: list[Step] = []
+    for one in keys.history:
+        if one.generation == generation and one.back:
+            taken.pop()
+        elif one.generation == generation:
+            taken.append(one.step)
+    return taken[-1] if taken else None
 
 
 def _uncrossed(reading: Reading, generation: GenerationId, at: datetime) -> frozenset[AuthorityId]:

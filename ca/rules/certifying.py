@@ -23,8 +23,8 @@ def require_may_certify(signer: Life | None, kind: CertificateKind, subject: Lif
     if state not in _may_certify(signer, kind, subject):
         stands = "is no key of this home" if state is None else f"is {state}"
         raise Conflict(place, f"{stands}, and signs no {kind} certificate there", clause=RFC4210)
-    if kind is CertificateKind.CROSS and subject is not None and subject.state in UNSERVED:
-        problem = f"is {subject.state}; nobody certifies it before its status is served"
+    if kind is CertificateKind.CROSS and subject is not None and subject.state not in MAY_SIGN_STATUS:
+        problem = f"is {subject.state}; nobody certifies it while its status is not served"
         raise Conflict(f"generation {subject.generation}", problem, clause=RFC4210)
 
 

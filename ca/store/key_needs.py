@@ -78,17 +78,18 @@ def crosses_for(
 def uncrossed(
     reading: Reading, old: GenerationId, new: GenerationId, at: datetime
 ) -> frozenset[GenerationId]:
-    """The issuing keys of this home's authorities that certify the old key, and not yet the new one."""
-    issuing = {
+    """The issuing keys, by which the new key is not certified yet, of authorities that certify the old one.
+
+    With which of its keys an authority certified the old one is all the same: its newest need never have done so.
+    """
+    certifying = {record.id.generation.authority for record in crosses_for(reading, old, at)}
+    there = {record.id.generation for record in crosses_for(reading, new, at)}
+    return frozenset(
         generation
         for connection in reading.each()
         for generation in key_lives.standing(connection, MAY_ISSUE)
-    }
-
-    def superiors(subject: GenerationId) -> set[GenerationId]:
-        return {record.id.generation for record in crosses_for(reading, subject, at)} & issuing
-
-    return frozenset(superiors(old) - superiors(new))
+        if generation.authority in certifying and generation not in there
+    )
 
 
 def links(reading: Reading, signer: GenerationId, subject: GenerationId) -> list[CertificateRecord]:

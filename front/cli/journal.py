@@ -156,7 +156,7 @@ def replay(settings: Settings) -> None:
     """
     with settings.world() as world:
         carried_out = world.stores.catch_up()
-        _ = world.issuers  # signs what was intended, and closes the cases
+        _ = world.issuers  # signs what was intended, closes the cases, has places for all lists
         changed = world.publish_changes()
     settings.tell({"records_carried_out": carried_out, "lists_made": len(changed)})
 

@@ -225,7 +225,8 @@ def _way(keys: Keys, coming: GenerationId, to: str | None) -> list[Step]:
     """The steps that are to be taken; none if the last of them was."""
     life = keys.life(coming)
     ahead = generations.next_step(keys, coming)
-    if to is not None and newest_step(keys, coming) is Step(to):
+    # After a cut-over what it makes beside may lack still: the command that died in it is given again.
+    if newest_step(keys, coming) is (Step.CUT_OVER if to is None else Step(to)):
         return []
     if life is None or life.state not in COMING or ahead is None:
         raise Conflict(

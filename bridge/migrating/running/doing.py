@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import count
 
 from bridge.crossing import crosscert
 from bridge.crossing.crosscert import cross_serial
@@ -18,6 +19,7 @@ from bridge.crossing.mesh import CrossPlan
 from bridge.crossing.plan import Plan as Nation
 from bridge.migrating.checking import Finding, check
 from bridge.migrating.plan import Generation, Plan
+from bridge.migrating.running import ending
 from bridge.migrating.running.matching import match
 from bridge.migrating.running.standing import KeyName, Standing, read_standing
 from bridge.migrating.running.tasks import (
@@ -49,19 +51,16 @@ from ca.model import (
 )
 from ca.rules.generations import Step
 from ca.rules.validity import day_end, japanese_day
-from ca.store import authorities, key_needs, officers
-from ca.store.certificates import CertificateRecord, CertificateState
+from ca.store import agreements, authorities, key_needs, officers
+from ca.store.certificates import CertificateRecord
 from ca.store.connections import Reading
 from ca.store.recording import Recording
 from ca.store.stores import Stores
-from ca.suites import SUITES, SuiteId
+from ca.suites import SUITES, SuiteId, Use
 
 _SHORT = (
     24  # hexadecimal digits of the plan's digest in the name of an order, which has at most 40 characters
 )
-
-
-_ENDING_WITH_THE_KEY = frozenset({CertificateKind.LINK, CertificateKind.OCSP_RESPONDER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +216,10 @@ class Migration:
         at: datetime,
     ) -> list[CertificateId]:
         """Cross-certificates between these keys, to the end of a day or as the edition says, by one order."""
-        purpose = f"migration {self.digest} {task.name}"
+        if not ends:
+            return []
+        name, again = self._order(task)
+        purpose = f"migration {self.digest} {task.name}{again}"
         prepared = []
         for by, subject in ends:
             one = crosscert.certify(
@@ -230,8 +232,6 @@ class Migration:
                 period=None if until is None else Period(at.replace(microsecond=0), day_end(until)),
             )
             prepared.append((one, subject))
-        if not prepared:
-            return []
         with self.issuers.stores.recording() as recording:
             halves = tuple(
                 RenewalHalf(
@@ -239,7 +239,7 @@ class Migration:
                 )
                 for one, subject in prepared
             )
-            recording.note(RenewalEntry(self.order_name(task), *order.officers, at, halves))
+            recording.note(RenewalEntry(name, *order.officers, at, halves))
             cycle.intend(recording, [Intended(one, crosses=subject) for one, subject in prepared], at)
         signed = [cycle.sign(one, at) for one, _ in prepared]
         with self.issuers.stores.recording() as recording:
@@ -247,8 +247,21 @@ class Migration:
         return [one.id for one in signed]
 
     def order_name(self, task: Task) -> str:
-        """What an order of cross-certificates is called; `kakehashi cross show --renewal` tells of it."""
+        """What an order of cross-certificates is called; `kakehashi cross show --renewal` tells of it.
+
+        One for what is made again, because a step was taken back, has a further number at its end, from 2 on.
+        """
         return f"m-{self.digest[:_SHORT]}-{position(self.plan, task)}"
+
+    def _order(self, task: Task) -> tuple[str, str]:
+        """The name of a new order, and what its serials' purpose ends with: nothing, for the first one of a task."""
+        name, again = self.order_name(task), ""
+        with self.issuers.stores.nation.reading() as connection:
+            for number in count(2):
+                if agreements.renewal(connection, name + again) is None:
+                    break
+                again = f"-{number}"
+        return name + again, again
 
     def _pair(self, issuer: AuthorityId, subject: AuthorityId) -> CrossPlan:
         for one in self.nation.crosses:
@@ -266,22 +279,22 @@ class Migration:
     def _end_issued(
         self, task: KeyTask, generation: GenerationId, order: Order, at: datetime
     ) -> list[CertificateId]:
-        """What a key has certified of other authorities and of services ends with it, and its last lists say so."""
+        """What a key has certified of other authorities and of services ends with it, and its last lists say so.
+
+        Raises:
+            Conflict: The key may not retire then; nothing has ended.
+        """
         with self.issuers.stores.recording() as recording:
-            crosses = [
-                one
-                for state in (CertificateState.ISSUED, CertificateState.INTENDED)
-                for _, one in authorities.crosses(recording.of(generation.authority), state)
-                if one.generation == generation
-            ]
-            there = [
-                *key_needs.in_force(recording.writing, crosses, at),
-                *key_needs.services(recording.writing, generation, at),
-            ]
-            records = [one for one in there if one.kind not in _ENDING_WITH_THE_KEY]
+            records = ending.before_the_key(recording.writing, generation, at)
             ended = self._end(recording, task, records, order, at)
+            ending.require_may_retire(recording.of(generation.authority), generation, at)
+            suite = authorities.generation(recording.of(generation.authority), generation).suite
         if ended:
-            self.publish(at)
+            try:
+                self.publish(at)
+            except SuiteRetired:  # too late for its last lists, which is no reason to keep the key
+                if at <= suite.until(Use.SIGN_STATUS):
+                    raise
         return ended
 
     def _end(

@@ -13,7 +13,7 @@ from bridge.crossing.plan import Plan as Nation
 from bridge.migrating.checking import Finding
 from bridge.migrating.plan import Authority, Generation, Plan
 from bridge.migrating.running.standing import KeyName, Standing
-from bridge.migrating.running.tasks import first_moment, key_pairs
+from bridge.migrating.running.tasks import CrossTask, done, first_moment, key_pairs
 from ca.errors import NotFound
 from ca.model import AuthorityId
 from ca.rules.generations import RFC4210, State
@@ -117,8 +117,12 @@ def _crosses(
                 problem = f"the edition has no pair of {by.authority} and {subject.authority}"
                 yield Finding(cross.from_, place, Mismatch.NO_PAIR, problem)
                 continue
-            if cross.from_ <= plan.period.begins and today <= cross.until:
-                yield from _there(cross.from_, cross.until, by, subject, standing, place)
+            if today <= cross.until and not _is_over(plan, by, subject, standing, today):
+                if cross.from_ <= plan.period.begins:
+                    yield from _there(cross.from_, cross.until, by, subject, standing, place)
+                else:
+                    task = CrossTask(cross.from_, place, subject.authority, by, subject, cross.until)
+                    yield from _withdrawn(task, standing, today)
             for key in (by, subject):
                 last = _last_day(reading, nation, plan, key, standing)
                 if cross.until > last:
@@ -126,12 +130,26 @@ def _crosses(
                     yield Finding(last + _DAY, place, Mismatch.BEYOND_THE_KEY, problem, RFC4210)
 
 
+def _is_over(plan: Plan, by: KeyName, subject: KeyName, standing: Standing, today: date) -> bool:
+    """Whether a key retires or has retired: what the one certified ends with it, and the other needs nothing more."""
+    if State.RETIRED in {standing.states.get(standing.keys[one]) for one in (by, subject)}:
+        return True
+    last = plan.authority_of(by.authority).old.retirement if by.generation is Generation.OLD else None
+    return last is not None and last < today
+
+
+def _withdrawn(task: CrossTask, standing: Standing, today: date) -> Iterator[Finding]:
+    """A certificate that a run has made, and does not make again, was withdrawn before its time."""
+    pair = standing.keys[task.by], standing.keys[task.subject]
+    if pair in standing.made and pair not in standing.crosses and done(task, standing):
+        problem = f"stands until {task.until} in the plan; what was made is in force no more"
+        yield Finding(today, task.place, Mismatch.CROSS_ENDS_SOONER, problem)
+
+
 def _there(
     begins: date, until: date, by: KeyName, subject: KeyName, standing: Standing, place: str
 ) -> Iterator[Finding]:
     """A certificate that the plan has found, and does not make, lasts as long as the plan says."""
-    if standing.states.get(standing.keys[by]) is State.RETIRED:
-        return  # what it certified ended with it
     ends = standing.crosses.get((standing.keys[by], standing.keys[subject]))
     if ends is None or ends < day_end(until):
         last = "there is none in force" if ends is None else f"the home's ends on {japanese_day(ends)}"

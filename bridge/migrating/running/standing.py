@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from bridge.crossing.plan import Plan as Nation
 from bridge.migrating.plan import Authority, Generation, Plan
 from bridge.migrating.running.reissue import Progress, progress
 from ca.model import AuthorityId, CertificateId, CertificateKind, GenerationId
 from ca.rules.generations import COMING, Keys, State, Step
+from ca.rules.validity import japanese_day
 from ca.store import authorities, certificates, key_lives, key_needs, responders
 from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.connections import Reading
@@ -50,6 +51,7 @@ class Standing:
         crosses: The same of those that are in force.
         silent: The keys whose responder was ended.
         waves: How far each wave is, by its place in the plan, if holders were counted.
+        today: The day in Japan for which this is said.
     """
 
     keys: Mapping[KeyName, GenerationId]
@@ -59,6 +61,7 @@ class Standing:
     crosses: Mapping[tuple[GenerationId, GenerationId], datetime]
     silent: frozenset[GenerationId]
     waves: Mapping[int, Progress]
+    today: date
 
 
 def read_standing(
@@ -106,6 +109,7 @@ def read_standing(
         in_force,
         frozenset(one for one in keys.values() if _is_silent(reading, one)),
         _waves(reading, nation, plan, keys, at) if waves else {},
+        japanese_day(at),
     )
 
 
@@ -132,7 +136,7 @@ _Lasting = dict[tuple[GenerationId, GenerationId], datetime]
 
 
 def _crosses(reading: Reading, at: datetime) -> tuple[_Lasting, _Lasting]:
-    """What was made, whatever became of it: what was withdrawn is not made again. And what is in force."""
+    """What was made, whatever became of it, and what is in force."""
     pairs: dict[CertificateId, GenerationId] = {
         made: subject
         for connection in reading.each()

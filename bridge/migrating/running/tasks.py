@@ -14,8 +14,8 @@ from bridge.migrating.checking import dated_steps, renewals
 from bridge.migrating.plan import Authority, Generation, Plan, Wave
 from bridge.migrating.running.standing import KeyName, Standing
 from ca.errors import Conflict
-from ca.model import AuthorityId
-from ca.rules.generations import RULES, State, Step
+from ca.model import AuthorityId, GenerationId
+from ca.rules.generations import COMING, MAY_ISSUE, RULES, State, Step
 from ca.rules.validity import day_end
 
 _DAY = timedelta(days=1)
@@ -113,14 +113,26 @@ def done(task: Task, standing: Standing) -> bool:
             state = standing.states.get(standing.keys[key])
             return state is not None and _STATES.index(state) >= _STATES.index(RULES[step][-1].after)
         case CrossTask(by=by, subject=subject, until=until):
-            lasts = standing.made.get((standing.keys[by], standing.keys[subject]))
-            return lasts is not None and lasts >= day_end(until)
+            pair = standing.keys[by], standing.keys[subject]
+            lasts = standing.made.get(pair)
+            if lasts is None or lasts < day_end(until):
+                return False
+            return pair in standing.crosses or not _is_made_again(standing, *pair, until)
         case ResponderTask(authority=authority):
             old = standing.keys[KeyName(authority, Generation.OLD)]
             return old in standing.silent or standing.states.get(old) is State.RETIRED
         case WaveTask(index=index):
             return standing.waves[index].left == 0
     raise AssertionError("every kind of task is looked at")
+
+
+def _is_made_again(standing: Standing, by: GenerationId, subject: GenerationId, until: date) -> bool:
+    """Whether a cross-certificate that was withdrawn follows once more: its key is on its way, and went a step back.
+
+    What is withdrawn from a key in office was meant so; ``matching`` tells of it if the plan counts on it.
+    """
+    coming = standing.states.get(subject) in COMING
+    return coming and standing.states.get(by) in MAY_ISSUE and standing.today <= until
 
 
 def open_tasks(plan: Plan, standing: Standing) -> list[Task]:
