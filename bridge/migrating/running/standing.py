@@ -51,7 +51,7 @@ class Standing:
         crosses: The same of those that are in force.
         silent: The keys whose responder was ended.
         waves: How far each wave is, by its place in the plan, if holders were counted.
-        today: The day in Japan for which this is said.
+        day: The day in Japan for which this is said.
     """
 
     keys: Mapping[KeyName, GenerationId]
@@ -61,7 +61,7 @@ class Standing:
     crosses: Mapping[tuple[GenerationId, GenerationId], datetime]
     silent: frozenset[GenerationId]
     waves: Mapping[int, Progress]
-    today: date
+    day: date
 
 
 def read_standing(

@@ -132,7 +132,7 @@ def _is_made_again(standing: Standing, by: GenerationId, subject: GenerationId, 
     What is withdrawn from a key in office was meant so; ``matching`` tells of it if the plan counts on it.
     """
     coming = standing.states.get(subject) in COMING
-    return coming and standing.states.get(by) in MAY_ISSUE and standing.today <= until
+    return coming and standing.states.get(by) in MAY_ISSUE and standing.day <= until
 
 
 def open_tasks(plan: Plan, standing: Standing) -> list[Task]:
