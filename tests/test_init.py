@@ -446,6 +446,7 @@ def test_a_seeded_world_may_stand_still_at_another_moment(edition_file, tmp_path
 # The nation
 
 
+@pytest.mark.long
 def test_the_whole_nation(tmp_path):
     """50 authorities, 49 cross-certificate pairs, a responder each and one repository, and every list."""
     rows = done(kakehashi("init", "--test-keys", "--home", tmp_path / "home", "--json")).json

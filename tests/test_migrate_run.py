@@ -458,6 +458,7 @@ REHEARSED = ("make-key of gpki-bca.new", "renew-crosses of jpki-bridge.new", "cu
              "cross gpki-bca.new -> jpki-bridge.old until 2031-06-30", "cut-over of jpki-31.new", "retire of gpki-post.old")  # fmt: skip
 
 
+@pytest.mark.long
 def test_at_every_turn_the_copy_does_what_the_simulation_says(home):
     """What is really issued and published is verified from the old anchor and the new one."""
     told = {}
@@ -539,6 +540,7 @@ def migrate_mortally(folder: Path, seed: int) -> None:
     os._exit(0)
 
 
+@pytest.mark.long
 def test_who_dies_between_is_followed_by_who_goes_on(home, pristine, tmp_path):
     """What comes out is what comes out when nobody dies."""
     other = tmp_path / "undisturbed"

@@ -217,7 +217,7 @@ def whole(_: Life) -> None:
 @pytest.mark.parametrize(
     ("files", "lost"),
     [
-        (FILES, lose("journal", "archive")),
+        pytest.param(FILES, lose("journal", "archive"), marks=pytest.mark.long),
         pytest.param(FILES[:1], whole, marks=pytest.mark.long),
         pytest.param(FILES[1:], whole, marks=pytest.mark.long),
         pytest.param(FILES, whole, marks=pytest.mark.long),

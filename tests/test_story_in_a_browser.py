@@ -72,6 +72,7 @@ def signer_of(signature: Path, document: Path, folder: Path) -> Path:
     return signer
 
 
+@pytest.mark.long
 def test_a_resident_gets_a_card_signs_moves_and_is_refused(world, desks, tmp_path):
     require("openssl")
     module()

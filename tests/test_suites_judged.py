@@ -45,6 +45,8 @@ from tests.java_judge import JavaJudge, Question
 from tests.modern_judges import NodeJudge, Signed, modern_java, of_answer, of_certificate, of_list, of_message
 from tests.suite_world import Nation, make_nation
 
+pytestmark = pytest.mark.long
+
 TODAY = tuple(suite for suite in SUITES.values() if not suite.legacy)
 OLD_JUDGES_KNOW = tuple(suite for suite in TODAY if suite.family is not KeyFamily.ML_DSA)
 
