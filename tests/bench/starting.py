@@ -22,7 +22,8 @@ from sqlalchemy import insert
 
 from ca.chance import SystemChance, new_serial
 from ca.keys.vault import SealedVault, _SealedKeyFile
-from ca.store.tables import generations
+from ca.rules.generations import State
+from ca.store.tables import generations, key_lives
 from ca.suites import SHA256_P256, KeyFamily
 from tests.bench import homes, measure
 from tests.bench.bench import Bench
@@ -170,6 +171,9 @@ def _many_authorities(folder: Path, count: int) -> Path:
             )
         with store.writing() as connection:
             connection.execute(insert(generations), rows)
+            columns = ("generation", "authority", "number", "suite")
+            lives = [{name: row[name] for name in columns} | {"state": State.ACTIVE} for row in rows]
+            connection.execute(insert(key_lives), lives)
     text = homes.edition_text(SHA256_P256) + "".join(
         _AUTHORITY.format(number=number) for number in range(count)
     )

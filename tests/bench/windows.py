@@ -172,9 +172,9 @@ def _day(
             for browser, (officer, _, town) in zip(browsers, staff, strict=True)
         ]
         ends = time.monotonic() + seconds
-        # A short day at a slow desk: of two pages at least there is a distribution.
-        while time.monotonic() < ends or (
-            sum(len(browser.diary.waits) for browser in browsers) < 2 and not all(job.done() for job in jobs)
+        # A short day at a slow desk is made longer, until there is something to tell of.
+        while time.monotonic() < ends or not (
+            any(browser.diary.steps for browser in browsers) or all(job.done() for job in jobs)
         ):
             time.sleep(0.05)
         over.set()
