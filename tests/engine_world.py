@@ -410,11 +410,13 @@ def append(path: Path, line: bytes) -> None:
     """Write a line down at once: what was written before a SIGKILL stays."""
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(descriptor, line.hex().encode() + b"\n")
+        # A write that a death cuts short has no end, and the next one begins a line of its own.
+        os.write(descriptor, b"\n" + line.hex().encode() + b".")
     finally:
         os.close(descriptor)
 
 
 def lines(path: Path) -> list[bytes]:
     """What ``append`` wrote."""
-    return [bytes.fromhex(line) for line in path.read_text().splitlines()] if path.exists() else []
+    written = path.read_text().splitlines() if path.exists() else []
+    return [bytes.fromhex(line[:-1]) for line in written if line.endswith(".")]

@@ -128,7 +128,7 @@ class ZipSource:
         """Read what is in it, or raise BadInput."""
         with _clear_errors(str(path)):
             self._archive = zipfile.ZipFile(path)
-        files = [info for info in self._archive.infolist() if not info.is_dir()]
+        files = [info for info in self._archive.infolist() if not info.filename.endswith("/")]
         if not all(info.compress_type in _COMPRESSIONS for info in files):
             self._archive.close()
             raise BadInput(str(path), "is compressed in a way that is not read here")
