@@ -867,7 +867,9 @@ def test_a_half_made_home_keeps_its_passphrase(sealed, passphrases, tmp_path):
 
 def commands(group=main, names=()):
     """Every command with its name in words."""
-    for name, item in sorted(group.commands.items()):
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        item = group.get_command(context, name)
         if isinstance(item, click.Group):
             yield from commands(item, (*names, name))
         else:

@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from ca.store.engine import SCHEMA
 from tests.bench import CASES, __main__, measure, report
+from tests.bench.bench import Bench
 from tests.bench.report import Budget, Row
+from tests.bench.scale import TINY
 from tests.components import COMPONENTS, Component, found
 
 QUICK = ("one-thread",)
@@ -98,6 +101,14 @@ def test_contenders_take_turns_and_the_ratio_is_the_rounds():
     assert turns == ["a", "b"] * 3
     assert (ours.figure, ours.ratio) == (6.0, 1.0)
     assert (other.figure, other.ratio) == (12.0, 0.5)
+
+
+def test_a_home_of_another_schema_is_made_anew(tmp_path):
+    bench = Bench(TINY, tmp_path, print)
+    for name in ("issued-10", "issued-10-schema-0005", "issued-100", "revoked-10"):
+        (bench.kept / name).mkdir(parents=True)
+    assert bench.of_schema("issued-10").name == f"issued-10-schema-{SCHEMA}"
+    assert {path.name for path in bench.kept.iterdir()} == {"issued-100", "revoked-10"}
 
 
 def test_the_memory_of_a_command_is_that_of_all_its_processes(tmp_path):

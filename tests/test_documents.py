@@ -201,7 +201,9 @@ def resolve(arguments):
             if argument.partition("=")[0] not in known:
                 raise LookupError(argument)
         elif isinstance(command, click.Group):
-            command = command.commands[argument]
+            command = command.get_command(click.Context(command), argument)
+            if command is None:
+                raise LookupError(argument)
     return command
 
 

@@ -1,43 +1,94 @@
-"""The command ``kakehashi``: one module a family of commands; each reads the clock and calls an engine."""
+"""The command ``kakehashi``: one module a family of commands; each reads the clock and calls an engine.
+
+A family is read when it is asked for: a batch on many processes does without the pages, the verifier and the plots.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import cast
+
 import click
 
-from front.cli.batch import batch
-from front.cli.card import card
-from front.cli.case_ends import discard, hand_over, search_cases
-from front.cli.cases import case
-from front.cli.clients import client
 from front.cli.common import Group
-from front.cli.cross import cross
-from front.cli.cross_changes import renew, withdraw
-from front.cli.cross_show import show
-from front.cli.cross_state import calendar_, impact, list_crosses
-from front.cli.events import events
-from front.cli.explain import explain
-from front.cli.inventory import inventory
-from front.cli.journal import archive, journal
-from front.cli.key import key
-from front.cli.lists import list_, revoke
-from front.cli.making import init, upgrade
-from front.cli.medium import medium
-from front.cli.migrate import migrate
-from front.cli.officers import officer
-from front.cli.offices import office
-from front.cli.order import order
-from front.cli.quarantine import quarantine
-from front.cli.receipts import receipt
-from front.cli.repo import repo
-from front.cli.responders import responder
-from front.cli.serving import serve, work
-from front.cli.signing_in import code, list_passkeys
-from front.cli.verifiers import verifier
-from front.cli.verifying import verify
-from front.cli.watching import watch
+
+_FAMILIES: Mapping[str, str] = MappingProxyType(
+    {
+        "init": "making:init",
+        "upgrade": "making:upgrade",
+        "office": "offices:office",
+        "officer": "officers:officer",
+        "client": "clients:client",
+        "case": "cases:case",
+        "card": "card:card",
+        "medium": "medium:medium",
+        "batch": "batch:batch",
+        "revoke": "lists:revoke",
+        "order": "order:order",
+        "events": "events:events",
+        "quarantine": "quarantine:quarantine",
+        "explain": "explain:explain",
+        "list": "lists:list_",
+        "repo": "repo:repo",
+        "journal": "journal:journal",
+        "archive": "journal:archive",
+        "inventory": "inventory:inventory",
+        "cross": "cross:cross",
+        "key": "key:key",
+        "verifier": "verifiers:verifier",
+        "verify": "verifying:verify",
+        "migrate": "migrate:migrate",
+        "watch": "watching:watch",
+        "receipt": "receipts:receipt",
+        "responder": "responders:responder",
+        "serve": "serving:serve",
+        "work": "serving:work",
+    }
+)
+"""Where each command, or family of commands, is found: module of this package, and name in it."""
+
+_MEMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "case": ("case_ends:hand_over", "case_ends:discard", "case_ends:search_cases"),
+        "cross": (
+            "cross_changes:renew",
+            "cross_changes:withdraw",
+            "cross_state:list_crosses",
+            "cross_state:impact",
+            "cross_state:calendar_",
+            "cross_show:show",
+        ),
+        "officer": ("signing_in:code", "signing_in:list_passkeys"),
+    }
+)
+"""What else belongs to a family, from other modules."""
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+class Families(Group):
+    """The families of commands, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click asks so
+        """Their names, in order."""
+        return sorted(_FAMILIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
+        """The command or family of this name; None if there is none."""
+        if cmd_name not in _FAMILIES:
+            return None
+        family = _found(_FAMILIES[cmd_name])
+        for member in _MEMBERS.get(cmd_name, ()):
+            cast("click.Group", family).add_command(_found(member))
+        return family
+
+
+def _found(place: str) -> click.Command:
+    module, _, name = place.partition(":")
+    return cast("click.Command", getattr(import_module(f"front.cli.{module}"), name))
+
+
+@click.group(cls=Families, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="kakehashi")
 def main() -> None:
     """A nation's certificates on one machine: 47 prefecture CAs, the bridge, windows, lists, verifiers.
@@ -47,46 +98,3 @@ def main() -> None:
       kakehashi init --edition japan-2014 --home world
       kakehashi officer add sato --office 131016 --role reception --home world
     """
-
-
-for part in (renew, withdraw, list_crosses, impact, calendar_, show):
-    cross.add_command(part)
-
-for part in (hand_over, discard, search_cases):
-    case.add_command(part)
-
-for part in (code, list_passkeys):
-    officer.add_command(part)
-
-for command in (
-    init,
-    upgrade,
-    office,
-    officer,
-    client,
-    case,
-    card,
-    medium,
-    batch,
-    revoke,
-    order,
-    events,
-    quarantine,
-    explain,
-    list_,
-    repo,
-    journal,
-    archive,
-    inventory,
-    cross,
-    key,
-    verifier,
-    verify,
-    migrate,
-    watch,
-    receipt,
-    responder,
-    serve,
-    work,
-):
-    main.add_command(command)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ca.store.engine import SCHEMA
 from tests.bench.report import Row
 from tests.bench.scale import Scale
 
@@ -31,6 +33,14 @@ class Bench:
     @property
     def kept(self) -> Path:
         return self.folder / "kept"
+
+    def of_schema(self, name: str) -> Path:
+        """Where a home of today's schema stays under this name; homes of that name and another schema go."""
+        wanted = self.kept / f"{name}-schema-{SCHEMA}"
+        for other in self.kept.glob(f"{name}*"):
+            if other != wanted and re.fullmatch(rf"{re.escape(name)}(-schema-\d+)?", other.name):
+                shutil.rmtree(other)
+        return wanted
 
     @contextmanager
     def fresh(self, name: str) -> Iterator[Path]:

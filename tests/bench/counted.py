@@ -119,7 +119,7 @@ def _session(world: World) -> str:
 
 def _home(bench: Bench, count: int) -> Path:
     """A home with so many steps of cases of all windows, over the days up to its making; the same for every run."""
-    folder = bench.kept / f"counted-{count}"
+    folder = bench.of_schema(f"counted-{count}")
     whole = folder / "whole"
     if not whole.exists():
         shutil.rmtree(folder, ignore_errors=True)

@@ -60,7 +60,7 @@ def rows(bench: Bench) -> Iterator[Row]:
 
 def _home(bench: Bench, count: int) -> Path:
     """A home of so many certificates with bytes, of which one in sixteen was revoked; the same folder for every run."""
-    folder = bench.kept / f"inventoried-{count}"
+    folder = bench.of_schema(f"inventoried-{count}")
     whole = folder / "whole"
     if not whole.exists():
         shutil.rmtree(folder, ignore_errors=True)

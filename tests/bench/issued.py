@@ -27,7 +27,7 @@ _INSERT_BYTES = "INSERT INTO certificate_bytes (generation, serial, encoded) VAL
 
 def home(bench: Bench, count: int) -> Path:
     """A home of one prefecture in which so many certificates stand; the same folder for every run."""
-    folder = bench.kept / f"issued-{count}"
+    folder = bench.of_schema(f"issued-{count}")
     whole = folder / "whole"
     if not whole.exists():
         shutil.rmtree(folder, ignore_errors=True)

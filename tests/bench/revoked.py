@@ -34,7 +34,7 @@ _INSERT = """
 
 def home(bench: Bench, count: int) -> Path:
     """A home of one prefecture in which so many certificates have ended; the same folder for every run."""
-    folder = bench.kept / f"revoked-{count}"
+    folder = bench.of_schema(f"revoked-{count}")
     whole = folder / "whole"
     if not whole.exists():
         shutil.rmtree(folder, ignore_errors=True)
