@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -40,24 +41,18 @@ from tests.batch_files import results, row, sent, table, write_folder, write_zip
 from tests.commands import Outcome, done, kakehashi, refused, run, tree
 from tests.components import require
 from tests.small_edition import OFFICERS, SEED
+from tests.terminal import at_terminal
 
 ROLES = ("--approver", "tanaka", "--operator", "ito")
 
 
 def batch(home: Path, source: Path, *options: object, command=run) -> Outcome:
     """The command with one process, unless the options say otherwise; results go beside the source."""
-    return command(
-        "batch",
-        source,
-        *ROLES,
-        "--out",
-        source.with_suffix(".out"),
-        "--home",
-        home,
-        "--processes",
-        1,
-        *options,
-    )
+    return command(*words_of(home, source), *options)
+
+
+def words_of(home: Path, source: Path) -> tuple[object, ...]:
+    return ("batch", source, *ROLES, "--out", source.with_suffix(".out"), "--home", home, "--processes", 1)
 
 
 # What is sent, and what comes of it.
@@ -201,6 +196,16 @@ def test_it_is_told_to_people_too(staffed_world: Path, tmp_path: Path) -> None:
     told = done(batch(staffed_world, source, command=kakehashi))
     assert "issued now        1" in told.stdout
     assert told.stderr == "", "no bar is drawn where nobody looks"
+
+
+def test_at_a_terminal_a_bar_tells_how_far_it_is(staffed_world: Path, tmp_path: Path) -> None:
+    source = write_folder(tmp_path / "cards", odd_files())
+    for refused_now in (4, 0):  # once with work to do, once with nothing left but to write the results
+        status, shown = at_terminal(*words_of(staffed_world, source))
+        assert status == 0, shown
+        assert re.search(rf"holders .*7/7 .* {refused_now} refused", shown), shown
+        assert re.search(r"results .*13/", shown), shown
+        assert len(results(tmp_path / "cards.out")) == len(EXPECTED)
 
 
 # What is refused before anything is done.

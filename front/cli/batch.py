@@ -71,14 +71,15 @@ def batch(
         task = bar.add_task("holders", total=contents.rows, rate="", refused=0)
         issued = refused = certificates = 0
         results = bar.add_task("results", total=None, rate="", refused=0, visible=False)
+        bar.advance(task, 0)  # from here on rates are reckoned
         with table_rows(source, str(file)) as rows:
-            for done in issue_all(job, rows, processes or os.cpu_count() or 1):
+            for done in issue_all(job, rows, processes or len(os.sched_getaffinity(0))):
                 issued, refused = issued + done.issued, refused + done.refused
                 certificates += done.certificates
                 bar.update(task, advance=done.issued + done.refused + done.known, refused=refused)
                 speed = bar.tasks[task].speed
                 bar.update(task, rate="" if speed is None else f"{speed:,.0f}/s")
-        bar.reset(results, refused=refused, visible=True)
+        bar.reset(results, rate="", refused=refused, visible=True)  # what is not named here would be gone
         table = write_results(
             world.stores, record.id, source, str(file), out, lambda count: bar.advance(results, count)
         )
