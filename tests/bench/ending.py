@@ -13,13 +13,13 @@ from pathlib import Path
 from statistics import quantiles
 from typing import TypeVar
 
-from ca.model import RESIDENT_KINDS, CertificateId, Period, RevocationReason, Scope, Serial
+from ca.model import RESIDENT_KINDS, CertificateId, CertificateKind, Period, RevocationReason, Scope, Serial
 from ca.revoking.deciding import mass
 from ca.revoking.deciding.desk import EventDesk
 from ca.revoking.feed.events import Feed
 from ca.revoking.lists.publication import publish_changes
 from ca.rules.residents import Change, ChangeKind
-from ca.store import certificates, holdings, revocations
+from ca.store import certificates, holdings, lists, revocations
 from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.holdings import HoldingRecord
 from ca.store.orders import By, Selection
@@ -34,9 +34,12 @@ from tests.bench.report import Budget, Row
 T = TypeVar("T")
 
 _TOWNS = ("312011", "312029", "312037", "312045")
+_PARTITIONS = tuple(Scope(f"{CertificateKind.SIGNATURE}-{town}") for town in _TOWNS)  # a move ends signatures
 _AT_ONCE = 10_000
-_FILE = 1000
-"""Events of one file."""
+_FILE = 256
+"""Events of one file, which are written down, and acknowledged, at once."""
+
+_LOOK = 0.02  # seconds between two looks at what the partitions' lists say
 
 _SECOND = "endo"
 
@@ -86,14 +89,27 @@ class Publisher:
         self._world, self._issuers = opened.world, opened.issuers
 
     def publish(self, until: int) -> list[tuple[float, int]]:
-        """Publish again and again until the lists say this sequence; gives when they said which."""
-        seen: list[tuple[float, int]] = []
-        while True:
-            publish_changes(self._issuers, self._world.repository, at=self._world.clock())
+        """Publish again and again until all lists say this sequence; gives when those of all partitions said which."""
+        store = self._world.stores.nation
+        with ThreadPoolExecutor(1) as aside:
+            watching = aside.submit(self._watch, until)
+            said = 0
+            while said < until:
+                publish_changes(self._issuers, self._world.repository, at=self._world.clock())
+                with store.reading() as connection:
+                    said = revocations.published(connection)
+            return watching.result()
+
+    def _watch(self, until: int) -> list[tuple[float, int]]:
+        seen = [(time.monotonic(), -1)]
+        while seen[-1][1] < until:
             with self._world.stores.nation.reading() as connection:
-                seen.append((time.monotonic(), revocations.published(connection)))
-            if seen[-1][1] >= until:
-                return seen
+                placed = [lists.newest_placed(connection, revoked.TOTTORI, scope) for scope in _PARTITIONS]
+            least = min(0 if one is None else one.sequence for one in placed)
+            if least > seen[-1][1]:
+                seen.append((time.monotonic(), least))
+            time.sleep(_LOOK)
+        return seen
 
 
 class Teller:

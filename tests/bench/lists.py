@@ -109,7 +109,7 @@ def partition(bench: Bench) -> Iterator[Row]:
     """What happens to a list after an event, and to the cost of a revocation, by how many have ended before."""
     scale = bench.scale
     costs: list[float] = []
-    for count in (scale.few_entries, scale.entries, scale.most_entries):
+    for count in (scale.few_entries, max(scale.entries // 10, 2), scale.most_entries):
         with bench.fresh("partition") as folder:
             home = revoked.copied(bench, count, folder)
             with homes.opened(home) as opened:
