@@ -203,6 +203,12 @@ def imports_are_absolute_and_at_the_top(source):
             yield node.lineno, "an import that no reader sees"
 
 
+def pages_go_by_key(source):
+    for node in source.of(ast.Call):
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "offset":
+            yield node.lineno, "a page by its offset reads all the pages before it"
+
+
 def modules_are_short(source):
     lines = len(source.text.splitlines())
     if lines > LONGEST:
@@ -292,7 +298,7 @@ def one_reading_of_revoked(source):
 RULES = (
     packages_import_downward, rooms_of_ca_import_downward, smaller_rooms_import_downward, rooms_of_bridge_keep_apart,
     rules_are_pure,
-    imports_are_absolute_and_at_the_top, modules_are_short, one_place_signs, private_keys_stay_in_their_room,
+    imports_are_absolute_and_at_the_top, pages_go_by_key, modules_are_short, one_place_signs, private_keys_stay_in_their_room,
     one_clock, one_source_of_chance, one_reading_of_revoked,
 )  # fmt: skip
 
@@ -381,6 +387,7 @@ COUNTER_EXAMPLES = [
     (imports_are_absolute_and_at_the_top, "ca/wire/tbs.py", "import typing\nif typing.TYPE_CHECKING: pass"),
     (imports_are_absolute_and_at_the_top, "ca/wire/tbs.py", "keys = __import__('ca.keys')"),
     (imports_are_absolute_and_at_the_top, "ca/wire/a.py", "from importlib import import_module as i\ni('ca.keys')"),
+    (pages_go_by_key, "ca/store/search.py", "def f(query): return query.limit(100).offset(200)"),
     (modules_are_short, "ca/wire/tbs.py", "a = 1\n" * 351),
     (one_place_signs, "ca/issuing/cycle.py", "def f(private_key): return private_key.sign(b'', p, h)"),
     (one_place_signs, "ca/issuing/cycle.py", "def f(signer): return signer._private.sign(b'')"),

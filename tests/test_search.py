@@ -132,6 +132,20 @@ def everything(store: Store) -> list[Case]:
         return applications.of_office(connection, None)
 
 
+def test_all_cases_come_in_pages(store: Store) -> None:
+    whole = [case.id for case in everything(store)]
+    with store.reading() as connection:
+        for size in (1, 2, len(whole)):
+            found: list[ApplicationId] = []
+            while page := applications.of_office(
+                connection, None, after=found[-1] if found else None, limit=size
+            ):
+                assert len(page) <= size
+                found += [case.id for case in page]
+            assert found == whole
+        assert applications.of_office(connection, None, after="\0") == []
+
+
 def numbers(page: CasePage) -> list[ApplicationId]:
     return [found.case.id for found in page.cases]
 

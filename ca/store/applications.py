@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, false, func, insert, or_, select, update
 
 from ca.birth import BirthDate
 from ca.errors import NotFound
@@ -198,10 +198,8 @@ def certified(
 def issuing(connection: Connection) -> list[ApplicationId]:
     """The cases whose issuance has begun and not ended."""
     query = select(applications.c.application).where(applications.c.state == State.ISSUING)
-    return [
-        ApplicationId(found)
-        for found in connection.execute(query.order_by(applications.c.application)).scalars()
-    ]
+    found = connection.execute(query.order_by(applications.c.application)).scalars()
+    return [ApplicationId(one) for one in found]
 
 
 def find(connection: Connection, wanted: str) -> Application:
@@ -214,11 +212,15 @@ def find(connection: Connection, wanted: str) -> Application:
     return _application(connection, row)
 
 
-def of_office(connection: Connection, office: OfficeId | None) -> list[Case]:
-    """The cases of an office, or of all, by number."""
-    query = select_cases().order_by(applications.c.application)
+def of_office(
+    connection: Connection, office: OfficeId | None, *, after: str | None = None, limit: int | None = None
+) -> list[Case]:
+    """The cases of an office, or of all, by number: those behind one of them, and at most so many."""
+    query = select_cases().order_by(applications.c.application).limit(limit)
     if office is not None:
         query = query.where(applications.c.office == office)
+    if after is not None:  # not every database takes every character, even in a question
+        query = query.where(applications.c.application > after if after.isprintable() else false())
     return cases_of(connection, connection.execute(query).all())
 
 

@@ -23,6 +23,7 @@ from front.cli.reception import read_reception, reception_options
 OFFICER = click.option("--officer", required=True, help="Who takes this step.")
 CASE = click.argument("case_id", metavar="CASE")
 NOTE = click.option("--note", help="Why; the office reads it.")
+_PAGE = 100  # cases
 _OUT = click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -199,18 +200,21 @@ def show(settings: Settings, case_id: str, out: Path | None) -> None:
 
 @case.command("list")
 @click.option("--office", help="Only this office's cases.")
+@click.option("--after", metavar="CASE", help="The page behind this case.")
 @command_options
-def list_cases(settings: Settings, office: str | None) -> None:
-    """Show cases and what each waits for.
+def list_cases(settings: Settings, office: str | None, after: str | None) -> None:
+    """Show cases by number and what each waits for, a page at once.
 
     \b
-    Example:
+    Examples:
       kakehashi case list --office 131016 --home world
+      kakehashi case list --office 131016 --after 131016-000100 --home world
     """
     with settings.world() as world, world.stores.nation.reading() as connection:
         wanted = None if office is None else officers.office(connection, office).id
-        found = applications.of_office(connection, wanted)
-    settings.show([case_fields(item) for item in found])
+        found = applications.of_office(connection, wanted, after=after, limit=_PAGE + 1)
+    more = f"The first {_PAGE}; more with --after {found[_PAGE - 1].id}" if len(found) > _PAGE else None
+    settings.show([case_fields(item) for item in found[:_PAGE]], more)
 
 
 def _step(settings: Settings, take: Callable[[World], Case]) -> None:
