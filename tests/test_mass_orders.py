@@ -56,6 +56,7 @@ YONAGO = "312029"
 SIGNATURE, USER_AUTHENTICATION = CertificateKind.SIGNATURE, CertificateKind.USER_AUTHENTICATION
 HOLD, COMPROMISE = RevocationReason.CERTIFICATE_HOLD, RevocationReason.KEY_COMPROMISE
 MOVED, CEASED = RevocationReason.AFFILIATION_CHANGED, RevocationReason.CESSATION_OF_OPERATION
+LEAKED = RevocationReason.CA_COMPROMISE  # the CA's key: all of a generation, and never less
 LATER = NOW + timedelta(days=1)
 BATCH = hashlib.sha256(b"a table").hexdigest()
 TOWNS_LIST = Scope(f"signature-{TOWN}")
@@ -241,6 +242,7 @@ EXPECTED = {
     HOLD: (DONE, ENDED, ENDED, ENDED, DONE, EXPIRED),
     CEASED: (DONE, DONE, ENDED, ENDED, DONE, EXPIRED),
     COMPROMISE: (DONE, DONE, DONE, ENDED, DONE, EXPIRED),
+    LEAKED: (DONE, DONE, DONE, ENDED, DONE, EXPIRED),
 }
 
 
@@ -417,7 +419,18 @@ REFUSED = {
     "unknown generation": (Selection(By.GENERATION, "jpki-31.g2"), HOLD, NotFound, "jpki-31.g2"),
     "no generation": (Selection(By.GENERATION, "jpki-31"), HOLD, BadInput, "jpki-31"),
     "unknown list": (Selection(By.PARTITION, "jpki-31.g1/signature-131016"), HOLD, NotFound, "131016"),
-    "a CA's reason": (WHOLE_GENERATION, RevocationReason.CA_COMPROMISE, RevocationRefused, "cACompromise"),
+    "a CA's reason": (
+        Selection(By.MUNICIPALITY, TOWN),
+        RevocationReason.CA_COMPROMISE,
+        RevocationRefused,
+        "cACompromise",
+    ),
+    "an attribute authority's": (
+        WHOLE_GENERATION,
+        RevocationReason.AA_COMPROMISE,
+        RevocationRefused,
+        "aACompromise",
+    ),
     "a release": (WHOLE_GENERATION, RevocationReason.REMOVE_FROM_CRL, RevocationRefused, "removeFromCRL"),
 }
 

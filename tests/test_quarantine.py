@@ -10,11 +10,13 @@ from ca.errors import Conflict, NotFound, NotPermitted
 from ca.journal.entries import QuarantineEntry, ResolutionEntry
 from ca.journal.journal import records as all_records
 from ca.model import RESIDENT_KINDS, RevocationReason
+from ca.revoking.deciding import mass
 from ca.revoking.deciding.by_hand import revoke
 from ca.revoking.deciding.desk import EventDesk, EventOutcome
 from ca.revoking.deciding.quarantine import CaseDecision, resolve
 from ca.rules.residents import LapseRules
 from ca.store import quarantine, register
+from ca.store.orders import By, Selection
 from front.assembly import open_world
 from front.demo.people import invented_code
 from tests import commands
@@ -170,7 +172,7 @@ def test_an_operator_decides_it_once(world, doubt, decision):
     assert resolved.case.resolved_at == AT + DAY
     assert reasons(world, issued) == (after if decision is CaseDecision.END else standing)
     changed = [kind for kind in issued if reasons(world, issued).get(kind) != standing.get(kind)]
-    assert {one.order.certificate for one in resolved.orders} == {issued[kind].id for kind in changed}
+    assert {one.certificate for one in resolved.orders} == {issued[kind].id for kind in changed}
     assert cases(world) == []
     entry = list(all_records(world.folder / "journal"))[-1].entry
     assert isinstance(entry, ResolutionEntry)
@@ -243,6 +245,60 @@ def test_an_early_event_of_a_known_id_does_not_wait_for_the_officer(world):
     decide(world, "end")
     assert ended(world, issued) == set(RESIDENT_KINDS)
     assert revocation_of(world, issued[SIGNATURE]).revoked_at == (AT + DAY).replace(microsecond=0)
+
+
+@pytest.mark.parametrize("reason", ["certificateHold", "cessationOfOperation"])
+def test_what_an_order_suspends_no_event_lifts(world, reason):
+    """Also where a telephoned loss had it on hold before, and the edition lifts such holds."""
+    issued = world.issued()
+    desk = EventDesk(world.stores, LapseRules(found_lifts=frozenset(RESIDENT_KINDS)))
+    desk.apply(read(world, feed_file(LOST)), at=AT)
+    held = revocation_of(world, issued[SIGNATURE])
+    wanted, why = Selection(By.GENERATION, "jpki-31.g1"), RevocationReason.recorded(reason)
+    order = mass.make(world.stores, mass.propose(world.stores, wanted, why, "operator", at=AT))
+    mass.approve(world.stores, order.number, "operator-2", at=AT)
+    assert mass.advance(world.stores, at=AT + DAY).progress.done == 2
+    after = reasons(world, issued)
+    assert after == dict.fromkeys(RESIDENT_KINDS, reason)
+    assert revocation_of(world, issued[SIGNATURE]).revoked_at == held.revoked_at
+    (outcome,) = desk.apply(read(world, feed_file(FOUND, sequence=2)), at=AT + 2 * DAY)
+    assert outcome.orders == ()
+    assert reasons(world, issued) == after
+    before = world.dump()
+    with world.store.writing() as connection:
+        register.mark_applied(connection, 0)
+    world.stores.catch_up()
+    assert world.dump() == before
+
+
+def taken(world, change):
+    """A change under an id that the register knows for another one, decided to be carried out."""
+    applied(world, event(change["event"], "moved-in", invented_code(9), "2015-01-01"))
+    assert outcomes(world, change, sequence=9) == [QUARANTINED]
+    return decide(world, "end")
+
+
+def test_whoever_died_by_a_decision_gets_no_certificate(world):
+    case = world.approved(at=NOW)
+    taken(world, event("e-1", "died", CODE, "2015-03-01"))
+    with pytest.raises(Conflict, match="the register has told"):
+        world.registration.issue(case.case.id, "operator", at=AT + 2 * DAY)
+
+
+def test_a_code_that_changed_by_a_decision_leads_on(world):
+    issued = world.issued()
+    taken(world, event("e-1", "resident-code-changed", CODE, "2015-02-01", new_code=OTHER))
+    assert outcomes(world, event("d", "died", OTHER, "2015-03-01"), at=AT + 2 * DAY) == [ENDED]
+    assert ended(world, issued) == set(RESIDENT_KINDS)
+
+
+def test_a_notice_that_was_withdrawn_by_a_decision_ends_nothing(world):
+    issued = world.issued()
+    later = f"{AT + 5 * DAY:%Y-%m-%d}"
+    assert outcomes(world, event("m", "moved-out", CODE, later)) == [EventOutcome.WAITING]
+    taken(world, event("e-1", "notice-withdrawn", CODE, "2015-03-02", withdraws="m"))
+    EventDesk(world.stores).settle(AT + 9 * DAY)
+    assert ended(world, issued) == set()
 
 
 def test_more_codes_than_a_life_has(world, monkeypatch):

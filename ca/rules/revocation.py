@@ -109,8 +109,8 @@ def change(before: Revocation | None, after: Revocation) -> Revocation:
 
 
 # ITU-T X.509 (2008) 8.5.2.2: keyCompromise is for end entities, cACompromise for CA certificates, aACompromise for
-# attribute authorities. A cACompromise of holders' certificates is no officer's choice: it follows from the CA's
-# key and belongs to that journey.
+# attribute authorities. A cACompromise of a holder's certificate is no officer's choice: it follows from the CA's key,
+# and is said of all that this key has certified at once, by an order.
 _OF_HOLDERS = _ALL - {RevocationReason.CA_COMPROMISE, RevocationReason.AA_COMPROMISE}
 _OF_SERVICES = frozenset(
     {

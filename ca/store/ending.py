@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from ca.journal.entries import OrderEntry
+from ca.journal.entries import ORDER, OrderEntry
 from ca.model import CertificateId, Revocation, RevocationReason, Scope
 from ca.rules.revocation import CHANGES
 from ca.rules.revocation import change as changed
@@ -60,7 +60,7 @@ def end_several(writing: Writing, records: Sequence[Ends]) -> None:
         before = standing[certificate]
         if before is not None and before.journal_index >= record.index:
             continue  # carried out before, or overtaken by what came later
-        revocation = _ended(certificate, order, None if before is None else before.revocation)
+        revocation = _ended(certificate, order, before, record.cause)
         if revocation is None:
             continue
         # What is not known of never ends by itself.
@@ -83,9 +83,17 @@ def end_several(writing: Writing, records: Sequence[Ends]) -> None:
         revocations.record_all(connection, group)
 
 
-def _ended(certificate: CertificateId, order: OrderEntry, before: Revocation | None) -> Revocation | None:
-    """The revocation that an order comes to; None if it may not change what is recorded."""
+def _ended(
+    certificate: CertificateId, order: OrderEntry, standing: Standing | None, cause: str
+) -> Revocation | None:
+    """The revocation that an order comes to; None if it may not change what is recorded.
+
+    A hold by the register that an order of many repeats stays as it is said, and is the order's from then on.
+    """
     reason = RevocationReason.recorded(order.reason)
+    before = None if standing is None else standing.revocation
+    if standing is not None and standing.held_by_register and reason is standing.revocation.reason:
+        return standing.revocation if cause.startswith(ORDER) else None
     if reason not in CHANGES[None if before is None else before.reason]:
         return None
     asked = Revocation(certificate.serial, order.revoked_at, reason, order.invalid_since)

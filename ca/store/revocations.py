@@ -54,6 +54,11 @@ class Standing:
     sequence: int
     recorded_at: datetime
 
+    @property
+    def held_by_register(self) -> bool:
+        """Whether it is a hold that an event of the register made, and another one may lift."""
+        return self.revocation.reason is RevocationReason.CERTIFICATE_HOLD and self.cause.startswith("event ")
+
 
 @dataclass(frozen=True, slots=True)
 class NewRevocation:

@@ -79,7 +79,7 @@ def resolve_case(settings: Settings, case: int, decision: str, officer: str) -> 
         )
         if resolved.orders:
             world.publish_changes()
-    ended = [str(one.order.certificate) for one in resolved.orders]
+    ended = [str(one.certificate) for one in resolved.orders]
     settings.tell({**_fields(resolved.case), "ended": ended})
 
 

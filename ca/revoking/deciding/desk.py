@@ -138,7 +138,7 @@ class Sitting:
         """What came of the events, given how far the journal reached with each record."""
         by_index = {head.count: head for head in heads}
         return [
-            outcome if index is None else replace(outcome, head=by_index[index])
+            outcome if index is None else replace(outcome, head=by_index.get(index))
             for outcome, index in self._outcomes
         ]
 

@@ -115,8 +115,10 @@ def propose(
     if isinstance(wanted, NamedCertificates):
         pages = _named(stores, wanted, reason)
     else:
-        for kind in sorted(HOLDER_KINDS):
-            permit(kind, reason)
+        # Domain: "CA key leaked": every certificate of that key, and never only some of them.
+        if selection.by is not By.GENERATION or reason is not RevocationReason.CA_COMPROMISE:
+            for kind in sorted(HOLDER_KINDS):
+                permit(kind, reason)
         pages = _selected(stores, order)
     counted = _count(order, pages, at)
     return Proposal(replace(order, found=counted.found), named, counted)
@@ -225,9 +227,18 @@ def _verdict(order: OrderRecord, life: Life, at: datetime) -> _Verdict:
         return _Verdict.DONE
     if life.not_after < at.replace(microsecond=0):
         return _Verdict.EXPIRED
-    if order.reason not in CHANGES[life.reason]:
+    if order.reason not in CHANGES[life.reason] and not _takes_over(order, life):
         return _Verdict.ENDED
     return _Verdict.MEANT
+
+
+def _takes_over(order: OrderRecord, life: Life) -> bool:
+    """Whether an order suspends what the register holds already, which no event of the register lifts then."""
+    return (
+        order.reason is RevocationReason.CERTIFICATE_HOLD
+        and life.standing is not None
+        and life.standing.held_by_register
+    )
 
 
 def _further(progress: Progress, counts: Counter[_Verdict]) -> Progress:

@@ -8,12 +8,13 @@ from datetime import datetime
 from enum import StrEnum
 
 from ca.errors import Conflict
-from ca.journal.entries import ResolutionEntry
+from ca.journal.entries import OrderEntry, ResolutionEntry
 from ca.journal.journal import Head
 from ca.model import RevocationReason
-from ca.revoking.deciding.desk import told_apart
+from ca.revoking.deciding.desk import Outcome, Sitting, told_apart
 from ca.revoking.deciding.people import HeldOrder, People
-from ca.rules.fate import Fate, Order, decide, fate
+from ca.revoking.feed.events import Feed
+from ca.rules.fate import Order
 from ca.rules.residents import Change, LapseRules, Standing, standing_of
 from ca.store import officers, quarantine, register
 from ca.store.quarantine import Case
@@ -24,7 +25,7 @@ from ca.store.stores import Stores
 class CaseDecision(StrEnum):
     """What an officer decides of a case.
 
-    ``end``: What it is about ends. An event whose id was known for another one is carried out; of two residents under
+    ``end``: What it is about ends. An event whose id was known for another one is heard under an id of its own; of two residents under
     one code the certificates of both end, and the codes count as one from then on; a hold ends for good.
     ``dismiss``: Everything stays as it is recorded.
     """
@@ -38,7 +39,7 @@ class Resolved:
     """A case that is decided, the certificates that ended by it, and how far the journal reaches with it."""
 
     case: Case
-    orders: tuple[HeldOrder, ...]
+    orders: tuple[Order, ...]
     head: Head
 
 
@@ -65,41 +66,39 @@ def resolve(
             raise Conflict(
                 f"quarantine case {number}", f"was decided by {case.officer} already: {case.decision}"
             )
-        orders: tuple[HeldOrder, ...] = ()
+        orders: tuple[Order, ...] = ()
+        entries: tuple[OrderEntry, ...] = ()
         links = False
-        if decision is CaseDecision.END:
-            change = _change(recording, case, at)
+        if decision is CaseDecision.END and case.facts is not None:
+            orders = _heard(recording, case, case.facts, rules, at).orders
+        elif decision is CaseDecision.END:
+            change = register.known(recording.nation, [case.event])[case.event]
             people = People(recording, [change], rules)
-            if case.facts is None:
-                links, orders = _two(people, change), tuple(_ended(people, change, at))
-            else:
-                orders = tuple(_carried_out(people, change, rules, at))
-        entries = tuple(one.entry() for one in orders)
+            links, ended = _two(people, change), tuple(_ended(people, change, at))
+            orders, entries = tuple(one.order for one in ended), tuple(one.entry() for one in ended)
         recording.note(ResolutionEntry(number, decision, officer.id, at, entries, links))
         decided = quarantine.find(recording.nation, number)
     return Resolved(decided, orders, recording.heads[-1])
 
 
-def _change(recording: Recording, case: Case, at: datetime) -> Change:
-    """The event that a case is about; an officer does not wait for its effect."""
-    if case.facts is None:
-        return register.known(recording.nation, [case.event])[case.event]
-    change = register.change_of(told_apart(case.facts))
-    return replace(change, effective=min(change.effective, at))
+def _heard(recording: Recording, case: Case, facts: str, rules: LapseRules, at: datetime) -> Outcome:
+    """Acknowledge an event whose id was taken under an id of its own; an officer does not wait for its effect.
+
+    No feed can name that id, so it is the register's like any other event, and counts in all that is decided later.
+    """
+    told = told_apart(facts)
+    change = register.change_of(told)
+    own = replace(change, id=f"{change.id}#{case.number}", effective=min(change.effective, at))
+    sitting = Sitting(recording, [own], rules, at)
+    sitting.hear(own, Feed(told.feed, told.sequence, f"quarantine case {case.number}", (own,)))
+    sitting.write()
+    (outcome,) = sitting.outcomes(())
+    return outcome
 
 
 def _two(people: People, change: Change) -> bool:
     """Whether an event tells of one resident where the register knows two."""
     return change.new_holder is not None and people.of(change.new_holder) is not people.of(change.holder)
-
-
-def _carried_out(people: People, change: Change, rules: LapseRules, at: datetime) -> Iterator[HeldOrder]:
-    """What an event ends that the register does not count; what was ended before stays as it is."""
-    for record in people.of(change.holder).held:
-        holding = people.holding(record)
-        decided = decide(change, Fate(Standing.LIVE), fate((change,), holding, rules, at), holding, rules, at)
-        if isinstance(decided, Order):
-            yield HeldOrder(decided, record)
 
 
 def _ended(people: People, change: Change, at: datetime) -> Iterator[HeldOrder]:
