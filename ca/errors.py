@@ -114,7 +114,7 @@ class ListBlocked(KakehashiError):
 
     Attributes:
         reason: The word of ``ca.rules.list_changes.Block`` for what is wrong.
-        facts: Numbers that tell more, by name; of a mass jump those that two officers may release.
+        facts: Numbers that tell more, by name; those that two officers may release, if they may.
     """
 
     def __init__(

@@ -82,11 +82,13 @@ class Suite:
 
     def until(self, use: Use) -> datetime:
         """The last second of this use."""
-        return {
-            Use.SIGN: self.sign_until,
-            Use.SIGN_STATUS: self.status_until,
-            Use.VERIFY: self.verify_until,
-        }[use]
+        match use:
+            case Use.SIGN:
+                return self.sign_until
+            case Use.SIGN_STATUS:
+                return self.status_until
+            case Use.VERIFY:
+                return self.verify_until
 
 
 def _year_ends(year: int) -> datetime:
@@ -190,6 +192,10 @@ def require(suite: Suite, use: Use, at: datetime) -> None:
         raise SuiteRetired(f"suite {suite.id}", f"may not {use} after {until:%Y-%m-%dT%H:%M:%SZ}")
 
 
+MAXIMUM_EXPONENT = (1 << 256) - 1
+"""The largest exponent of an RSA key that FIPS 186-5 A.1.1 allows; the smallest is 65537."""
+
+
 class Curve(StrEnum):
     """An elliptic curve, by NIST's name (SP 800-186 3.2.1)."""
 
@@ -199,12 +205,16 @@ class Curve(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RsaKeys:
-    """RSA keys of these lengths and exponents (FIPS 186-5 A.1.1: exponent odd and above 2**16)."""
+    """RSA keys of these lengths and odd exponents.
+
+    Of holders one exponent is certified. Whoever has the private key to one exponent of a modulus can reckon that to
+    another: with two there would be two SubjectPublicKeyInfos, and so two keys, of one key. FIPS 186-5 A.1.1 has more.
+    """
 
     minimum_bits: int
     maximum_bits: int
     minimum_exponent: int = 65537
-    maximum_exponent: int = (1 << 256) - 1
+    maximum_exponent: int = 65537
 
     def spanning(self, other: RsaKeys) -> RsaKeys:
         """From the shortest of both to the longest."""
@@ -224,15 +234,24 @@ class SubjectKeyRule:
         curves: Those of EC keys.
         ml_dsa: The parameter sets of ML-DSA keys (FIPS 204 4).
         sha1: A request may prove possession of its key by a signature with SHA-1, as the cards of the past do.
+        encrypted_to: Others encrypt to these keys; EC and ML-DSA keys are not for that (RFC 8813 3, RFC 9881 5).
     """
 
     rsa: RsaKeys | None = None
     curves: frozenset[Curve] = frozenset()
     ml_dsa: frozenset[int] = frozenset()
     sha1: bool = False
+    encrypted_to: bool = False
 
     def __post_init__(self) -> None:
         assert self.rsa or self.curves or self.ml_dsa, "a rule allows some key"
+        assert not self.encrypted_to or self.families == {KeyFamily.RSA}, "a rule allows no key in vain"
+
+    @property
+    def families(self) -> frozenset[KeyFamily]:
+        """The kinds of keys that are allowed."""
+        allowed = {KeyFamily.RSA: self.rsa, KeyFamily.EC: self.curves, KeyFamily.ML_DSA: self.ml_dsa}
+        return frozenset(family for family, keys in allowed.items() if keys)
 
     def __or__(self, other: SubjectKeyRule) -> SubjectKeyRule:
         """The rule that allows what either does; of RSA keys also the lengths between."""
@@ -242,11 +261,12 @@ class SubjectKeyRule:
             curves=self.curves | other.curves,
             ml_dsa=self.ml_dsa | other.ml_dsa,
             sha1=self.sha1 or other.sha1,
+            encrypted_to=self.encrypted_to or other.encrypted_to,
         )
 
     def on(self, at: datetime) -> SubjectKeyRule:
         """The rule at a moment: what only the past allowed ends with its suites' signing."""
-        if not self.sha1 or at <= _SHA1_SIGN_UNTIL:
+        if not self.sha1 or at.replace(microsecond=0) <= _SHA1_SIGN_UNTIL:  # as ``require``
             return self
         rsa = self.rsa and replace(self.rsa, minimum_bits=max(self.rsa.minimum_bits, _SHORTEST_RSA))
         return replace(self, rsa=rsa, sha1=False)

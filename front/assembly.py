@@ -21,6 +21,7 @@ from ca.clock import Clock
 from ca.errors import KakehashiError
 from ca.issuing import cycle
 from ca.issuing.authority import Registration
+from ca.issuing.intents import open_by_key
 from ca.issuing.issuer import Issuers
 from ca.journal.archive import archive_key
 from ca.keys.probe import require_possible
@@ -64,7 +65,9 @@ class World:
             cycle.recover(issuers, self.clock())
         except KakehashiError as error:
             # The intent stays and is tried again; a key that cannot sign must not stop revoking and publishing.
-            log("intent not signed", level=WARNING, error=type(error).__name__, place=error.place)
+            waiting = ", ".join(f"{count} of {key}" for key, count in open_by_key(self.stores).items())
+            facts = {"error": type(error).__name__, "place": error.place, "waiting": waiting}
+            log("intent not signed", level=WARNING, **facts)
         self.complete_places()
         return issuers
 

@@ -17,8 +17,8 @@ from ca.errors import BadInput, Conflict, HomeRefused
 from ca.journal.archive import Archive
 from ca.journal.journal import Journal
 from ca.model import AuthorityId, authority_id
-from ca.store import marks
-from ca.store.engine import Store, sqlite_url
+from ca.store import marks, untold
+from ca.store.engine import SCHEMA, Store, sqlite_url
 from ca.store.schema import migrate
 from ca.store.stores import Stores
 from front.home import Description, Home, chance_of, storage_errors
@@ -197,10 +197,13 @@ def open_stores(home: Home, description: Description, archive_key: ArchiveKey) -
     return stores
 
 
-def upgrade_stores(home: Home, description: Description) -> tuple[str | None, ...]:
-    """Bring every database to this version's schema; gives the schemas that were there before."""
+def upgrade_stores(home: Home, description: Description, archive_key: ArchiveKey) -> tuple[str | None, ...]:
+    """Bring every database to this version's schema; gives the schemas that were there before.
+
+    What was issued before journals told of it is told, and only that needs the archive's key.
+    """
     _require_files(home, description)
-    stores = _stores(home, description, _no_archive)
+    stores = _stores(home, description, archive_key)
     try:
         before = tuple(store.schema() for store in stores.each())
         for store, schema in zip(stores.each(), before, strict=True):
@@ -208,6 +211,10 @@ def upgrade_stores(home: Home, description: Description) -> tuple[str | None, ..
                 _require_own(store, _mark(stores, store, description))
         for store in stores.each():
             migrate(store)
+        untold.tell(stores)
+        for store, schema in zip(stores.each(), before, strict=True):
+            if schema != SCHEMA:
+                store.rewrite()
     finally:
         stores.close()
     return before

@@ -95,12 +95,13 @@ def _answer(world: World, folder: Path, name: str, stream: BufferedReader, diges
     result: Result = "done"
     try:
         feed = read_file(stream, name, name, code_key, _check(folder / f"{name}{_CHECK}"))
-        outcomes = world.events.apply(feed, at=world.clock())
+        taken = world.events.take(feed, at=world.clock())
         answer |= {
             "feed": feed.name,
             "sequence": feed.sequence,
-            "outcomes": [outcome_fields(outcome) for outcome in outcomes],
-            "receipt": feed_receipt_fields(world, feed, outcomes),
+            "warnings": list(taken.warnings),
+            "outcomes": [outcome_fields(outcome) for outcome in taken.outcomes],
+            "receipt": feed_receipt_fields(world, feed, taken.outcomes),
         }
     except (BadInput, Conflict) as error:
         result, answer["error"] = "refused", error_fields(error)

@@ -48,4 +48,6 @@ def configure() -> None:
 
 def log(event: str, *, level: int = logging.INFO, **facts: Any) -> None:
     """Write a line. Facts are ids, counts and durations."""
-    LOGGER.log(level, event, extra={"facts": facts})
+    # Of a command, which has no handler, Python shows people the bare text of a warning: there the facts belong in it.
+    told = [event, *(f"{name} {value}" for name, value in facts.items())]
+    LOGGER.log(level, event if LOGGER.hasHandlers() else ", ".join(told), extra={"facts": facts})

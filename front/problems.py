@@ -23,6 +23,19 @@ from ca.errors import (
 from front.credentials import NotAuthenticated, WrongPurpose
 from front.logs import LOGGER
 
+
+class TooOften(KakehashiError):
+    """What somebody has asked for so often in a while that it is refused for a moment.
+
+    Attributes:
+        wait: After so many seconds the next is let pass.
+    """
+
+    def __init__(self, place: str, problem: str, *, wait: int = 1) -> None:
+        super().__init__(place, problem, remedy=f"Wait {wait} seconds")
+        self.wait = wait
+
+
 STATUS: Mapping[type[KakehashiError], int] = MappingProxyType(
     {
         BadInput: 400,
@@ -32,6 +45,7 @@ STATUS: Mapping[type[KakehashiError], int] = MappingProxyType(
         NotFound: 404,
         Conflict: 409,
         LintRefused: 422,
+        TooOften: 429,
         KeyRefused: 503,
         HomeRefused: 503,
         StorageFailed: 503,
@@ -94,7 +108,7 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(KakehashiError)
     def _ours(error: KakehashiError) -> Response:
-        return answer(
+        response = answer(
             status_of_error(error),
             type(error).__name__,
             str(error),
@@ -103,6 +117,9 @@ def register(app: Flask) -> None:
             clause=error.clause,
             remedy=error.remedy,
         )
+        if isinstance(error, TooOften):
+            response.headers["Retry-After"] = str(error.wait)  # RFC 6585 4, RFC 9110 10.2.3
+        return response
 
     app.register_error_handler(HTTPException, http_problem)
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from logging import WARNING
 from pathlib import Path
 
 from bridge.repository.signing import sign_statement
-from ca.errors import BadInput, KakehashiError, StorageFailed
-from ca.journal.entries import Entry, EventEntry, OrderEntry, QuarantineEntry
+from ca.errors import BadInput, Conflict, KakehashiError, StorageFailed
+from ca.journal.entries import Entry, EventEntry, OrderEntry, QuarantineEntry, RevocationEntry
 from ca.journal.journal import Head, Record
+from ca.journal.mentions import effects_of, mentioning
 from ca.journal.records import decode
 from ca.journal.segments import beginning, walk
 from ca.model import CertificateId
 from ca.revoking.assurance.receipts import (
+    MOST_CERTIFICATES,
     Acknowledged,
     Receipt,
     acknowledged,
@@ -24,9 +26,13 @@ from ca.revoking.assurance.receipts import (
 )
 from ca.revoking.deciding.by_hand import Ended
 from ca.revoking.deciding.desk import EventOutcome, Outcome, told_apart
+from ca.revoking.deciding.quarantine import Resolved
 from ca.revoking.feed.files import Feed
 from ca.rules.residents import Change
 from ca.store import quarantine, register
+from ca.store.orders import OrderRecord
+from ca.store.quarantine import Case
+from front.asking import status_practice
 from front.assembly import World
 from front.logs import log
 
@@ -43,7 +49,7 @@ def receipt_of_feed(world: World, feed: Feed, outcomes: Sequence[Outcome], at: d
         for outcome in outcomes
         if outcome.head is not None
     ]
-    return _signed(world, [*new, *_earlier(world, feed, outcomes)], at)
+    return _signed(world, [*new, *_earlier(world, feed, outcomes, at)], at)
 
 
 def receipt_of_revocation(world: World, ended: Ended, at: datetime) -> Receipt | None:
@@ -51,6 +57,36 @@ def receipt_of_revocation(world: World, ended: Ended, at: datetime) -> Receipt |
     revocation = ended.revocation
     order = OrderEntry(str(ended.certificate), revocation.reason.word, revocation.revoked_at, ended.scopes[0])
     return _signed(world, [Acknowledged(ended.head, None, (order,))], at)
+
+
+def receipt_of_resolution(world: World, resolved: Resolved, at: datetime) -> Receipt | None:
+    """A receipt for a case of the quarantine that an officer decided; the errors are those of ``receipt_of_feed``."""
+    case = resolved.case
+    with world.stores.nation.reading() as connection:  # an event whose id was taken has one of its own
+        own = register.journal_index_of(connection, _own_id(case))
+    wanted = [resolved.head.count, *([] if own is None else [own])]
+    found = find_records(world.stores.journal.folder, wanted).values()
+    return _signed(world, [acknowledged(head, record) for head, record in found], at)
+
+
+def receipt_of_order(world: World, order: OrderRecord, at: datetime) -> Receipt | None:
+    """A receipt for what an order of many has ended so far, None if that is nothing; else as ``receipt_of_feed``.
+
+    Raises:
+        Conflict: It has ended more certificates than a receipt can name.
+    """
+    if order.progress.done > MOST_CERTIFICATES:
+        raise Conflict(
+            order.cause,
+            f"has ended {order.progress.done} certificates, and a receipt names {MOST_CERTIFICATES} at most",
+            remedy="Its records in the journal name all of them: `kakehashi journal show`",
+        )
+    found = [
+        acknowledged(head, record)
+        for head, record in mentioning(world.stores.journal.folder, order.cause)
+        if isinstance(record.entry, RevocationEntry) and record.entry.orders
+    ]
+    return _signed(world, found, at)
 
 
 def feed_receipt_fields(world: World, feed: Feed, outcomes: Sequence[Outcome]) -> dict[str, str] | None:
@@ -114,21 +150,46 @@ def find_records(folder: Path, wanted: Iterable[int]) -> dict[int, tuple[Head, R
     return found
 
 
-def _earlier(world: World, feed: Feed, outcomes: Sequence[Outcome]) -> list[Acknowledged]:
-    """The events that had been acknowledged before, as the journal has them."""
+def _earlier(world: World, feed: Feed, outcomes: Sequence[Outcome], at: datetime) -> Iterator[Acknowledged]:
+    """The events that had been acknowledged before, as the journal has them, and what came of those that waited."""
     known = {outcome.event for outcome in outcomes if outcome.outcome is EventOutcome.REPLAYED}
     if not known:
-        return []
+        return
     changes = {change.id: change for change in feed.changes if change.id in known}
+    own: list[int | None] = []
     with world.stores.nation.reading() as connection:
         indices = [register.journal_index_of(connection, event) for event in changes]
-        indices += [case.journal_index for case in quarantine.of_events(connection, changes)]
-    records = find_records(world.stores.journal.folder, (index for index in indices if index))
-    return [
-        acknowledged(head, record)
-        for head, record in records.values()
-        if (told := _told(record.entry)) is not None and changes.get(told.id) == told
-    ]
+        for case in quarantine.of_events(connection, changes):
+            indices.append(case.journal_index)
+            if _told_by(case) == changes[case.event]:
+                own.append(register.journal_index_of(connection, _own_id(case)))
+        indices += own
+    folder = world.stores.journal.folder
+    waited: dict[str, int] = {}
+    for head, record in find_records(folder, (index for index in indices if index)).values():
+        told = _told(record.entry)
+        if told is None or (head.count not in own and changes.get(told.id) != told):
+            continue
+        yield acknowledged(head, record)
+        if isinstance(record.entry, EventEntry) and _has_waited(record.entry, at):
+            waited[told.id] = head.count
+    for head, record in effects_of(folder, waited, min(waited.values(), default=0)):
+        yield acknowledged(head, record)
+
+
+def _has_waited(entry: EventEntry, at: datetime) -> bool:
+    """Whether an event took effect after it was acknowledged: then a later record tells what it ended."""
+    return entry.outcome == EventOutcome.WAITING and entry.effective <= at
+
+
+def _own_id(case: Case) -> str:
+    """The id that a case's event is heard under, if its own was taken and an officer decided that it counts."""
+    return f"{case.event}#{case.number}"
+
+
+def _told_by(case: Case) -> Change | None:
+    """The event that a case keeps because its id was taken."""
+    return None if case.facts is None else register.change_of(told_apart(case.facts))
 
 
 def _told(entry: Entry) -> Change | None:
@@ -148,7 +209,13 @@ def _orders(outcome: Outcome) -> tuple[OrderEntry, ...]:
 def _signed(world: World, records: Sequence[Acknowledged], at: datetime) -> Receipt | None:
     if not records:
         return None
-    said = make_statement(world.plan.name, records, at=at, lists_within=_lists_within(world, records))
+    said = make_statement(
+        world.plan.name,
+        records,
+        at=at,
+        status_within=status_practice(world.plan.practices.values()).staleness,
+        lists_within=_lists_within(world, records),
+    )
     statement = encode_statement(said)
     return Receipt(said, statement, sign_statement(world.issuers, world.plan, statement, at=at))
 

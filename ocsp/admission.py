@@ -21,14 +21,16 @@ from ca.keys.kinds import require_believed
 from ca.profiles.extensions import KeyUse
 from ca.profiles.practice import Access
 from ca.store.verifiers import Term, VerifierId
-from ca.suites import Curve, RsaKeys, SubjectKeyRule, SuiteId
+from ca.suites import MAXIMUM_EXPONENT, Curve, RsaKeys, SubjectKeyRule, SuiteId
 from ca.wire import walk
 from ca.wire.facts import CertificateFacts, read_certificate
 from ocsp.http import Question
 from ocsp.peers import Addresses, forwarded_fingerprint
 from ocsp.signed_requests import RequestSignature, read_signature
 
-_KEYS = SubjectKeyRule(rsa=RsaKeys(minimum_bits=2048, maximum_bits=4096), curves=frozenset(Curve))
+_KEYS = SubjectKeyRule(
+    RsaKeys(minimum_bits=2048, maximum_bits=4096, maximum_exponent=MAXIMUM_EXPONENT), frozenset(Curve)
+)
 _AGAIN = 1.0
 _PLACE = "verifier"
 _HOW = "Sign the request, or come with the registered certificate (docs/verifiers.md)"

@@ -14,7 +14,7 @@ from itertools import islice
 from types import MappingProxyType
 
 from ca.errors import BadInput
-from ca.lint.parts import subject_public_key
+from ca.lint.key_info import key_info
 from ca.model import RevocationReason
 from ca.rules.revocation import CertificateStatus, Status
 from ca.suites import Suite
@@ -114,10 +114,10 @@ class IssuerHashes:
     @classmethod
     def of(cls, name: bytes, public_key: bytes) -> IssuerHashes:
         """The hashes for an encoded name and a DER SubjectPublicKeyInfo, or BadInput if it is none."""
-        bits = subject_public_key(public_key)
-        if bits is None:
+        info = key_info(public_key)
+        if info is None:
             raise BadInput("public key", "is not a SubjectPublicKeyInfo in DER", clause="RFC 5280 4.1.2.7")
-        return cls({oid: (digest(name), digest(bits)) for oid, digest in _HASHES.items()})
+        return cls({oid: (digest(name), digest(info.bits)) for oid, digest in _HASHES.items()})
 
     def match(self, query: Query) -> bool:
         """Whether the query asks about a certificate of this issuer."""

@@ -23,7 +23,9 @@ from ca.model import (
     ARL,
     CA_KINDS,
     FULL,
+    HOLDER_KINDS,
     LOCAL_KINDS,
+    RESIDENT_KINDS,
     SERVICE_KINDS,
     CertificateKind,
     LocalHolder,
@@ -56,7 +58,7 @@ from ca.profiles.extensions import (
     SubjectKey,
 )
 from ca.profiles.lists import ListDraft, ListPlace, draft_list
-from ca.suites import SHA256_RSA2048
+from ca.suites import RSA2048_KEYS, SHA256_RSA2048
 
 NOW = datetime(2014, 9, 1, 0, 30, 15, tzinfo=UTC)
 
@@ -88,6 +90,8 @@ POINT = name_of(
     ("OU", "Tokyo"),
     ("CN", "Chiyoda-ku CRLDP"),
 )
+POINTS = DirectoryName(POINT.steps[:3])
+"""Under which all distribution points stand."""
 
 RESIDENT = Resident(
     name="架橋　見本",
@@ -210,6 +214,8 @@ def issuer_of(kind: CertificateKind, **fields: Any) -> IssuerFacts:
     """What lint is told of the authority that issues the usual draft of this kind; ``fields`` differ from it."""
     facts = IssuerFacts(
         name=AUTHORITY,
+        japanese_name=AUTHORITY_JAPANESE,
+        public_key=public_key("authority"),
         key_identifier=key_id("authority"),
         period=None if kind is CertificateKind.SELF_SIGNED else period_of(CertificateKind.SELF_SIGNED),
         serial=serial_of(0),
@@ -217,8 +223,19 @@ def issuer_of(kind: CertificateKind, **fields: Any) -> IssuerFacts:
         all_parts=frozenset(),
         access={one: ACCESS for one in CertificateKind if one is not CertificateKind.SELF_SIGNED},
         repository=REPOSITORY,
+        policies=dict.fromkeys(CertificateKind, CertificatePolicies((POLICY,), PRACTICE_STATEMENT)),
+        points=dict.fromkeys(HOLDER_KINDS, POINTS),
+        keys=dict.fromkeys(HOLDER_KINDS, RSA2048_KEYS),
     )
     return dataclasses.replace(facts, **fields)
+
+
+def list_of(kind: CertificateKind) -> ListPlace:
+    """The list in which the usual certificate of this kind would be revoked."""
+    if kind in HOLDER_KINDS:
+        code = RESIDENT.municipality if kind in RESIDENT_KINDS else "all"
+        return ListPlace(partition_scope(kind, code), POINT, Holds.USER)
+    return place_of(Holds.CA if kind in CA_KINDS else Holds.ALL)
 
 
 def place_of(holds: Holds) -> ListPlace:

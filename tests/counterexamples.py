@@ -12,10 +12,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from ca.keys.signer import key_identifier
 from ca.lint import lists
 from ca.lint.candidate import PROFILES, Candidate
 from ca.lint.lists import Entry, ListCandidate
-from ca.model import ARL, CertificateKind, Period, RevocationReason, Scope, Serial
+from ca.model import ARL, CertificateKind, Period, RevocationReason, Scope, Serial, partition_scope
 from ca.names import Attribute, DirectoryName
 from ca.profiles.drafting import PlacedExtension, Slot, Subject
 from ca.profiles.extensions import (
@@ -46,19 +50,31 @@ from ca.profiles.extensions import (
 )
 from ca.profiles.lists import ListDraft, PlacedListExtension, draft_delta
 from ca.profiles.services import OCSP_SIGNING, SCVP_SERVER, TIME_STAMPING
-from ca.suites import SHA256_RSA2048
+from ca.suites import (
+    ML_DSA_44,
+    ML_DSA_65_KEYS,
+    P256_KEYS,
+    RSA1024_KEYS,
+    SHA256_P256,
+    SHA256_RSA2048,
+    SHA384_P384,
+    SubjectKeyRule,
+)
 from tests.builders import (
     AUTHORITY,
     AUTHORITY_JAPANESE,
     NOW,
     OTHER_AUTHORITY,
+    OTHER_AUTHORITY_JAPANESE,
     POINT,
+    POINTS,
     POLICY,
     PSEUDONYM,
     draft_of,
     issuer_of,
     key_id,
     list_draft_of,
+    list_of,
     period_of,
     place_of,
     public_key,
@@ -67,6 +83,7 @@ from tests.builders import (
     subject_of,
     values_of,
 )
+from tests.suite_keys import signer_for
 
 JST = timezone(timedelta(hours=9))
 SELF_SIGNED, LINK, CROSS = CertificateKind.SELF_SIGNED, CertificateKind.LINK, CertificateKind.CROSS
@@ -80,9 +97,16 @@ DELTA_URL = "http://repository.example/g/jpki-13.g1/crl/signature-131016.delta.c
 # Ways to change one thing of a valid candidate.
 
 
-def candidate(kind: CertificateKind, *values: Any, issuer: Mapping[str, Any] | None = None, **fields: Any):
-    """A valid candidate with other extension values, other facts of its issuer, or other fields."""
-    return Candidate.of(draft_of(kind, *values, **fields), issuer_of(kind, **(issuer or {})))
+def candidate(
+    kind: CertificateKind,
+    *values: Any,
+    issuer: Mapping[str, Any] | None = None,
+    place: Mapping[str, Any] | None = None,
+    **fields: Any,
+):
+    """A valid candidate with other extension values, other facts of its issuer or list, or other fields."""
+    listed = replace(list_of(kind), **(place or {}))
+    return Candidate.of(draft_of(kind, *values, **fields), issuer_of(kind, **(issuer or {})), listed)
 
 
 def misprofiled(kind: CertificateKind, *slots: Slot, without: type | None = None):
@@ -92,7 +116,7 @@ def misprofiled(kind: CertificateKind, *slots: Slot, without: type | None = None
         changed.pop(slot.extension, slot) for slot in PROFILES[kind].slots if slot.extension is not without
     ]
     profile = replace(PROFILES[kind], slots=(*own, *changed.values()))
-    return Candidate(draft_of(kind, profile=profile), profile, issuer_of(kind))
+    return Candidate(draft_of(kind, profile=profile), profile, issuer_of(kind), list_of(kind))
 
 
 def extended(kind: CertificateKind, change: Callable[[list[PlacedExtension]], object]):
@@ -100,7 +124,7 @@ def extended(kind: CertificateKind, change: Callable[[list[PlacedExtension]], ob
     draft = draft_of(kind)
     extensions = list(draft.extensions)
     change(extensions)
-    return Candidate.of(replace(draft, extensions=tuple(extensions)), issuer_of(kind))
+    return Candidate.of(replace(draft, extensions=tuple(extensions)), issuer_of(kind), list_of(kind))
 
 
 def with_critical(placed: list[PlacedExtension], extension: type) -> None:
@@ -132,7 +156,27 @@ def ending(kind: CertificateKind, not_after: datetime):
 
 
 def policies(*oids: str, cps: str | None = None):
-    return candidate(SIGNATURE, CertificatePolicies(oids, cps))
+    """A candidate with these policies, as its authority practises them."""
+    carried = CertificatePolicies(oids, cps)
+    return candidate(SIGNATURE, carried, issuer={"policies": {SIGNATURE: carried}})
+
+
+def pointed(kind: CertificateKind, point: DirectoryName, *, above: DirectoryName = POINTS):
+    """A candidate in the list of another point, where its authority has the lists of the kind."""
+    return candidate(kind, DistributionPoint(point), issuer={"points": {kind: above}}, place={"point": point})
+
+
+def keyed(kind: CertificateKind, key: Any, *, issuer: Mapping[str, Any] | None = None, **fields: Any):
+    """A candidate for another key."""
+    info = (
+        key if isinstance(key, bytes) else key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    )
+    subject = Subject(subject_of(kind).name, info)
+    return candidate(kind, SubjectKey(key_identifier(info)), subject=subject, issuer=issuer, **fields)
+
+
+def rsa_key(bits: int, exponent: int = 65537):
+    return rsa.RSAPublicNumbers(exponent, 1 << bits - 1 | 1).public_key()
 
 
 def mappings(*pairs: tuple[str, str]):
@@ -269,8 +313,8 @@ COUNTEREXAMPLES: Mapping[str, Callable[[], Candidate]] = {
         LINK, SubjectKey(key_id("authority")), subject=Subject(AUTHORITY, public_key("authority"))
     ),
     "point_there": lambda: misprofiled(REPOSITORY, Slot(DistributionPoint)),
-    "point_of_cas": lambda: candidate(CROSS, DistributionPoint(OTHER_AUTHORITY)),
-    "point_of_holders": lambda: candidate(SIGNATURE, DistributionPoint(AUTHORITY)),
+    "point_of_cas": lambda: pointed(CROSS, OTHER_AUTHORITY),
+    "point_of_holders": lambda: pointed(SIGNATURE, AUTHORITY, above=AUTHORITY),
     "purposes_once": lambda: misprofiled(
         USER_AUTHENTICATION, Slot(ExtendedKeyUsage, fixed=ExtendedKeyUsage((CLIENT_AUTH, CLIENT_AUTH)))
     ),
@@ -317,6 +361,26 @@ COUNTEREXAMPLES: Mapping[str, Callable[[], Candidate]] = {
     "cross_requires_policy": lambda: misprofiled(
         CROSS, Slot(PolicyConstraints, critical=True, fixed=PolicyConstraints(require_explicit_policy=1))
     ),
+    # practice
+    "list_of_kind": lambda: candidate(REPOSITORY, place={"scope": ARL}),
+    "point_of_list": lambda: candidate(SIGNATURE, DistributionPoint(POINTS.child((Attribute.CN, "Mitaka")))),
+    "point_of_practice": lambda: pointed(SIGNATURE, OTHER_AUTHORITY.child((Attribute.CN, "CRLDP"))),
+    "list_of_municipality": lambda: candidate(
+        SIGNATURE, place={"scope": partition_scope(SIGNATURE, "131024")}
+    ),
+    "policies_of_practice": lambda: candidate(SIGNATURE, CertificatePolicies(("2.999.77",))),
+    "issuer_name_in_japanese": lambda: candidate(SIGNATURE, IssuerDirectoryName(OTHER_AUTHORITY_JAPANESE)),
+    "subject_name_in_japanese": lambda: candidate(
+        SELF_SIGNED, SubjectDirectoryName(OTHER_AUTHORITY_JAPANESE)
+    ),
+    "subject_is_not_issuer": lambda: renamed(OFFICIAL_POST, *AUTHORITY.steps),
+    "subject_key_is_not_issuers": lambda: keyed(SIGNATURE, public_key("authority")),
+    "subject_key_of_practice": lambda: keyed(SIGNATURE, rsa_key(1024)),
+    "key_usage_of_algorithm": lambda: keyed(
+        LG_ENCRYPTION,
+        signer_for(SHA256_P256).public_key,
+        issuer={"keys": {LG_ENCRYPTION: P256_KEYS}},
+    ),
     # residents
     "pseudonym": lambda: renamed(USER_AUTHENTICATION, ("C", "JP"), ("CN", PSEUDONYM[:-1])),
     "signature_subject": lambda: renamed(SIGNATURE, ("C", "JP"), ("L", "Tokyo"), ("CN", PSEUDONYM)),
@@ -353,7 +417,7 @@ FURTHER: tuple[tuple[str, Callable[[], Candidate]], ...] = (
     ("names_country", lambda: renamed(REPOSITORY, ("C", "JPN"), ("CN", "signer"))),
     ("names_country", lambda: renamed(REPOSITORY, ("C", "\uff2a\uff30"), ("CN", "signer"))),
     ("names_lengths", lambda: renamed(REPOSITORY, ("C", "JP"), ("CN", ""))),
-    ("names_lengths", lambda: candidate(SIGNATURE, DistributionPoint(POINT.child((Attribute.OU, "u" * 65))))),
+    ("names_lengths", lambda: pointed(SIGNATURE, POINT.child((Attribute.OU, "u" * 65)))),
     ("names_text", lambda: renamed(REPOSITORY, ("C", "JP"), ("CN", "half a surrogate \ud83d"))),
     ("public_key_frame", lambda: candidate(CROSS, subject=Subject(OTHER_AUTHORITY, b""))),
     ("key_usage_of_kind", lambda: misprofiled(CROSS, Slot(KeyUsage, True, KeyUsage(frozenset())))),
@@ -383,7 +447,7 @@ FURTHER: tuple[tuple[str, Callable[[], Candidate]], ...] = (
     ("authority_key_names", lambda: in_all_parts(SIGNATURE, AUTHORITY, serial_of(1))),
     ("subject_key_is_hash", lambda: candidate(LINK, SubjectKey(key_id("service")))),
     ("policies_there", lambda: misprofiled(LINK, without=CertificatePolicies)),
-    ("point_of_cas", lambda: candidate(LINK, DistributionPoint(OTHER_AUTHORITY))),
+    ("point_of_cas", lambda: pointed(LINK, OTHER_AUTHORITY)),
     ("key_usage_of_kind", lambda: misprofiled(LG_ENCRYPTION, signing_uses())),
     (
         "time_stamp_purpose",
@@ -400,7 +464,7 @@ FURTHER: tuple[tuple[str, Callable[[], Candidate]], ...] = (
     ("subject_key_length", lambda: candidate(SIGNATURE, SubjectKey(key_id("holder") + b"\0"))),
     ("point_there", lambda: misprofiled(OFFICIAL_POST, without=DistributionPoint)),
     ("point_there", lambda: misprofiled(SELF_SIGNED, without=DistributionPoint)),
-    ("point_of_cas", lambda: candidate(SELF_SIGNED, DistributionPoint(POINT))),
+    ("point_of_cas", lambda: pointed(SELF_SIGNED, POINT)),
     ("status_url", lambda: accessed(SIGNATURE, "http://r.example/" + "o" * 239)),
     ("status_url", lambda: accessed(SIGNATURE, "http:///ocsp")),
     ("issuers_url", lambda: accessed(SIGNATURE, issuers="http://r.example/" + "c" * 239)),
@@ -434,6 +498,67 @@ FURTHER: tuple[tuple[str, Callable[[], Candidate]], ...] = (
         lambda: misprofiled(CROSS, Slot(PolicyConstraints, True, PolicyConstraints(None, 0))),
     ),
     ("cross_requires_policy", lambda: misprofiled(CROSS, without=PolicyConstraints)),
+    ("list_of_kind", lambda: candidate(CROSS, place={"scope": Scope("full")})),
+    (
+        "list_of_kind",
+        lambda: candidate(SIGNATURE, place={"scope": partition_scope(USER_AUTHENTICATION, "131016")}),
+    ),
+    ("point_of_list", lambda: candidate(OFFICIAL_POST, DistributionPoint(POINTS))),
+    ("point_of_practice", lambda: candidate(LG_ENCRYPTION, issuer={"points": {}})),
+    (
+        "list_of_municipality",
+        lambda: renamed(USER_AUTHENTICATION, ("C", "JP"), ("CN", f"{PSEUDONYM[:14]}13102{PSEUDONYM[19:]}")),
+    ),
+    # Neither another edition's statement of practice, nor another kind's policy, nor a link's.
+    ("policies_of_practice", lambda: candidate(SIGNATURE, CertificatePolicies((POLICY,)))),
+    ("policies_of_practice", lambda: candidate(LINK, CertificatePolicies(("2.999.77",)))),
+    ("policies_of_practice", lambda: candidate(RESPONDER, issuer={"policies": {}})),
+    ("issuer_name_in_japanese", lambda: candidate(CROSS, IssuerDirectoryName(OTHER_AUTHORITY_JAPANESE))),
+    ("subject_name_in_japanese", lambda: candidate(LINK, SubjectDirectoryName(OTHER_AUTHORITY_JAPANESE))),
+    (
+        "subject_is_not_issuer",
+        lambda: renamed(REPOSITORY, *AUTHORITY.steps[:-1], ("CN", "\uff34okyo  ca")),
+    ),
+    ("subject_key_is_not_issuers", lambda: keyed(CROSS, public_key("authority"))),
+    ("subject_key_is_not_issuers", lambda: keyed(RESPONDER, public_key("authority"))),
+    ("subject_key_of_practice", lambda: keyed(SIGNATURE, rsa_key(4104))),
+    ("subject_key_of_practice", lambda: keyed(SIGNATURE, rsa_key(2048, exponent=3))),
+    ("subject_key_of_practice", lambda: keyed(SIGNATURE, signer_for(SHA256_P256).public_key)),
+    ("subject_key_of_practice", lambda: keyed(SIGNATURE, signer_for(ML_DSA_44).public_key)),
+    (
+        "subject_key_of_practice",
+        lambda: keyed(SIGNATURE, ed25519.Ed25519PublicKey.from_public_bytes(bytes(32))),
+    ),
+    *(
+        (
+            "subject_key_of_practice",
+            lambda key=key, rule=rule: keyed(SIGNATURE, key, issuer={"keys": {SIGNATURE: rule}}),
+        )
+        for key, rule in (
+            (signer_for(SHA384_P384).public_key, P256_KEYS),
+            (ec.derive_private_key(5, ec.SECP521R1()).public_key(), P256_KEYS),
+            (signer_for(ML_DSA_44).public_key, ML_DSA_65_KEYS),
+            (public_key("holder"), ML_DSA_65_KEYS),
+        )
+    ),
+    # What only the past allowed.
+    (
+        "subject_key_of_practice",
+        lambda: keyed(
+            SIGNATURE,
+            rsa_key(1024),
+            issuer={"keys": {SIGNATURE: RSA1024_KEYS}},
+            period=Period(datetime(2016, 1, 8, tzinfo=UTC), period_of(SIGNATURE).not_after),
+        ),
+    ),
+    (
+        "key_usage_of_algorithm",
+        lambda: keyed(
+            LG_ENCRYPTION,
+            signer_for(ML_DSA_44).public_key,
+            issuer={"keys": {LG_ENCRYPTION: SubjectKeyRule(ml_dsa=frozenset({44}))}},
+        ),
+    ),
     ("pseudonym", lambda: renamed(USER_AUTHENTICATION, ("C", "JP"), ("CN", PSEUDONYM + "A"))),
     ("user_authentication_subject", lambda: renamed(USER_AUTHENTICATION, ("C", "JP"))),
     ("items_only_for_signature", lambda: misprofiled(USER_AUTHENTICATION, Slot(SubjectDirectoryName))),

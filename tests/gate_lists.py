@@ -12,13 +12,14 @@ from asn1crypto import crl
 
 from ca.keys.pool import public_test_key
 from ca.keys.signer import SoftwareSigner
-from ca.model import GenerationId, Revocation, RevocationReason, Serial
+from ca.model import GenerationId, Revocation, RevocationReason
 from ca.profiles.extensions import Holds
 from ca.profiles.lists import ListDraft, draft_delta
 from ca.revoking.lists.gate import Base, Before, Expectation
+from ca.revoking.lists.gate_entries import Asked, Excuses
 from ca.wire.lists import encode_entry, write_signature, write_unsigned
 from ca.wire.tbs import signed
-from tests.builders import AUTHORITY, KEYS, NOW, list_draft_of, place_of, public_key, revocation_of
+from tests.builders import AUTHORITY, KEYS, NOW, list_draft_of, place_of, public_key, revocation_of, serial_of
 
 GENERATION = GenerationId.parse("jpki-13.g1")
 DAY = timedelta(days=1)
@@ -79,8 +80,14 @@ def mutated(
     return signed(octets, draft.suite, signer(whose).sign(octets, draft.suite))
 
 
-def none_removable(_serials: object) -> frozenset[Serial]:
-    return frozenset()
+def excuses(*, expired: Iterable[int] = (), let_go: Iterable[int] = ()) -> Excuses:
+    """What the gate asks, answered: these have expired, and these were let go, as far as the store has it."""
+
+    def answer(numbers: Iterable[int]) -> Asked:
+        known = {serial_of(number) for number in numbers}
+        return lambda serials: frozenset(known.intersection(serials))
+
+    return Excuses(answer(expired), answer(let_go))
 
 
 def expected(entries: int, **fields) -> Expectation:
@@ -95,7 +102,7 @@ def expected(entries: int, **fields) -> Expectation:
         "entries": entries,
         "sequence": 50,
         "at": NOW,
-        "removable": none_removable,
+        "excuses": excuses(),
         "before": Before(LAST_NUMBER, YESTERDAY, 20, 40),
     }
     return Expectation(**(usual | fields))

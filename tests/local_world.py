@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
+from ca.issuing.issuer import Issuers
 from ca.model import (
     ApplicationId,
     CertificateId,
@@ -29,6 +30,7 @@ from ca.revoking.deciding import custody
 from ca.revoking.deciding.local_delivery import hand_over
 from ca.rules.identity import Purpose, Reception
 from ca.store import applications, lives, media, officers
+from ca.suites import SubjectKeyRule
 from front import problems
 from front.assembly import World
 from front.home import Description, Home
@@ -72,6 +74,18 @@ class LocalWorld:
     def passes(self, **time: int) -> datetime:
         self.at += timedelta(**time)
         return self.at
+
+    def certifies(self, keys: SubjectKeyRule) -> None:
+        """Let every authority certify holders' keys by this rule."""
+        practices = {
+            name: replace(
+                one, holders={kind: replace(holder, keys=keys) for kind, holder in one.holders.items()}
+            )
+            for name, one in self.world.plan.practices.items()
+        }
+        issuers = Issuers(self.stores, self.engine.vault, practices)
+        self.world.__dict__ |= {"plan": replace(self.world.plan, practices=practices), "issuers": issuers}
+        self.world.__dict__.pop("registration", None)
 
     def medium(self, *, assigned: ApplicationId | None = None) -> str:
         """A new medium of local-2, given to a case if one is named."""

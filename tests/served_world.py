@@ -113,10 +113,12 @@ class Home:
             return connection.execute(query, values).fetchall()
 
     def written(self) -> tuple[str, bytes]:
-        """Everything that the store and the journal hold, except who holds a job, and heartbeats."""
+        """Everything that the store and the journal hold, except who holds a job, heartbeats, and who was shown nothing."""
         with closing(sqlite3.connect(self.folder / "store.db")) as connection:
             lines = sorted(
-                line for line in connection.iterdump() if not {'"leases"', '"heartbeats"'} & set(line.split())
+                line
+                for line in connection.iterdump()
+                if not {'"leases"', '"heartbeats"'} & set(line.split()) and "'look-refused'" not in line
             )
         journal = self.folder / "journal" / "000000000001.jsonl"
         return "\n".join(lines), journal.read_bytes() if journal.exists() else b""

@@ -20,7 +20,7 @@ from ca.lint.rules import findings
 from ca.model import CertificateKind
 from ca.profiles.drafting import CertificateDraft, Subject
 from ca.profiles.extensions import AuthorityKey, OcspNoCheck, PolicyMappings, SubjectKey, SubjectOtherNames
-from tests.builders import draft_of, issuer_of, key_id
+from tests.builders import draft_of, issuer_of, key_id, list_of
 from tests.counterexamples import ALL_BREACHES, CROSS, SIGNATURE, extended, forged_serial, without
 from tests.test_lint import mutated_drafts
 
@@ -65,7 +65,7 @@ def seen(monkeypatch) -> set[Varying]:
 
 def candidates() -> Iterator[Candidate]:
     for kind in CertificateKind:
-        yield Candidate.of(draft_of(kind), issuer_of(kind))
+        yield Candidate.of(draft_of(kind), issuer_of(kind), list_of(kind))
     yield extended(CROSS, lambda placed: without(placed, PolicyMappings))
     for _, breach in ALL_BREACHES:
         yield breach()
@@ -115,7 +115,10 @@ def transplanted(draft: CertificateDraft, donor: CertificateDraft, parts: frozen
 
 
 def told(rules: Any, draft: CertificateDraft) -> list[str]:
-    return [str(finding) for finding in findings(rules, Candidate.of(draft, issuer_of(draft.kind)))]
+    return [
+        str(finding)
+        for finding in findings(rules, Candidate.of(draft, issuer_of(draft.kind), list_of(draft.kind)))
+    ]
 
 
 # One verdict.
@@ -131,11 +134,11 @@ def verdict(check: Any, *arguments: Any) -> tuple[str, str, str | None] | None:
 
 def judge(kind: CertificateKind, donor: CertificateDraft, varying: frozenset[Varying]) -> bool:
     """Whether a certificate of a series that got its varying parts from the donor passes, by both ways."""
-    issuer = issuer_of(kind)
-    lint = CompiledLint.begin(draft_of(kind), issuer, varying)
+    issuer, place = issuer_of(kind), list_of(kind)
+    lint = CompiledLint.begin(draft_of(kind), issuer, place, varying)
     draft = transplanted(draft_of(kind), donor, varying)
     found = verdict(lint.check, draft)
-    assert found == verdict(check_certificate, draft, issuer)
+    assert found == verdict(check_certificate, draft, issuer, place)
     return found is None
 
 
@@ -171,7 +174,8 @@ OF_HOLDERS = {
     *("authority_key_is_issuers", "subject_key_length", "subject_key_is_hash", "point_of_holders"),
     *("status_url", "identifiers", "policies_once", "pseudonym", "signature_subject"),
     *("user_authentication_subject", "items_complete", "items_text", "items_substitutes"),
-    *("items_birth_date", "items_sex"),
+    *("items_birth_date", "items_sex", "point_of_list", "list_of_municipality", "policies_of_practice"),
+    *("issuer_name_in_japanese", "subject_key_is_not_issuers", "subject_key_of_practice"),
 }
 
 
@@ -188,7 +192,7 @@ def test_a_wrong_mark_would_be_seen(monkeypatch):
 def test_a_series_begins_with_a_certificate_that_keeps_every_rule():
     draft = draft_of(SIGNATURE, AuthorityKey(key_id("service")))
     with pytest.raises(LintRefused, match="authority_key_is_issuers"):
-        CompiledLint.begin(draft, issuer_of(SIGNATURE), [Part.SERIAL])
+        CompiledLint.begin(draft, issuer_of(SIGNATURE), list_of(SIGNATURE), [Part.SERIAL])
 
 
 def test_a_rule_without_a_mark_is_always_asked(monkeypatch):

@@ -569,6 +569,8 @@ def test_reading_a_case_is_a_deed(changed):
     order = ["Received it", "Examined it", "Approved it", "Issued it"]
     assert sorted(order, key=said.index) == order
     assert done(changed) == [(Deed.LOOKED_UP, "kansa", case)]
+    assert kansa.get("/centre/audit/cases/312011-999999").status_code == 404
+    assert done(changed)[1:] == [(Deed.LOOK_REFUSED, "kansa", "case")]
     assert f"Looked up kansa centre {case}" in said
     assert "Looked up kansa" in words(kansa.get(f"/centre/audit/deeds?about={case}"))
     assert "Looked up kansa" not in words(kansa.get("/centre/audit/deeds?about=another"))

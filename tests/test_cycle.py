@@ -455,7 +455,7 @@ def test_a_suite_past_its_time_signs_nothing(world: EngineWorld, tmp_path: Path)
     world.interpose(TOTTORI, lambda signer: Watched(signer, tmp_path / "log"))
     issuer, item = world.issuers.of(TOTTORI), prepared(world)
     with pytest.raises(SuiteRetired):
-        cycle.prepare(issuer, draft_of(CertificateKind.SIGNATURE), scope=item.record.scope, at=TOO_LATE)
+        cycle.prepare(issuer, draft_of(CertificateKind.SIGNATURE), place=issuer.practice.full, at=TOO_LATE)
     intend(world, item)
     with pytest.raises(SuiteRetired):
         cycle.sign(item, TOO_LATE)

@@ -367,6 +367,37 @@ def test_the_old_kind_is_three_years_of_the_signature_kind_alone():
     assert held["signature"].validity.years == 3
 
 
+@pytest.mark.parametrize("keys", ["p-256", "p-384", "ml-dsa-65"])
+def test_keys_to_which_nobody_encrypts_are_not_those_of_encrypted_communication(keys, refuse):
+    listed = f'keys = ["rsa-2048", "{keys}"]\n'
+    text = replaced(
+        JAPAN_2016.read_text(encoding="utf-8"),
+        r"\[holders.lg-encryption\]\n",
+        f"[holders.lg-encryption]\n{listed}",
+    )
+    clause = "RFC 9881 5" if keys.startswith("ml") else "RFC 8813 3"
+    words = f"{keys} keys are never for key_encipherment or data_encipherment, as lg-encryption certificates"
+    refuse(text, "holders.lg-encryption.keys:", words, clause)
+
+
+@pytest.mark.parametrize("keys", ["p-256", "p-384", "ml-dsa-65"])
+def test_keys_that_sign_are_those_of_kinds_that_sign(keys):
+    text = JAPAN_2016.read_text(encoding="utf-8")
+    for kind in ("signature", "user-authentication", "official-post", "lg-post", "lg-user"):
+        text = replaced(text, rf"\[holders.{kind}\]\n", f'[holders.{kind}]\nkeys = "{keys}"\n')
+    edition = read_edition(text.encode(), "changed")
+    plan = make_plan(
+        edition, Marking.TEST, URL, Municipalities.read(municipalities_path(edition, "changed")), "changed"
+    )
+    encrypted_to = {
+        (kind, holder.keys.encrypted_to)
+        for practice in plan.practices.values()
+        for kind, holder in practice.holders.items()
+    }
+    assert {kind for kind, it_is in encrypted_to if it_is} == {"lg-encryption"}
+    assert len(encrypted_to) == 6
+
+
 def small_plan(addition):
     edition = read_edition((small_edition() + addition).encode(), "small")
     table = Municipalities.read(municipalities_path(edition, "small"))

@@ -783,6 +783,19 @@ class TestApprovedBeforeIssuedAfter:
             world.registration.issue(case, "operator", at=AT)
         world.registration.reject(case, "operator", at=AT)
 
+    def test_who_was_removed_and_is_registered_again_gets_certificates(self, world):
+        """By a removal all ends, and it is closed by the move that comes after it; a death is closed by nothing."""
+        applied(world, event("removed", "removed-ex-officio", CODE, "2014-07-01"))
+        applied(world, event("again", "moved-in", CODE, "2014-08-01"))
+        case = world.approved().case.id
+        assert len(world.registration.issue(case, "operator", at=AT)) == 2
+        applied(
+            world, event("died", "died", NOBODY, "2014-07-01"), event("in", "moved-in", NOBODY, "2014-08-01")
+        )
+        dead = world.approved(code=NOBODY).case.id
+        with pytest.raises(Conflict, match="the register has told of a change"):
+            world.registration.issue(dead, "operator", at=AT)
+
     def test_another_residents_event_does_not_matter(self, world):
         case = world.approved().case.id
         applied(world, event("change", "died", NOBODY, "2015-03-09"))

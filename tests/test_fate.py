@@ -108,6 +108,65 @@ class TestWhichCertificates:
         assert decided([], late, holding(decided_at=EFFECTIVE + 4 * DAY)) is None
 
 
+class TestRegisteredAgain:
+    """Removed on the first of March by the office, and moved in again on the third."""
+
+    REMOVED, AGAIN = told("removed-ex-officio", 0), told("moved-in", 2)
+
+    @pytest.mark.parametrize(
+        ("decided_at", "ended"),
+        [
+            pytest.param(DECIDED, True, id="before the removal"),
+            pytest.param(EFFECTIVE + DAY, True, id="in between"),
+            pytest.param(EFFECTIVE + 2 * DAY - SECOND, True, id="just before"),
+            pytest.param(EFFECTIVE + 2 * DAY, False, id="registered again"),
+            pytest.param(EFFECTIVE + 9 * DAY, False, id="later"),
+            pytest.param(None, True, id="not known when"),
+        ],
+    )
+    @pytest.mark.parametrize("kind", RESIDENT_KINDS, ids=str)
+    def test_what_is_decided_on_since_stays(self, kind, decided_at, ended):
+        held = holding(kind, decided_at)
+        for order in permutations((self.REMOVED, self.AGAIN)):
+            assert (fold(*order, held=held).standing is Standing.ENDED) == ended
+        assert fold(self.REMOVED, held=held).standing is Standing.ENDED
+
+    @pytest.mark.parametrize("kind", list(ChangeKind))
+    def test_nothing_else_closes_a_removal_and_nothing_a_death(self, kind):
+        held = holding(decided_at=EFFECTIVE + 9 * DAY)
+        for ending in END_LATER_ONES_TOO:
+            changes = (told(ending, 0), replace(told(kind, 2), new_holder=None))
+            closed = (ending, kind) == ("removed-ex-officio", "moved-in")
+            assert (fold(*changes, held=held).standing is Standing.LIVE) == closed
+
+    def test_a_move_before_the_removal_or_at_its_moment_closes_nothing(self):
+        held = holding(decided_at=EFFECTIVE + 9 * DAY)
+        for day in (-1, 0):
+            assert fold(self.REMOVED, told("moved-in", day), held=held).standing is Standing.ENDED
+
+    def test_one_that_was_withdrawn_or_is_to_come_closes_nothing(self):
+        held = holding(decided_at=EFFECTIVE + 9 * DAY)
+        assert (
+            fold(self.REMOVED, self.AGAIN, withdrawal(self.AGAIN.id, 1), held=held).standing is Standing.ENDED
+        )
+        assert fold(self.REMOVED, told("moved-in", 100), held=held).standing is Standing.ENDED
+
+    def test_a_second_removal_ends_what_was_decided_on_since(self):
+        held = holding(decided_at=EFFECTIVE + 5 * DAY)
+        second = told("removed-ex-officio", 7)
+        assert fold(self.REMOVED, self.AGAIN, held=held).standing is Standing.LIVE
+        assert fold(self.REMOVED, self.AGAIN, second, held=held) == Fate(
+            Standing.ENDED, second, EFFECTIVE + 7 * DAY
+        )
+
+    def test_what_was_ended_before_the_register_told_of_it_is_never_undone(self):
+        held = holding(decided_at=EFFECTIVE + 5 * DAY, reason=RevocationReason.AFFILIATION_CHANGED)
+        doubt = decided([self.REMOVED], self.AGAIN, held)
+        assert doubt.problem == (
+            "event moved-in-2 would undo what event removed-ex-officio-0 has ended, and no revocation is ever undone"
+        )
+
+
 class TestTheOrder:
     def test_it_is_revoked_when_acknowledged_and_invalid_since_the_effect(self):
         order = decided([], told("died"))
@@ -321,8 +380,11 @@ def test_in_which_order_events_arrive_cannot_matter(changes, chance, kind, decid
 
 @given(lives(), st.sampled_from(RESIDENT_KINDS), decisions_at, rule_sets)
 def test_what_comes_in_the_order_of_its_effect_raises_no_doubt(changes, kind, decided_at, rules):
-    desk = Desk(holding(kind, decided_at), rules)
-    for change in sorted(changes, key=lambda change: (change.effective, change.id)):
+    # What took effect by then was known when the application was approved: nothing of it has still to end it.
+    in_order = sorted(changes, key=lambda change: (change.effective, change.id))
+    early = [one for one in in_order if decided_at is not None and one.effective <= decided_at]
+    desk = Desk(holding(kind, decided_at), rules, list(early))
+    for change in in_order[len(early) :]:
         desk.hear(change)
     assert desk.doubts == []
 

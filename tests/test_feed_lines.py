@@ -11,7 +11,7 @@ from front.demo.people import invented_code
 from tests.feed_files import event, feed_file
 
 KEY = bytes(range(32))
-CODE, OTHER = invented_code(1), invented_code(2)
+CODE, OTHER, STRANGER = invented_code(1), invented_code(2), invented_code(4)
 MOVE = event("move-1", "moved-out", CODE, "2015-03-10")
 WITHDRAWN = event("back-1", "notice-withdrawn", CODE, "2015-03-05", withdraws="move-1")
 CHANGED = event("code-1", "resident-code-changed", CODE, "2015-03-01", new_code=OTHER)
@@ -46,6 +46,14 @@ BAD = {
     "a new code with a wrong digit": ({**CHANGED, "new_code": "12345678900"}, "new_code: its check digit is"),
     "a new code too short": ({**CHANGED, "new_code": "1"}, "new_code: is not eleven digits"),
     "a new code in the id": ({**CHANGED, "event": f"e-{OTHER}"}, "event: contains the resident code"),
+    "another's code in the id": (
+        {**CHANGED, "event": f"e-{STRANGER}.1"},
+        "event: has eleven digits that stand alone",
+    ),
+    "another's code in what is withdrawn": (
+        {**WITHDRAWN, "withdraws": STRANGER},
+        "withdraws: has eleven digits that",
+    ),
 }
 
 
@@ -55,7 +63,7 @@ def test_a_companion_out_of_place_is_refused_with_its_line(fields, words):
     with pytest.raises(BadInput, match=f"feed line 3, {words}") as refusal:
         read(neighbour, fields)
     assert refusal.value.clause == "docs/event-feed.md"
-    assert not any(code in str(refusal.value) for code in (CODE, OTHER, "12345678900"))
+    assert not any(code in str(refusal.value) for code in (CODE, OTHER, STRANGER, "12345678900"))
 
 
 def test_a_file_of_json_lines_says_itself_whose_it_is():
@@ -64,3 +72,21 @@ def test_a_file_of_json_lines_says_itself_whose_it_is():
     assert (found.name, found.sequence) == ("tottori", 1)
     with pytest.raises(BadInput, match="--count: is for CSV files"):
         read_file(io.BytesIO(octets), "x", "anything.jsonl", KEY, {"count": "1"})
+
+
+@pytest.mark.parametrize(
+    "name", [f"{STRANGER}0", f"9{STRANGER}", STRANGER[:10], f"{STRANGER[:10]}{(int(STRANGER[10]) + 1) % 10}"]
+)
+def test_other_digits_in_an_id_are_no_code(name):
+    (change,) = read({**MOVE, "event": f"chiyoda-{name}"})
+    assert change.id == f"chiyoda-{name}"
+
+
+def test_a_code_is_no_feeds_name():
+    octets = feed_file(MOVE, feed=f"town-{STRANGER}")
+    with pytest.raises(BadInput, match="feed line 1, feed: has eleven digits that stand alone") as refusal:
+        read_feed(io.BytesIO(octets), "feed", KEY)
+    assert STRANGER not in str(refusal.value)
+    with pytest.raises(BadInput, match="feed: has eleven digits that stand alone") as refusal:
+        read_file(io.BytesIO(b""), "file.csv", f"{STRANGER}-1.csv", KEY)
+    assert STRANGER not in str(refusal.value)

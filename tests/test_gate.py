@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tracemalloc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from ca.names import DirectoryName
 from ca.profiles.extensions import FreshestPoint, Holds, IssuingPoint, ListExtension
 from ca.revoking.lists import gate_entries
 from ca.revoking.lists.gate import USUAL, Before, pass_gate, require_places
+from ca.revoking.lists.gate_entries import Excuses
 from ca.rules.list_changes import Block, Jump, JumpLimit
 from ca.wire import der
 from ca.wire.extensions import encode_extension
@@ -43,6 +44,7 @@ from tests.gate_lists import (
     base_of,
     draft_of,
     encoded,
+    excuses,
     expected,
     list_of,
     mutated,
@@ -84,12 +86,6 @@ def blocked(draft: bytes, last: bytes | None = LAST_LIST, entries: int = len(TOD
     with pytest.raises(ListBlocked) as caught:
         passed(draft, last, entries, **fields)
     return caught.value
-
-
-def removable(*numbers: int) -> Callable[[Any], frozenset[Serial]]:
-    """What the gate asks, answered: these may go."""
-    may_go = {serial_of(number) for number in numbers}
-    return lambda serials: frozenset(may_go.intersection(serials))
 
 
 def test_a_right_list_passes() -> None:
@@ -254,7 +250,16 @@ MUTANTS: dict[str, Mutant] = {
         Block.MISSING_ENTRY, revoked=without(20), entries=len(TODAY) - 1
     ),
     "one entry may go and another one goes": Mutant(
-        Block.MISSING_ENTRY, revoked=without(70), entries=len(TODAY) - 1, fields={"removable": removable(80)}
+        Block.MISSING_ENTRY, revoked=without(70), entries=len(TODAY) - 1, fields={"excuses": excuses(expired=[80])}
+    ),
+    "an end is gone, and the store says that it was let go": Mutant(
+        Block.MISSING_ENTRY, revoked=without(70), entries=len(TODAY) - 1, fields={"excuses": excuses(let_go=[70])}
+    ),
+    "an end is gone beside a hold that was let go": Mutant(
+        Block.MISSING_ENTRY, revoked=without(20, 70), entries=len(TODAY) - 2, fields={"excuses": excuses(let_go=[20, 70])}
+    ),
+    "all are gone, and the store says that they were let go": Mutant(
+        Block.EMPTY, revoked={}, entries=0, fields={"excuses": excuses(let_go=LAST)}
     ),
     "a later date": Mutant(Block.DATE_CHANGED, revoked(70, revoked_at=YESTERDAY)),
     "an earlier date": Mutant(Block.DATE_CHANGED, revoked(70, revoked_at=BEFORE_YESTERDAY - HOUR)),
@@ -265,7 +270,7 @@ MUTANTS: dict[str, Mutant] = {
         Block.DATE_CHANGED, revoked(20, revoked_at=YESTERDAY, reason=HOLD)
     ),
     "a later date of an end, whatever was recorded since": Mutant(
-        Block.DATE_CHANGED, revoked(70, revoked_at=YESTERDAY), fields={"removable": removable(70)}
+        Block.DATE_CHANGED, revoked(70, revoked_at=YESTERDAY), fields={"excuses": excuses(let_go=[70])}
     ),
     "no suspicion any more": Mutant(Block.DATE_CHANGED, revoked(40, invalid_since=None)),
     "a later suspicion": Mutant(Block.DATE_CHANGED, revoked(40, invalid_since=BEFORE_YESTERDAY)),
@@ -362,8 +367,13 @@ MUTANTS: dict[str, Mutant] = {
     "too many new entries": Mutant(
         Block.MASS_JUMP, revoked=TODAY | some(11, 12, 13), entries=len(TODAY) + 3, fields={"limit": JumpLimit(5, 0.1)}
     ),
-    "too many new entries where the last list's file is lost": Mutant(
-        Block.MASS_JUMP, last=None, fields={"limit": JumpLimit(3, 0), "before": Before(LAST_NUMBER, YESTERDAY, 6, 40)}
+    "the last list is lost": Mutant(Block.LAST_LOST, last=None),
+    "the last list is lost, and it had as many entries": Mutant(
+        Block.LAST_LOST, last=None, fields={"before": Before(LAST_NUMBER, YESTERDAY, len(TODAY), 50)}
+    ),
+    "an older list lies in the last one's place": Mutant(Block.LAST_UNFIT, last=of_yesterday(LAST, LAST_NUMBER - 1)),
+    "an older list lies there, and says all that this one says": Mutant(
+        Block.LAST_UNFIT, revoked=LAST, entries=len(LAST), last=of_yesterday(LAST, LAST_NUMBER - 1)
     ),
     "the last list is damaged": Mutant(Block.LAST_UNFIT, last=DAMAGED),
     "the last list is no list": Mutant(Block.LAST_UNFIT, last=LAST_LIST[:-1]),
@@ -412,7 +422,7 @@ TODAYS_DELTA = delta_of(CHANGED)
 
 @dataclass(frozen=True)
 class DeltaMutant:
-    """A delta list that must not pass; ``lifted`` are the holds that were lifted, or whose certificates expired."""
+    """A delta list that must not pass; ``lifted`` is what the store has as let go of a hold."""
 
     block: Block
     revoked: Revoked = field(default_factory=lambda: CHANGED)
@@ -427,7 +437,7 @@ def delta_passed(
     octets: bytes, entries: int, last: bytes | None = MORNINGS_DELTA, base: bytes = BASE_LIST, **fields
 ) -> Jump:
     usual = {
-        "removable": removable(21, 22),
+        "excuses": excuses(let_go=[21, 22]),
         "before": None if last is None else Before(150, NOW - HOUR, len(MORNING), 45),
         "base": base_of(base),
     }
@@ -462,6 +472,31 @@ DELTA_MUTANTS: dict[str, DeltaMutant] = {
     "less than this morning": DeltaMutant(
         Block.MISSING_ENTRY, {number: one for number, one in CHANGED.items() if number != 20}
     ),
+    "an end of this morning is gone, and the store says that it was let go": DeltaMutant(
+        Block.MISSING_ENTRY, {number: one for number, one in CHANGED.items() if number != 15}, lifted=(15, 21, 22)
+    ),
+    "what was removed this morning is gone": DeltaMutant(
+        Block.MISSING_ENTRY, {number: one for number, one in CHANGED.items() if number != 22}
+    ),
+    "an end of this morning is removed, and the store says that it was let go": DeltaMutant(
+        Block.REASON_CHANGED, CHANGED | {15: replace(CHANGED[15], reason=LIFTED)}, lifted=(15, 21, 22)
+    ),
+    "an end of the last one, which had another base, is gone": DeltaMutant(
+        Block.MISSING_ENTRY, last=delta_of(MORNING | {17: revocation_of(17)}, 150, 90, this_update=NOW - HOUR),
+        lifted=(17, 21, 22),
+    ),
+    "the last one, which had another base, says worse than this base": DeltaMutant(
+        Block.REASON_CHANGED, last=delta_of({70: replace(BASE[70], reason=COMPROMISE)}, 150, 90, this_update=NOW - HOUR)
+    ),
+    "the last one, which had another base, says worse than this": DeltaMutant(
+        Block.REASON_CHANGED, last=delta_of({16: replace(CHANGED[16], reason=COMPROMISE)}, 150, 90, this_update=NOW - HOUR)
+    ),
+    "this morning's is lost, and its complete list does not go with it": DeltaMutant(
+        Block.LAST_LOST, last=None, fields={"before": Before(150, NOW - HOUR, len(MORNING), 45)}
+    ),
+    "one of before this morning lies in its place": DeltaMutant(
+        Block.LAST_UNFIT, last=delta_of(MORNING, 149, this_update=NOW - HOUR), fields={"before": Before(150, NOW - HOUR, 3, 45)}
+    ),
     "other than this morning": DeltaMutant(
         Block.DATE_CHANGED, CHANGED | {20: replace(CHANGED[20], revoked_at=YESTERDAY)}
     ),
@@ -476,14 +511,14 @@ DELTA_MUTANTS: dict[str, DeltaMutant] = {
 @pytest.mark.parametrize("mutant", DELTA_MUTANTS.values(), ids=DELTA_MUTANTS.keys())
 def test_a_wrong_delta_is_kept_back_for_what_is_wrong(mutant: DeltaMutant) -> None:
     octets = delta_of(mutant.revoked) if mutant.octets is None else mutant.octets
-    fields = {"entries": len(mutant.revoked), "removable": removable(*mutant.lifted)} | mutant.fields
+    fields = {"entries": len(mutant.revoked), "excuses": excuses(let_go=mutant.lifted)} | mutant.fields
     with pytest.raises(ListBlocked) as caught:
         delta_passed(octets, last=mutant.last, base=mutant.base, **fields)
     assert caught.value.reason == mutant.block, str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("last", "new"), [(MORNINGS_DELTA, 3), (None, 6), (delta_of(MORNING, 150, base=90), 6)],
+    ("last", "new"), [(MORNINGS_DELTA, 3), (None, 6), (delta_of(MORNING | some(70) | {25: BASE[25], 26: replace(revocation_of(26), reason=LIFTED)}, 150, base=90), 6)],
     ids=["after another", "the first", "after another base's"],
 )  # fmt: skip
 def test_a_right_delta_passes(last: bytes | None, new: int) -> None:
@@ -493,6 +528,11 @@ def test_a_right_delta_passes(last: bytes | None, new: int) -> None:
 
 def test_a_delta_that_goes_with_its_complete_list_may_go_far() -> None:
     assert delta_passed(TODAYS_DELTA, len(CHANGED), last=None, limit=None).new == 6
+
+
+def test_a_delta_whose_last_one_is_lost_passes_with_its_complete_list() -> None:
+    lost = Before(150, NOW - HOUR, len(MORNING), 45)
+    assert delta_passed(TODAYS_DELTA, len(CHANGED), last=None, limit=None, before=lost).new == 6
 
 
 @pytest.mark.parametrize(
@@ -508,12 +548,13 @@ def test_a_delta_that_goes_with_its_complete_list_may_go_far() -> None:
 )  # fmt: skip
 def test_what_is_legal_passes_in_a_delta(number: int, now: Revocation, lifted: tuple[int, ...]) -> None:
     today = CHANGED | {22: MORNING[22], number: now}
-    delta_passed(delta_of(today), len(today), removable=removable(*lifted))
+    delta_passed(delta_of(today), len(today), excuses=excuses(let_go=lifted))
 
 
 def test_what_expired_may_leave_a_delta() -> None:
     less = {number: one for number, one in CHANGED.items() if number != 20}
-    assert delta_passed(delta_of(less), len(less), removable=removable(20, 21, 22)).gone == 1
+    gone = excuses(expired=[20], let_go=[21, 22])
+    assert delta_passed(delta_of(less), len(less), excuses=gone).gone == 1
 
 
 def test_an_empty_delta_passes_where_nothing_changed() -> None:
@@ -524,20 +565,24 @@ def test_an_empty_delta_passes_where_nothing_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("today", "may_go", "jump"),
+    ("today", "why", "jump"),
     [
-        (LAST, (), (0, 0, 0)),
-        (without(70), (70,), (1, 2, 1)),
-        (without(*LAST), (*LAST,), (1, 0, 9)),
-        (LAST | {20: replace(LAST[20], revoked_at=NOW)}, (20,), (0, 1, 0)),
-        (LAST | {20: replace(LAST[20], reason=COMPROMISE, revoked_at=NOW)}, (20,), (0, 1, 0)),
-        ({**without(20), 95: revocation_of(95)}, (20,), (2, 1, 1)),
-        (LAST | {20: replace(LAST[20], reason=COMPROMISE, revoked_at=BEFORE_YESTERDAY - HOUR)}, (), (0, 1, 0)),
-        (LAST | {30: LAST[30]}, (), (0, 0, 0)),
+        (LAST, {}, (0, 0, 0)),
+        (without(70), {"expired": [70]}, (1, 2, 1)),
+        (without(20, 70), {"expired": [70], "let_go": [20]}, (1, 1, 2)),
+        (without(20), {"expired": [20]}, (1, 1, 1)),
+        (without(*LAST), {"expired": LAST}, (1, 0, 9)),
+        (LAST | {20: replace(LAST[20], revoked_at=NOW)}, {"let_go": [20]}, (0, 1, 0)),
+        (LAST | {20: replace(LAST[20], reason=COMPROMISE, revoked_at=NOW)}, {"let_go": [20]}, (0, 1, 0)),
+        ({**without(20), 95: revocation_of(95)}, {"let_go": [20]}, (2, 1, 1)),
+        (LAST | {20: replace(LAST[20], reason=COMPROMISE, revoked_at=BEFORE_YESTERDAY - HOUR)}, {}, (0, 1, 0)),
+        (LAST | {30: LAST[30]}, {}, (0, 0, 0)),
     ],
     ids=[
         "nothing new",
         "an expired one is gone",
+        "an expired one is gone, and a lifted hold",
+        "an expired hold is gone",
         "all but one are gone",
         "held again after the hold was lifted",
         "ended after the hold was lifted",
@@ -546,8 +591,10 @@ def test_an_empty_delta_passes_where_nothing_changed() -> None:
         "the same",
     ],
 )  # fmt: skip
-def test_what_is_legal_passes(today: Revoked, may_go: tuple[int, ...], jump: tuple[int, int, int]) -> None:
-    found = passed(of_today(today), entries=len(today), removable=removable(*may_go))
+def test_what_is_legal_passes(
+    today: Revoked, why: dict[str, Iterable[int]], jump: tuple[int, int, int]
+) -> None:
+    found = passed(of_today(today), entries=len(today), excuses=excuses(**why))
     assert (found.new, found.changed, found.gone) == jump
 
 
@@ -562,14 +609,27 @@ def test_how_many_are_asked_about_at_once_does_not_matter(
         asked.append(len(serials))
         return frozenset(serials) - {serial_of(30)}
 
-    assert passed(of_today(without(*LAST) | {30: LAST[30]}), entries=2, removable=answer).gone == 8
+    why = Excuses(expired=answer, let_go=excuses().let_go)
+    assert passed(of_today(without(*LAST) | {30: LAST[30]}), entries=2, excuses=why).gone == 8
     assert (sum(asked), max(asked)) == (8, min(batch, 8))
-    error = blocked(of_today(without(*LAST)), entries=1, removable=answer)
+    error = blocked(of_today(without(*LAST)), entries=1, excuses=why)
     assert (error.reason, str(serial_of(30)) in error.problem) == (Block.MISSING_ENTRY, True)
 
 
 def test_a_list_becomes_empty_when_all_have_expired() -> None:
-    assert passed(of_today({}), entries=0, removable=removable(*LAST)).gone == len(LAST)
+    assert passed(of_today({}), entries=0, excuses=excuses(expired=LAST)).gone == len(LAST)
+
+
+def test_of_holds_alone_it_is_asked_whether_they_were_let_go() -> None:
+    asked: list[Serial] = []
+
+    def let_go(serials: Sequence[Serial]) -> frozenset[Serial]:
+        asked.extend(serials)
+        return frozenset(serials)
+
+    why = Excuses(excuses(expired=[10, 30, 40, 50, 60, 70, 80, 90]).expired, let_go)
+    assert passed(of_today(without(*LAST)), entries=1, excuses=why).gone == 9
+    assert asked == [serial_of(20)]
 
 
 def test_the_first_list_of_a_place_may_say_anything() -> None:
@@ -670,6 +730,46 @@ def test_a_release_is_for_what_was_shown_alone(released: Jump) -> None:
     assert blocked(of_today(MANY), entries=len(MANY), limit=FEW, released=released).reason == Block.MASS_JUMP
 
 
+# A last list that is lost in every copy: two officers see the counts, and release it.
+
+BEFORE = Before(LAST_NUMBER, YESTERDAY, 20, 40)
+LOSS = Jump(0, 50, new=0, changed=0, gone=10)
+
+
+def after_a_loss(revoked: Revoked = TODAY, **fields) -> Jump:
+    return passed(of_today(revoked), None, len(revoked), **({"limit": FEW} | fields))
+
+
+def test_of_a_lost_list_the_counts_are_shown() -> None:
+    error = blocked(TODAYS_LIST, None, limit=FEW)
+    assert (error.reason, Jump(**error.facts)) == (Block.LAST_LOST, LOSS)
+    assert "every copy of number 100, which had 20 entries, is lost" in str(error)
+    assert after_a_loss(released=LOSS) == LOSS
+
+
+@pytest.mark.parametrize(
+    "released",
+    [
+        replace(LOSS, last=LAST_NUMBER),
+        replace(LOSS, sequence=51),
+        replace(LOSS, gone=4),
+        Jump(LAST_NUMBER, 50, 99, 99, 99),
+    ],
+    ids=["a jump's", "of a later state", "of less", "of a jump over all"],
+)
+def test_only_a_loss_that_was_shown_passes(released: Jump) -> None:
+    assert blocked(TODAYS_LIST, None, limit=FEW, released=released).reason == Block.LAST_LOST
+
+
+def test_a_released_loss_lets_no_jump_pass() -> None:
+    error = blocked(of_today(MANY), entries=len(MANY), limit=FEW, released=LOSS)
+    assert error.reason == Block.MASS_JUMP
+
+
+def test_of_an_empty_list_nothing_can_be_missing() -> None:
+    assert after_a_loss(before=replace(BEFORE, entries=0), limit=JumpLimit(1, 0)).last == 0
+
+
 def test_a_release_lets_nothing_else_pass() -> None:
     error = blocked(of_today(without(70)), entries=len(TODAY) - 1, released=replace(SHOWN, gone=1), limit=FEW)
     assert error.reason == Block.MISSING_ENTRY
@@ -684,6 +784,8 @@ def test_a_share_of_a_long_list_is_usual() -> None:
     assert JumpLimit(10, 0.5).of(0) == JumpLimit(10, 0.5).of(20) == 10
     assert JumpLimit(10, 0.5).of(100) == 50
     assert USUAL.of(1_000_000) == 100_000
+    assert (USUAL.of_part().of(5_300), USUAL.of_part().of(20_000)) == (1_000, 2_000)
+    assert JumpLimit(3, 0).of_part() == JumpLimit(1, 0)
 
 
 # Any legal history passes, list for list and delta for delta.
@@ -705,7 +807,8 @@ class History:
         self.number = 1
         self.standing: Revoked = {}
         self.expired: set[int] = set()
-        self.may_go: set[int] = set()  # since the last list
+        self.long_expired: set[int] = set()  # one list has named them since
+        self.let_go: set[int] = set()  # since the last list
         self.lifted: set[int] = set()  # ever
         self.changed: set[int] = set()  # since the base
         self.last = self.last_delta = self.base = None
@@ -726,7 +829,7 @@ class History:
                 self.say(number, COMPROMISE, self.at if fresh else before.revoked_at, self.at - DAY)
             case "lift" if reason is HOLD:
                 self.say(number, LIFTED, before.revoked_at)
-                self.may_go.add(number)
+                self.let_go.add(number)
                 self.lifted.add(number)
             case "expire":
                 self.expired.add(number)
@@ -745,7 +848,8 @@ class History:
         fields = {"at": self.at, "number": self.number, "before": None}
         complete = {number: one for number, one in self.standing.items() if one.reason is not LIFTED}
         octets = list_of(draft_of(self.number, **times), encoded(complete))
-        passed(octets, self.last, len(complete), removable=removable(*self.may_go), **fields)
+        why = excuses(expired=self.long_expired, let_go=self.let_go)
+        passed(octets, self.last, len(complete), excuses=why, **fields)
         if self.base is not None:
             delta = {number: self.standing[number] for number in self.changed if number in self.standing}
             unsaid = delta.keys() - self.in_base - self.in_deltas
@@ -759,7 +863,7 @@ class History:
                 delta_octets,
                 self.last_delta,
                 len(delta),
-                removable=removable(*self.may_go, *self.lifted),
+                excuses=excuses(expired=self.long_expired, let_go=self.lifted),
                 base=base_of(self.base, self.base_number),
                 **fields,
             )
@@ -767,10 +871,10 @@ class History:
         # One list after the expiry has named it: what had expired by now may be gone from the next one.
         for number in self.expired & self.standing.keys():
             del self.standing[number]
-        self.may_go = set(self.expired)
+        self.long_expired, self.let_go = set(self.expired), set()
         self.last = octets
         if base:
-            self.base, self.base_number, self.last_delta = octets, self.number, None
+            self.base, self.base_number = octets, self.number
             self.changed, self.in_base, self.in_deltas = set(), set(complete), set()
 
 
@@ -812,7 +916,7 @@ def test_a_long_list_passes_in_little_memory(long_lists: tuple[Path, Path]) -> N
         size = os.fstat(draft.fileno()).st_size
         tracemalloc.start()
         try:
-            found = pass_gate(draft, last, expected(LONG, removable=removable(*gone)))
+            found = pass_gate(draft, last, expected(LONG, excuses=excuses(expired=gone)))
             _, most = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -828,5 +932,5 @@ def test_in_a_long_list_too_one_entry_is_missed(long_lists: tuple[Path, Path]) -
         long_lists[1].open("rb") as draft,
         pytest.raises(ListBlocked, match=str(serial_of(24))) as caught,
     ):
-        pass_gate(draft, last, expected(LONG, removable=removable(*gone)))
+        pass_gate(draft, last, expected(LONG, excuses=excuses(expired=gone)))
     assert caught.value.reason == Block.MISSING_ENTRY

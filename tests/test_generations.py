@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ca.errors import BadInput, Conflict
-from ca.model import AuthorityId, GenerationId
+from ca.model import AuthorityId, CertificateKind, GenerationId
 from ca.rules.generations import (
     MAY_ISSUE,
     MAY_SIGN_STATUS,
@@ -18,6 +18,7 @@ from ca.rules.generations import (
     State,
     Step,
     missing_steps,
+    newest_step,
     next_step,
     step_back,
     take,
@@ -25,7 +26,7 @@ from ca.rules.generations import (
 
 AT = datetime(2014, 9, 1, tzinfo=UTC)
 JPKI = AuthorityId("jpki-13")
-FIRST, SECOND, THIRD = (GenerationId(JPKI, number) for number in (1, 2, 3))
+FIRST, SECOND, THIRD, FOURTH = (GenerationId(JPKI, number) for number in (1, 2, 3, 4))
 NOTHING = Known()
 
 # The expectation, written apart from the product's table: each course as a line of steps and the states they lead to.
@@ -62,12 +63,13 @@ def standing(generation, state):
     if state in {"status only", "retired"}:
         lives = (Life(FIRST, State.RETIRED), Life(SECOND, State(state)), Life(THIRD, State.ACTIVE))
         return Keys(JPKI, lives)
-    before = State.ACTIVE if state in COMING else State.STATUS_ONLY
+    before = State.ACTIVE if state in {*COMING, "discarded"} else State.STATUS_ONLY
     return Keys(JPKI, (Life(FIRST, before), Life(SECOND, State(state))))
 
 
 def states_of(generation):
-    return [None, *(state for _, state in COURSES[generation]), "status only", "retired"]
+    ended = ["status only", "retired"] if generation == FIRST else ["status only", "retired", "discarded"]
+    return [None, *(state for _, state in COURSES[generation]), *ended]
 
 
 EVERYTHING = [
@@ -83,6 +85,8 @@ def expected_after(generation, state, step):
     for index, (taken, after) in enumerate(line):
         if taken == step and before[index] == state:
             return after
+    if step == "discard" and generation != FIRST and state in {None, *COMING}:
+        return "discarded"
     return "retired" if (state, step) == ("status only", "retire") else None
 
 
@@ -96,7 +100,7 @@ def test_every_step_in_every_state(generation, state, step):
     taken = take(keys, Step(step), generation, NOTHING, AT)
     assert taken.life(generation).state == after
     assert taken.history[-1].step == step
-    assert next_step(keys, generation) == step
+    assert (next_step(keys, generation) == step) == (step != "discard"), "to discard is on no key's way"
 
 
 @pytest.mark.parametrize(("generation", "line"), COURSES.items(), ids=str)
@@ -132,6 +136,7 @@ def test_whose_key_signs_what():
         Step.RENEW_CROSSES: {Hand.SUPERIOR},
         Step.CUT_OVER: {None},
         Step.RETIRE: {None},
+        Step.DISCARD: {None},
     }
 
 
@@ -140,7 +145,13 @@ NEEDS = [
     ("served", Step.RENEW_CROSSES, Known(uncrossed=frozenset({AuthorityId("gpki-bca")})), "gpki-bca"),
     ("crossed", Step.CUT_OVER, Known(uncrossed=frozenset({AuthorityId("gpki-bca")})), "gpki-bca"),
     ("crossed", Step.CUT_OVER, Known(unserved=frozenset({"place of lists"})), "place of lists"),
-    ("status only", Step.RETIRE, Known(valid=3), "3 certificates that it issued are still valid"),
+    (
+        "status only",
+        Step.RETIRE,
+        Known(valid={CertificateKind.SIGNATURE: 2, CertificateKind.CROSS: 1, CertificateKind.REPOSITORY: 0}),
+        "3 certificates that it issued are still valid, and need its lists: 1 cross, 2 signature",
+    ),
+    ("linked", Step.DISCARD, Known(issued=2), "has issued 2 certificates; it cannot be discarded"),
 ]
 
 
@@ -152,7 +163,10 @@ def test_what_a_step_needs_besides_its_turn(state, step, known, words):
     assert take(keys, step, SECOND, NOTHING, AT) != keys
 
 
-@pytest.mark.parametrize(("generation", "index"), [(g, i) for g in COURSES for i in range(len(COURSES[g]))])
+@pytest.mark.parametrize(
+    ("generation", "index"),
+    [(g, i) for g in COURSES for i in range(len(COURSES[g])) if (g, COURSES[g][i][1]) != (FIRST, "active")],
+)
 def test_each_step_can_be_taken_back_while_nothing_was_issued(generation, index):
     line = COURSES[generation]
     keys = standing(generation, None if index == 0 else line[index - 1][1])
@@ -168,7 +182,14 @@ BACK_REFUSED = [
     (Keys(JPKI), FIRST, "not the newest"),
     (standing(SECOND, "planned"), FIRST, "not the newest"),
     (standing(FIRST, "status only"), FIRST, "not the newest"),
-    (Keys(JPKI, (Life(FIRST, State.RETIRED), Life(SECOND, State.ACTIVE))), SECOND, "predecessor has retired"),
+    (
+        Keys(JPKI, (Life(FIRST, State.RETIRED), Life(SECOND, State.ACTIVE))),
+        SECOND,
+        "no predecessor that could",
+    ),
+    (standing(FIRST, "active"), FIRST, "no predecessor that could"),
+    (standing(SECOND, "discarded"), FIRST, "no predecessor that could"),
+    (standing(SECOND, "discarded"), SECOND, "not the newest"),
 ]
 
 
@@ -189,13 +210,15 @@ def test_a_cut_over_ends_the_old_keys_issuing_and_taking_it_back_gives_it_back()
 WRONG_TURNS = [
     (Keys(JPKI), Step.PLAN, SECOND, AT, "does not follow"),
     (standing(SECOND, "linked"), Step.PLAN, THIRD, AT, "while jpki-13.g2 is not active"),
+    (standing(SECOND, "linked"), Step.DISCARD, THIRD, AT, "while jpki-13.g2 is not active"),
+    (standing(SECOND, "discarded"), Step.PLAN, FOURTH, AT, "does not follow the 2 generations"),
     (Keys(JPKI), Step.PLAN, GenerationId(AuthorityId("jpki-14"), 1), AT, "not a key of jpki-13"),
     (
         take(Keys(JPKI), Step.PLAN, FIRST, NOTHING, AT),
         Step.MAKE_KEY,
         FIRST,
         AT - timedelta(seconds=1),
-        "before plan",
+        "make-key at 2014-08-31T23:59:59Z would lie before plan of jpki-13.g1, which was taken at 2014-09-01T00:00:00Z",
     ),
 ]
 
@@ -212,6 +235,9 @@ IMPOSSIBLE = [
     (Life(FIRST, State.STATUS_ONLY), Life(SECOND, State.LINKED)),
     (Life(FIRST, State.MADE), Life(SECOND, State.MADE)),
     (Life(FIRST, State.ACTIVE), Life(SECOND, State.STATUS_ONLY), Life(THIRD, State.ACTIVE)),
+    (Life(FIRST, State.DISCARDED),),
+    (Life(FIRST, State.ACTIVE), Life(SECOND, State.DISCARDED), Life(THIRD, State.ACTIVE)),
+    (Life(FIRST, State.STATUS_ONLY), Life(SECOND, State.DISCARDED), Life(THIRD, State.LINKED)),
 ]
 
 
@@ -221,13 +247,13 @@ def test_keys_that_cannot_stand_so(lives):
         Keys(JPKI, lives)
 
 
-@pytest.mark.parametrize("wrong", [{"issued": -1}, {"valid": -1}])
+@pytest.mark.parametrize("wrong", [{"issued": -1}, {"valid": {CertificateKind.CROSS: -1}}])
 def test_numbers_below_zero(wrong):
     with pytest.raises(BadInput):
         Known(**wrong)
 
 
-@given(st.lists(st.tuples(st.sampled_from([*Step, None]), st.sampled_from([FIRST, SECOND, THIRD]))))
+@given(st.lists(st.tuples(st.sampled_from([*Step, None]), st.sampled_from([FIRST, SECOND, THIRD, FOURTH]))))
 def test_whatever_is_tried_one_key_issues_and_time_goes_on(tried):
     keys = standing(SECOND, "served")
     for index, (step, generation) in enumerate(tried):
@@ -242,9 +268,64 @@ def test_whatever_is_tried_one_key_issues_and_time_goes_on(tried):
             continue
         assert len([life for life in keys.lives if life.state in MAY_ISSUE]) == 1
         assert len(keys.history) == len(before.history) + 1
-        assert all(life.state in MAY_SIGN_STATUS | {State.RETIRED} for life in keys.lives[:-1])
-        gone = {life.generation for life in before.lives if life.state is State.RETIRED}
-        assert gone <= {life.generation for life in keys.lives if life.state is State.RETIRED}
+        assert all(life.state in MAY_SIGN_STATUS | {State.RETIRED} for life in keys.kept[:-1])
+        for ended in (State.RETIRED, State.DISCARDED):
+            gone = {life.generation for life in before.lives if life.state is ended}
+            assert gone <= {life.generation for life in keys.lives if life.state is ended}, "for good"
+
+
+# A walk that gets far: the next step, one back, or the end of the key that is on its way.
+MOVES = st.lists(st.sampled_from(["on", "on", "on", "on", "on", "back", "discard"]), max_size=60)
+
+
+@given(MOVES)
+def test_keys_that_were_discarded_are_followed_by_others(moves):
+    """Against a model of its own: a stack of steps for the key on its way, and the keys that issued before it."""
+    keys, issued, number, stack = standing(SECOND, None), [FIRST], 2, []
+    for move in moves:
+        generation = GenerationId(JPKI, number)
+        assert (keys.next_generation == generation) == (not stack)
+        assert (keys.predecessor(generation), keys.successor(issued[-1])) == (issued[-1], generation)
+        line = [step for step, _ in SUCCEEDING]
+        if move == "on":
+            step = line[len(stack)]
+            keys = take(keys, Step(step), generation, NOTHING, AT)
+            stack.append(step)
+        elif move == "back" and stack:
+            keys = step_back(keys, generation, NOTHING, AT)
+            assert keys.history[-1].step == stack.pop()
+        elif move == "discard":
+            keys = take(keys, Step.DISCARD, generation, NOTHING, AT)
+            assert (keys.life(generation).state, next_step(keys, generation)) == (State.DISCARDED, None)
+            assert not keys.makes_lists(generation)
+            number, stack = number + 1, []
+            continue
+        assert newest_step(keys, generation) == (stack[-1] if stack else None)
+        since = [one.step for one in keys.history if one.generation == generation]
+        planned = len(since) - since[::-1].index("plan") if stack else 0
+        assert keys.makes_lists(generation) == (bool(stack) and "serve-status" in since[planned:])
+        if len(stack) == len(line):
+            issued.append(generation)
+            number, stack = number + 1, []
+    assert keys.issuing.generation == issued[-1]
+    old = {one.generation for one in keys.lives if one.state is State.STATUS_ONLY}
+    assert old == set(issued[:-1])
+    assert [keys.predecessor(one) for one in issued] == [None, *issued[:-1]]
+
+
+def test_a_key_before_a_discarded_one_keeps_its_number():
+    """Taken back as far as its plan, it would leave a gap that the next plan fell into."""
+    keys = Keys(
+        JPKI, (Life(FIRST, State.STATUS_ONLY), Life(SECOND, State.ACTIVE), Life(THIRD, State.DISCARDED))
+    )
+    while keys.life(SECOND).state is not State.PLANNED:
+        keys = step_back(keys, SECOND, NOTHING, AT)
+    with pytest.raises(Conflict, match="its plan cannot be taken back"):
+        step_back(keys, SECOND, NOTHING, AT)
+    keys = take(keys, Step.DISCARD, SECOND, NOTHING, AT)
+    assert keys.issuing.generation == FIRST
+    assert keys.next_generation == FOURTH
+    assert keys.predecessor(FOURTH) == FIRST
 
 
 @given(st.data())

@@ -33,9 +33,9 @@ from ca.model import ARL, CertificateKind, GenerationId, OfficeId, Officer, Offi
 from ca.store.officers import add_officer
 from ca.suites import ML_DSA_65, SHA384_P384
 from front.assembly import World, open_world
-from front.cli.migrate_rehearsal import migration_of
 from front.demo.openssl import OpensslJudge, from_folder, write_certificate
 from front.demo.people import invented_code, invented_resident
+from front.rehearsing.rehearsal import migration_of
 from tests.engine_world import csr_for
 from tests.java_judge import JavaJudge, Question
 from tests.modern_judges import NodeJudge, modern_java, of_certificate, of_list

@@ -30,10 +30,12 @@ from ca.suites import (
     RSA3072_KEYS,
     SHA1_RSA1024,
     SHA1_RSA2048,
+    SHA256_P256,
     SHA256_RSA2048,
     SHA256_RSA3072,
     SHA384_P384,
     Curve,
+    KeyFamily,
     SubjectKeyRule,
     Suite,
 )
@@ -173,6 +175,74 @@ def test_a_request_signed_with_pss_is_taken(folder: Path) -> None:
     options = ("RSA", "rsa_keygen_bits:2048")
     with_pss = request(folder, *options, more=("-sigopt", "rsa_padding_mode:pss"))
     assert read(with_pss) == read(request(folder, *options))
+
+
+# RFC 4055 2.1
+SHA256, SHA512 = (der.sequence(der.oid(f"2.16.840.1.101.3.4.2.{last}"), der.NULL) for last in (1, 3))
+MGF1 = der.sequence(der.oid("1.2.840.113549.1.1.8"), SHA256)
+
+
+def pss(folder: Path, *options: str, digest: str = "-sha256") -> bytes:
+    words = [word for option in ("rsa_padding_mode:pss", *options) for word in ("-sigopt", option)]
+    return request(folder, "RSA", "rsa_keygen_bits:2048", digest=digest, more=tuple(words))
+
+
+def pss_under(folder: Path, *parameters: bytes) -> bytes:
+    """A request that is rightly signed with SHA-256 and a salt of 32 octets, under these parameters (RFC 4055 3.1)."""
+    right = pss(folder, "rsa_pss_saltlen:32")
+    inner, _, signature = (part.whole(right) for part in walk.frame(right))
+    return der.sequence(inner, der.sequence(der.oid("1.2.840.113549.1.1.10"), *parameters), signature)
+
+
+def usual(*more: bytes, digest: bytes = SHA256, mask: bytes = MGF1) -> bytes:
+    return der.sequence(der.context(0, digest), der.context(1, mask), der.context(2, der.integer(32)), *more)
+
+
+@pytest.mark.parametrize(
+    ("make", "rule"),
+    [
+        (lambda folder: pss(folder, "rsa_pss_saltlen:0"), RSA2048_KEYS),
+        (lambda folder: pss(folder, digest="-sha512"), RSA2048_KEYS),
+        (lambda folder: pss(folder, digest="-sha1"), RSA1024_KEYS),
+        (lambda folder: pss_under(folder, usual()), RSA2048_KEYS),
+        (lambda folder: pss_under(folder, usual(der.context(3, der.integer(1)))), RSA2048_KEYS),
+    ],
+    ids=["without salt", "SHA-512", "SHA-1 in the past", "put together", "the usual trailer, named"],
+)
+def test_usual_pss_is_taken(make: Callable[[Path], bytes], rule: SubjectKeyRule, folder: Path) -> None:
+    assert read_csr(make(folder), rule, PLACE) == read(request(folder, "RSA", "rsa_keygen_bits:2048"))
+
+
+ODD_PSS = (
+    "its RSASSA-PSS parameters are not a digest, MGF1 with it, a salt and the usual trailer (RFC 4055 3.1)"
+)
+MASKED = "its RSASSA-PSS signature is masked with another digest than sha256 (RFC 4055 3.1)"
+
+
+@pytest.mark.parametrize(
+    ("make", "rule", "said"),
+    [
+        (lambda folder: pss(folder, "rsa_mgf1_md:sha1"), RSA2048_KEYS, MASKED),
+        (lambda folder: pss(folder, "rsa_mgf1_md:sha1"), RSA1024_KEYS, MASKED),
+        (lambda folder: pss(folder, "rsa_mgf1_md:sha512"), RSA2048_KEYS, MASKED),
+        (lambda folder: pss(folder, digest="-sha1"), RSA2048_KEYS, "is signed with sha1"),
+        (lambda folder: pss_under(folder, der.sequence()), RSA2048_KEYS, "is signed with sha1"),
+        (lambda folder: pss_under(folder, usual(der.context(3, der.integer(2)))), RSA2048_KEYS, ODD_PSS),
+        (lambda folder: pss_under(folder, usual(mask=der.sequence(der.oid("1.2.3"), SHA256))), RSA2048_KEYS, ODD_PSS),
+        (pss_under, RSA2048_KEYS, ODD_PSS),
+        (lambda folder: pss_under(folder, usual(digest=SHA512)), RSA2048_KEYS, "masked with another digest than sha512"),
+    ],
+    ids=[
+        "a mask of SHA-1", "also in the past", "a mask of SHA-512", "SHA-1", "all by default, which is SHA-1",
+        "another trailer", "another mask generation", "no parameters", "another digest",
+    ],
+)  # fmt: skip
+def test_odd_pss_is_refused_by_name(
+    make: Callable[[Path], bytes], rule: SubjectKeyRule, said: str, folder: Path
+) -> None:
+    with pytest.raises(CsrRefused) as refused:
+        read_csr(make(folder), rule, PLACE)
+    assert said in str(refused.value)
 
 
 @pytest.mark.parametrize("digest", ["-sha256", "-sha384", "-sha512"])
@@ -344,11 +414,15 @@ REFUSED = {
     "RSA-4097": (lambda _: with_key(1 << 4096 | 1, 65537), "has 4097 bits; 4096 are the most"),
     "exponent 3": (
         lambda folder: request(folder, "RSA", "rsa_keygen_bits:2048", "rsa_keygen_pubexp:3"),
-        "its RSA exponent is even, or outside 2^16 to 2^256",
+        "its RSA exponent is not 65537",
     ),
-    "exponent 65535": (lambda _: with_key(ODD, 65535), "exponent is even, or outside"),
-    "exponent 2^256 + 1": (lambda _: with_key(ODD, (1 << 256) + 1), "exponent"),
-    "even exponent": (lambda _: with_key(ODD, 65538), "its RSA exponent is even"),
+    "exponent 65539": (
+        lambda folder: request(folder, "RSA", "rsa_keygen_bits:2048", "rsa_keygen_pubexp:65539"),
+        "its RSA exponent is not 65537 (FIPS 186-5 A.1.1). Make a new key pair with it",
+    ),
+    "exponent 65535": (lambda _: with_key(ODD, 65535), "exponent is not 65537"),
+    "exponent 2^256 + 1": (lambda _: with_key(ODD, (1 << 256) + 1), "exponent is not 65537"),
+    "even exponent": (lambda _: with_key(ODD, 65538), "its RSA exponent is not 65537"),
     "even modulus": (
         lambda _: with_key(ODD - 1, 65537),
         "its RSA modulus has the factor 2 (SP 800-89 5.3.3)",
@@ -613,3 +687,29 @@ def test_what_is_taken_is_a_plain_rsa_key(folder: Path) -> None:
     )
     again = load_pem_public_key(pem.armor("PUBLIC KEY", taken))
     assert again.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == taken
+
+
+@pytest.mark.parametrize(
+    ("suite", "named", "clause"),
+    [
+        (SHA256_P256, "an EC key on P-256", "RFC 8813 3"),
+        (SHA384_P384, "an EC key on P-384", "RFC 8813 3"),
+        (ML_DSA_44, "an ML-DSA-44 key", "RFC 9881 5"),
+        (ML_DSA_65, "an ML-DSA-65 key", "RFC 9881 5"),
+    ],
+    ids=str,
+)
+def test_a_key_to_which_nobody_can_encrypt_is_refused_by_its_name(suite, named, clause):
+    rule = replace(RSA2048_KEYS, encrypted_to=True)
+    words = f"holds {named}, to which nobody can encrypt; certified is RSA of 2048 to 4096 bits"
+    with pytest.raises(CsrRefused, match=words) as refused:
+        read_csr(by_ours(suite), rule, PLACE)
+    assert refused.value.clause == clause
+    assert read_csr(by_ours(SHA256_RSA2048), rule, PLACE)
+
+
+def test_a_rule_for_encryption_is_one_for_rsa():
+    assert replace(RSA2048_KEYS, encrypted_to=True).families == {KeyFamily.RSA}
+    assert (RSA2048_KEYS | P256_KEYS).families == {KeyFamily.RSA, KeyFamily.EC}
+    with pytest.raises(AssertionError):
+        replace(RSA2048_KEYS | P256_KEYS, encrypted_to=True)

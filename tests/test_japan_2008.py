@@ -71,8 +71,9 @@ def test_prefectures_issue_one_kind_for_three_years_counted_from_the_day_of_issu
         assert practice.holders[CertificateKind.SIGNATURE].validity == YearsRule(3, CountedFrom.DAY_OF_ISSUE)
 
 
-def test_counting_from_the_day_after_is_a_line_of_the_edition(tmp_path):
-    text = replaced(one_prefecture(JAPAN_2008), "old_kind = true", "old_kind = false")
+@pytest.mark.parametrize("old_kind", ["true", "false"])
+def test_counting_from_the_day_after_is_a_line_of_the_edition(old_kind, tmp_path):
+    text = replaced(one_prefecture(JAPAN_2008), "old_kind = true", f"old_kind = {old_kind}")
     text = replaced(text, 'counted_from = "day of issue"', 'counted_from = "day after"')
     path = tmp_path / "after.toml"
     path.write_text(text, encoding="utf-8")

@@ -12,7 +12,7 @@ from bridge.repository.heads import mend_head, publish_head, published_head
 from bridge.repository.layout import kept_head_path
 from ca.errors import ArchiveDestroyed, HomeRefused
 from ca.journal.inspection import inspect
-from ca.journal.segments import Head, segments
+from ca.journal.segments import segments
 from ca.model import CertificateKind
 from ca.profiles.practice import Access
 from front.assembly import home_plan, open_world
@@ -22,7 +22,8 @@ from front.worker import Worker
 from ocsp.admission import Admission, Register
 from ocsp.peers import Addresses
 from tests.commands import done, refused, run
-from tests.engine_world import NOW, engine_world
+from tests.console_world import PERSON
+from tests.engine_world import CODE, NOW, csr_for, engine_world
 from tests.http_servers import serving
 from tests.small_edition import SEED
 
@@ -309,18 +310,26 @@ def same(one, other):
 class TestTheEndOfRetention:
     LATE = "2060-01-01T00:00Z"
 
-    def test_keys_of_long_ended_certificates_go_and_the_journal_stays(self, headed):
-        before = inspect(headed / "journal")
-        command = ("archive", "destroy", "--home", headed, "--clock", self.LATE, "--json")
+    def test_keys_of_long_ended_certificates_go_and_the_journal_stays(self, staffed_world):
+        with open_world(staffed_world, lambda: "") as world:
+            desk, at = world.registration, world.clock()
+            csrs = {CertificateKind.SIGNATURE: csr_for(7)}
+            case = desk.file("sato", PERSON, csrs, code=CODE, at=at).case.id
+            desk.examine(case, "suzuki", at=at)
+            desk.approve(case, "tanaka", at=at)
+            desk.issue(case, "ito", at=at)
+        before = inspect(staffed_world / "journal")
+        command = ("archive", "destroy", "--home", staffed_world, "--clock", self.LATE, "--json")
         assert done(run(*command, "--before", "2014-09-02T00:00:00Z")).json["destroyed"] == 0
-        slots = (headed / "archive" / "slots").read_bytes()
-        assert done(run(*command, "--before", "2049-12-31T00:00:00Z")).json["destroyed"] == before.bodies
-        assert (headed / "archive" / "slots").read_bytes() != slots
-        assert inspect(headed / "journal") == before
-        with open_world(headed, lambda: "") as world, world.stores.journal.turn() as turn:
-            assert turn.head == Head(before.head.count, before.head.digest)
+        slots = (staffed_world / "archive" / "slots").read_bytes()
+        assert done(run(*command, "--before", "2049-12-31T00:00:00Z")).json["destroyed"] == 1
+        assert (staffed_world / "archive" / "slots").read_bytes() != slots
+        after = inspect(staffed_world / "journal", [before.head])
+        assert after.head.count == before.head.count + 2, "each was recorded"
+        with open_world(staffed_world, lambda: "") as world, world.stores.journal.turn() as turn:
             with pytest.raises(ArchiveDestroyed, match="was destroyed"):
-                turn.body(1)
+                turn.body(before.bodies)
+            assert turn.body(1), "an authority's tells of nobody"
 
     def test_what_ended_lately_is_kept(self, headed):
         slots = (headed / "archive" / "slots").read_bytes()

@@ -31,19 +31,26 @@ from ca.suites import (
     SHA1_RSA1024,
     SHA1_RSA2048,
     SHA256_RSA2048,
+    SHA384_P384,
     SuiteId,
+    Use,
+    require,
 )
+from front.demo.served import free_port
 from front.starting import require_in_force
-from tests.commands import run
+from tests.commands import done, kakehashi, refused, run
 from tests.engine_world import EngineWorld, engine_world
 from tests.old_world import short_request
 from tests.relying_world import AT, DAY, GPKI_POLICY, Cert, World
+from tests.served_world import Home, served
 from tests.small_edition import replaced, small_edition
+from tests.suite_world import one_prefecture
 
 SECOND = timedelta(seconds=1)
 LAST = SHA1_RSA2048.verify_until
 NAMED = frozenset({SHA1_RSA2048.id})
 ROOT = Path(__file__).parent.parent
+SECRET = {"KAKEHASHI_PASSPHRASE": "keys of tests keep no secrets"}
 
 
 # Who relies on it
@@ -215,9 +222,48 @@ def test_a_production_world_is_not_served_when_its_keys_may_sign_nothing_more(wo
 def test_what_the_past_allowed_of_holders_keys_ends_with_its_suites():
     until = SHA1_RSA1024.sign_until
     assert RSA1024_KEYS.on(until) == RSA1024_KEYS
+    in_it = until.replace(microsecond=999_999)  # all of the last second counts
+    require(SHA1_RSA1024, Use.SIGN, in_it)
+    assert RSA1024_KEYS.on(in_it) == RSA1024_KEYS
     after = RSA1024_KEYS.on(until + SECOND)
     assert (after.rsa.minimum_bits, after.sha1) == (2048, False)
     with pytest.raises(CsrRefused, match="has 1024 bits; 2048 are the least"):
         read_csr(short_request(1), after, "request")
     assert read_csr(short_request(1), RSA1024_KEYS.on(until), "request")
     assert RSA2048_KEYS.on(until + SECOND) is RSA2048_KEYS
+
+
+def production_home(folder: Path, edition: str, *options: str) -> Path:
+    """A home with keys of its own."""
+    (folder / "edition.toml").write_text(edition, encoding="utf-8")
+    done(run("init", "--edition", folder / "edition.toml", "--home", folder / "home", *options, **SECRET))
+    return folder / "home"
+
+
+def test_a_server_of_a_production_world_of_the_past_does_not_start(tmp_path):
+    """It was made in its time; today its home has no clock of its own, as no production home has."""
+    home = production_home(tmp_path, one_prefecture(suite=SHA1_RSA2048), "--clock", "2010-04-01T00:00Z")
+    before, _, clock = (home / "home.toml").read_text(encoding="utf-8").partition("[clock]")
+    _, databases, after = clock.partition("[databases]")
+    text = replaced(before, 'marking = "test"', 'marking = "production"') + databases + after
+    (home / "home.toml").write_text(text, encoding="utf-8")
+    for command in (("serve", "--port", free_port()), ("work",)):
+        outcome = kakehashi(*command, "--home", home, **SECRET)
+        refused(
+            outcome, "error: authority ",
+            "its suite sha1-rsa2048 may not sign lists or answers after 2020-03-31T14:59:59Z",
+            "(NIST SP 800-131A 3). Make it a key of another suite first (`kakehashi key step`)",
+        )  # fmt: skip
+
+
+def test_a_server_of_a_production_world_that_only_remembers_the_past_starts(tmp_path):
+    """It believes SHA-1 where that was signed in its time, and its keys are of today."""
+    text = replaced(
+        one_prefecture(suite=SHA384_P384), r"suite = ", 'legacy_suites = ["sha1-rsa2048"]\nsuite = '
+    )
+    home = production_home(tmp_path, text, "--production")
+    described = (home / "home.toml").read_text(encoding="utf-8")
+    assert 'marking = "production"' in described
+    with served(Home(home, {}, AT), "--no-work", wait="/health", **SECRET) as server:
+        assert server.get("/health").status == 200
+        assert server.stop() == 0

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import pytest
@@ -15,9 +17,10 @@ from hypothesis import strategies as st
 from ca.chance import SeededChance, SystemChance, new_serial
 from ca.errors import BadInput, LintRefused
 from ca.keys.signer import key_identifier
-from ca.lint import certificates, lists, parts
+from ca.lint import certificates, lists
 from ca.lint.candidate import PROFILES
 from ca.lint.certificates import check_certificate
+from ca.lint.key_info import key_info
 from ca.lint.lists import check_list, entry_checker
 from ca.lint.rules import findings
 from ca.model import CA_KINDS, CertificateKind, Revocation, RevocationReason, Serial
@@ -49,7 +52,18 @@ from ca.profiles.extensions import (
 )
 from ca.profiles.lists import PlacedListExtension, draft_delta, draft_list
 from ca.profiles.services import OCSP_SIGNING
-from ca.suites import SHA256_RSA2048
+from ca.suites import (
+    ML_DSA_65_KEYS,
+    P256_KEYS,
+    P384_KEYS,
+    RSA1024_KEYS,
+    RSA2048_KEYS,
+    RSA3072_KEYS,
+    SHA256_RSA2048,
+    SUITES,
+    KeyFamily,
+)
+from tests import lint_table
 from tests.builders import (
     AUTHORITY,
     NOW,
@@ -60,6 +74,7 @@ from tests.builders import (
     issuer_of,
     key_id,
     list_draft_of,
+    list_of,
     public_key,
     revocation_of,
     serial_of,
@@ -83,6 +98,7 @@ from tests.counterexamples import (
     with_item,
     without,
 )
+from tests.suite_keys import signer_for
 
 
 def broken(rules: Any, subject: Any) -> set[str]:
@@ -103,15 +119,15 @@ def refusal(check: Callable[..., None], *subject: Any) -> LintRefused | None:
 
 @pytest.mark.parametrize("kind", CertificateKind)
 def test_a_valid_draft_of_each_kind_passes(kind):
-    check_certificate(draft_of(kind), issuer_of(kind))
+    check_certificate(draft_of(kind), issuer_of(kind), list_of(kind))
 
 
 def test_a_cross_certificate_within_one_domain_needs_no_mapping():
-    check_certificate(extended(CROSS, lambda placed: without(placed, PolicyMappings)).draft, issuer_of(CROSS))
+    assert not broken(certificates.RULES, extended(CROSS, lambda placed: without(placed, PolicyMappings)))
 
 
 def test_a_cross_certificate_may_repeat_a_key_identifier_that_is_not_our_hash():
-    check_certificate(draft_of(CROSS, SubjectKey(b"another CA's way to.")), issuer_of(CROSS))
+    assert not broken(certificates.RULES, candidate(CROSS, SubjectKey(b"another CA's way to.")))
 
 
 @pytest.mark.parametrize("text", ["000000000", "419900000", "419900500", "420000229", "300000229"])
@@ -142,7 +158,7 @@ def test_each_kind_has_a_profile_of_its_own(kind):
 def test_a_refusal_tells_every_finding_and_the_first_clause():
     draft = draft_of(SIGNATURE, AuthorityKey(key_id("service")), serial=Serial(7))
     with pytest.raises(LintRefused) as caught:
-        check_certificate(draft, issuer_of(SIGNATURE))
+        check_certificate(draft, issuer_of(SIGNATURE), list_of(SIGNATURE))
     assert caught.value.place == f"signature certificate {Serial(7)}"
     assert caught.value.clause == "RFC 5280 4.1.2.2"
     assert "serial_shape: " in caught.value.problem
@@ -250,6 +266,10 @@ def test_each_rule_tells_its_clause_and_its_sentence():
         assert all(rule.sentence and not rule.sentence.endswith(".") for rule in rules)
 
 
+def test_the_documentation_has_every_rule():
+    assert lint_table.PAGE.read_text(encoding="utf-8").endswith(lint_table.MARK + "\n" + lint_table.table())
+
+
 # Whatever a draft says, lint passes or refuses it, and what passes keeps the law.
 
 ANY_MOMENTS = st.datetimes(timezones=st.sampled_from([None, UTC, JST]))
@@ -324,7 +344,7 @@ def _changed_field(draft: CertificateDraft) -> st.SearchStrategy[CertificateDraf
 
 @given(draft=mutated_drafts())
 def test_lint_passes_or_refuses_whatever_a_draft_says(draft):
-    refused = refusal(check_certificate, draft, issuer_of(draft.kind))
+    refused = refusal(check_certificate, draft, issuer_of(draft.kind), list_of(draft.kind))
     if refused is not None:
         assert refused.clause
         assert refused.place.startswith(f"{draft.kind} certificate ")
@@ -383,7 +403,40 @@ def test_lint_passes_or_refuses_whatever_an_entry_says(serial, moments, reason, 
         assert moments[1] <= moments[0] <= draft.this_update
 
 
-# The frame of a public key.
+# Public keys.
+
+
+@pytest.mark.parametrize("suite", SUITES.values(), ids=lambda suite: suite.id)
+def test_lint_knows_the_keys_of_every_suite_and_allows_those_that_a_rule_names(suite):
+    info = key_info(signer_for(suite).public_key)
+    assert (info.family, info.size) == (suite.family, suite.key_size)
+    allowing = {rule for rule in (*RULES_OF_KEYS, RSA1024_KEYS) if info.is_allowed(rule)}
+    assert allowing == {rule for rule in (*RULES_OF_KEYS, RSA1024_KEYS) if _names(rule, suite)}
+    assert info.is_allowed(reduce(or_, RULES_OF_KEYS)) == bool(allowing - {RSA1024_KEYS})
+
+
+RULES_OF_KEYS = (RSA2048_KEYS, RSA3072_KEYS, P256_KEYS, P384_KEYS, ML_DSA_65_KEYS)
+
+
+def _names(rule, suite):
+    match suite.family:
+        case KeyFamily.RSA:
+            return rule.rsa is not None and suite.key_size in range(
+                rule.rsa.minimum_bits, rule.rsa.maximum_bits + 1
+            )
+        case KeyFamily.EC:
+            return f"P-{suite.key_size}" in rule.curves
+        case KeyFamily.ML_DSA:
+            return suite.key_size in rule.ml_dsa
+
+
+@given(cut=st.integers(0, 294), put=st.binary(max_size=3), whose=st.sampled_from(sorted(SUITES)))
+def test_no_octets_of_a_key_are_too_odd_to_be_judged(cut, put, whose):
+    octets = signer_for(SUITES[whose]).public_key
+    info = key_info(octets[:cut] + put + octets[cut + len(put) :])
+    if info is not None:
+        assert str(info).startswith(("a key", "an "))
+        assert not info.is_allowed(RSA2048_KEYS) or info.family is KeyFamily.RSA
 
 
 @given(
@@ -393,11 +446,11 @@ def test_lint_passes_or_refuses_whatever_an_entry_says(serial, moments, reason, 
 )
 def test_lint_and_the_door_of_keys_read_a_public_key_alike(octets, cut, put):
     octets = octets[:cut] + put + octets[cut + len(put) :]
-    bits = parts.subject_public_key(octets)
+    info = key_info(octets)
     try:
         identifier = key_identifier(octets)
     except BadInput:
-        assert bits is None
+        assert info is None
     else:
-        assert bits is not None
-        assert identifier == hashlib.sha1(bits, usedforsecurity=False).digest()
+        assert info is not None
+        assert identifier == hashlib.sha1(info.bits, usedforsecurity=False).digest()

@@ -240,6 +240,8 @@ def test_what_a_list_names(world: EngineWorld) -> None:
             assert (found.entries, found.octets, found.unfit) == (len(entries), sum(map(len, entries)), 0)
             assert found.latest == (NOW if numbers else None)
             assert found.ordered == (1 if 3 in numbers else 0)  # what the order did later than 2
+            by_order = contents.by_order(connection, wanted, said=2)
+            assert by_order == ({7: found.ordered} if found.ordered else {})
 
 
 def entry_of(number: int) -> Revocation:
@@ -260,7 +262,9 @@ def test_a_long_list_comes_in_blocks_by_serial(world: EngineWorld) -> None:
 
 def test_what_may_be_gone(world: EngineWorld) -> None:
     """Expired long enough, let go of a hold, or recorded anew since the last list, which said all up to 3."""
-    issued = [item.id.serial for item in (world.issued(kinds=(SIGNATURE,))[SIGNATURE] for _ in range(4))]
+    items = [world.issued(kinds=(SIGNATURE,))[SIGNATURE] for _ in range(4)]
+    issued, ends = [item.id.serial for item in items], items[0].record.period.not_after
+    assert {item.record.period.not_after for item in items} == {ends}
     with world.store.writing() as connection:
         for serial, life in zip(issued, (10, 20, 20, 20), strict=True):
             sequence = record_revocation(
@@ -271,10 +275,14 @@ def test_what_may_be_gone(world: EngineWorld) -> None:
     for scope in (PARTITION, FULL):
         names = Contents(TOTTORI, scope, ended_before=NOW + 15 * DAY)
         with world.store.reading() as connection:
-            gone = contents.removable(connection, names, issued, said=3)
-            assert gone == {issued[0], issued[1], issued[3]}
-            everything = contents.removable(connection, replace(names, ended_before=None), issued, said=5)
-            assert everything == {issued[1]}
+            assert contents.let_go(connection, names, issued, said=3) == {issued[1], issued[3]}
+            assert contents.let_go(connection, names, issued, said=5) == {issued[1]}
+            # What was written down of the revocations says nothing of it: the certificates last for years.
+            assert contents.expired(connection, names, issued) == frozenset()
+            later = replace(names, ended_before=ends + timedelta(seconds=1))
+            assert contents.expired(connection, later, issued) == {*issued}
+            assert contents.expired(connection, replace(names, ended_before=ends), issued) == frozenset()
+            assert contents.expired(connection, replace(names, ended_before=None), issued) == frozenset()
 
 
 def test_lists_that_are_behind(world: EngineWorld) -> None:
@@ -317,7 +325,8 @@ def test_what_is_asked_every_second_does_not_pass_over_what_was_revoked_before(w
         ):
             contents.summed_up(connection, wanted, reasons_in(Holds.USER, delta=True), said=7)
             list(contents.blocks(connection, wanted))
-        contents.removable(connection, Contents(TOTTORI, FULL, ended_before=NOW), [Serial(1)], said=7)
+        contents.let_go(connection, Contents(TOTTORI, FULL, ended_before=NOW), [Serial(1)], said=7)
+        contents.by_order(connection, Contents(TOTTORI, FULL, ended_before=NOW), said=7)
     searched = {plan for plan in plans if "revocations" in plan or "lists" in plan}
     assert len(searched) > 5
     for plan in searched:

@@ -18,17 +18,21 @@ from playwright.sync_api import expect
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 import front
+from ca.issuing.retention import end_retention
 from ca.model import LocalHolder, RevocationReason
 from ca.revoking.deciding import abolition, custody
 from ca.rules.custody import MediumState
 from ca.rules.registration import State
 from ca.rules.self_check import QUESTIONS
-from ca.store import applications
+from ca.store import applications, deeds
 from ca.store.abolitions import Why
+from ca.suites import ML_DSA_65, RSA1024_KEYS, SHA1_RSA1024, SHA384_P384
 from front.local import cases, media, self_checks
 from front.pages.texts import Language, Texts
 from tests.browser import chromium
-from tests.local_world import POST, TOKEN, USER, LocalWorld, local_world, pem_of
+from tests.local_world import ENCRYPTION, POST, TOKEN, USER, LocalWorld, local_world, pem_of
+from tests.old_world import short_request
+from tests.suite_world import request as new_request
 
 CESSATION = RevocationReason.CESSATION_OF_OPERATION
 
@@ -174,6 +178,59 @@ def test_a_form_with_a_problem_is_shown_again(local, field, typed, words) -> Non
     assert ("市長" in response.text) == (form["name"] == "市長"), "what was typed stands there again"
     checked = local.browser("uke").post("/local/cases/check", form)
     assert words in checked.json["problems"][field]
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (Language.JAPANESE, "RSA 鍵が短すぎます(1024 ビット)。2048 ビット以上の新しい鍵を作ってください。"),
+        (Language.ENGLISH, "its RSA key has 1024 bits; 2048 are the least"),
+    ],
+)
+def test_a_key_of_the_past_is_refused_on_the_form_when_its_time_is_over(local, language, words) -> None:
+    local.certifies(RSA1024_KEYS)
+    form, browser = form_of(local, csr=pem_of(short_request(1))), local.browser("uke", language)
+    local.at = SHA1_RSA1024.sign_until
+    assert browser.post("/local/cases/check", form).json["problems"] == {}
+    local.passes(seconds=1)
+    assert words in browser.post("/local/cases/check", form).json["problems"]["csr"]
+    sent = browser.post("/local/cases/new", form)
+    assert (sent.status_code, words in html.unescape(sent.text)) == (422, True)
+    local.at = SHA1_RSA1024.sign_until
+    done(browser.post("/local/cases/new", form))
+
+
+@pytest.mark.parametrize(
+    ("suite", "words"),
+    [
+        (
+            ML_DSA_65,
+            "ML-DSA-65 の鍵は署名専用で、この証明書に宛てて暗号化できません。RSA 鍵",
+        ),
+        (
+            SHA384_P384,
+            "楕円曲線(P-384)の鍵では、この証明書に宛てて暗号化できません。RSA 鍵",
+        ),
+    ],
+    ids=str,
+)
+def test_a_key_to_which_nobody_encrypts_is_not_certified_for_encryption(local, suite, words) -> None:
+    form = form_of(local, kind=ENCRYPTION, csr=pem_of(new_request(suite)))
+    sent = local.browser("uke", Language.JAPANESE).post("/local/cases/new", form)
+    assert (sent.status_code, words in html.unescape(sent.text)) == (422, True)
+
+
+@pytest.mark.parametrize("path", ["", "/lg-post.pem", "/approve"])
+def test_a_case_that_is_refused_is_a_deed_without_its_number(local, path) -> None:
+    case = local.filed()
+    browser = local.browser("other")
+    ask = browser.post if path == "/approve" else browser.get
+    assert ask(f"/local/cases/{case}{path}").status_code == 404
+    assert browser.get(f"/local/cases/new?renews={case}").status_code == 404
+    with local.stores.nation.reading() as connection:
+        found = deeds.latest(connection, limit=10)
+    told = [(deed.officer, deed.office, deed.what, deed.about) for deed in found]
+    assert told == [("other", "local-1", deeds.Deed.LOOK_REFUSED, "case")] * 2
 
 
 def test_a_request_comes_as_a_file_too_and_its_key_once(local) -> None:
@@ -328,7 +385,9 @@ def test_strangers_change_nothing(local, places, officer) -> None:
     before = local.engine.dump()
     for path, form in FORMS:
         assert local.browser(officer).post(path.format(**places), form).status_code in {403, 404, 409}, path
-    assert local.engine.dump() == before
+    after = local.engine.dump()
+    assert {row[4] for row in after.pop("0 deeds")} <= {deeds.Deed.LOOK_REFUSED}
+    assert after | {"0 deeds": []} == before
 
 
 def test_a_form_of_another_site_changes_nothing(local, places) -> None:
@@ -745,6 +804,25 @@ def test_the_rooms_have_one_word_for_one_thing(kept_in: str, said: tuple[str, ..
     ]
     assert len(same) >= len(said)
     assert {word: there[word] for word in same} == {word: window[word] for word in same}
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("ja", "保存期間の満了により廃棄"), ("en", "Destroyed when its time was over")],
+)
+def test_a_case_whose_time_is_over_says_so(local: LocalWorld, language: str, words: str) -> None:
+    case, number = local.delivered()
+    waits = local.issued()
+    end_retention(local.stores, local.passes(days=365 * 20), local.passes(days=365 * 20))
+    for browser in (local.browser("uke", language), local.browser("shin", language)):
+        for path in (f"/local/cases/{case}", f"/local/media/{number}"):
+            page = browser.get(path)
+            assert words in page.text
+            assert "Mayor" not in page.text
+    assert words in local.browser("uke", language).get("/local").text, "its certificate was never given out"
+    refused = local.browser("uke", language).get(f"/local/cases/{waits}/{POST}.pem")
+    assert refused.status_code == 404
+    assert ("廃棄されました" if language == "ja" else "were destroyed") in refused.text
 
 
 def words_of(room: str) -> dict[str, dict[str, str]]:

@@ -15,12 +15,15 @@ from ca.rules.self_check import QUESTIONS, fiscal_year
 from ca.store import deeds, media, officers
 from ca.store.clients import KeyPurpose
 from ca.store.deeds import Deed
+from ca.suites import RSA1024_KEYS, SHA1_RSA1024
 from front.card.statements import MEDIA_TYPE
 from front.credentials import new_key
 from front.demo.people import invented_code
 from front.registration.api_ends import STATEMENT
 from tests.api_world import FEED, POST, api_world
 from tests.feed_files import feed_file
+from tests.local_world import pem_of
+from tests.old_world import short_request
 
 DOCUMENTS = [{"kind": "driving-licence", "ends": "2019-01-01"}]
 
@@ -380,11 +383,112 @@ class TestHolders:
         assert looked_up(shared)[before:] == [("kansa", case)]
 
 
+def deeds_of(world, what):
+    """Who did this about what, the oldest first."""
+    with world.local.stores.nation.reading() as connection:
+        noted = deeds.latest(connection, limit=1000)
+    return [(one.officer, one.about) for one in reversed(noted) if one.what is what]
+
+
+class TestTooOften:
+    @pytest.fixture
+    def alone(self, tmp_path):
+        with api_world(tmp_path / "world") as made:
+            yield made
+
+    @pytest.mark.parametrize(("path", "more"), [("/look", {}), ("", {"number": "9" * 20})])
+    def test_nobody_looks_up_a_list_of_codes(self, alone, path, more):
+        def ask(number, key="window"):
+            report = {"deed": "report-loss", "code": str(invented_code(number)), **more}
+            return alone.post(f"/holder-reports{path}", report, key)
+
+        for number in range(30):
+            refused(ask(50_000 + number), 404, "no certificate that office")
+            if (
+                number % 10 == 5
+            ):  # what else is done meanwhile does not count as patience, nor do searches as looks
+                refused(alone.get("/cases/131016-000001", "window"), 403)
+                alone.done("/cases/search", {"words": "a"}, "window")
+            alone.local.passes(seconds=1)
+        for _ in range(2):
+            answer = ask(50_030)
+            refused(answer, 429, "30 holders were looked up within a minute", "Wait 30 seconds")
+            assert answer.headers["Retry-After"] == "30"
+        found = deeds_of(alone, Deed.LOOK_REFUSED)
+        assert found == [("window", "case, client key window")] * 3 + [
+            ("window", "holder, client key window")
+        ]
+        with alone.local.stores.nation.writing() as connection:
+            second_clerk(alone, connection)
+        refused(ask(50_030, "window-4"), 404, "no certificate")
+        alone.local.passes(seconds=29)
+        refused(ask(50_030), 429)
+        alone.local.passes(seconds=1)
+        refused(ask(50_030), 404)
+
+    def test_another_key_of_the_same_officer_is_no_new_patience(self, alone):
+        with alone.local.stores.nation.writing() as connection:
+            who, at = OfficerId("window"), alone.local.at
+            alone.keys["second"] = new_key(
+                connection, name="second", purpose=KeyPurpose.OFFICER, officer=who, at=at
+            )
+        report = {"deed": "report-loss", "code": str(invented_code(50_000))}
+        for number in range(30):
+            refused(alone.post("/holder-reports/look", report, ("window", "second")[number % 2]), 404)
+        for key in ("window", "second"):
+            assert alone.post("/holder-reports/look", report, key).headers["Retry-After"] == "60"
+
+    def test_who_may_not_look_leaves_a_trace_without_the_code(self, shared):
+        report = {"deed": "report-loss", "code": str(invented_code(50_001))}
+        before = deeds_of(shared, Deed.LOOK_REFUSED)
+        refused(shared.post("/holder-reports/look", report, "uke"), 403)
+        found = deeds_of(shared, Deed.LOOK_REFUSED)[len(before) :]
+        assert found == [("uke", "holder, client key uke")]
+
+    def test_a_report_that_would_end_nothing_is_a_look_too(self, shared):
+        filing = shared.resident()
+        case = shared.issued(filing)
+        report = {"deed": "report-found", "code": filing["resident"]["code"], "number": "8" * 20}
+        before = len(looked_up(shared))
+        refused(shared.post("/holder-reports", report, "window"), 409)
+        ((who, about),) = looked_up(shared)[before:]
+        assert (who, about in map(str, shared.local.certificates(case))) == ("window", True)
+
+    @pytest.mark.parametrize(
+        ("officer", "case", "status"),
+        [("uke", "312011-000001", 403), ("window", "312011-999999", 404), ("kansa", "a name", 404)],
+    )
+    @pytest.mark.parametrize("step", ["", "/approval"])
+    def test_a_refused_case_is_a_deed_without_its_number(self, shared, officer, case, status, step):
+        before = deeds_of(shared, Deed.LOOK_REFUSED)
+        answer = (
+            shared.post(f"/cases/{case}{step}", key=officer)
+            if step
+            else shared.get(f"/cases/{case}", officer)
+        )
+        refused(answer, status)
+        found = deeds_of(shared, Deed.LOOK_REFUSED)[len(before) :]
+        assert found == [(officer, f"case, client key {officer}")]
+
+
+def test_what_was_filed_while_its_keys_were_certified_is_found_when_they_are_no_more(tmp_path):
+    with api_world(tmp_path / "world") as world:
+        world.local.certifies(RSA1024_KEYS)
+        world.local.at = SHA1_RSA1024.sign_until
+        first, second = (
+            world.resident() | {"csrs": {"signature": pem_of(short_request(number))}} for number in (1, 2)
+        )
+        made = world.post("/cases", first, "window")
+        assert made.status_code == 201
+        world.local.passes(seconds=1)
+        again = world.post("/cases", first, "window")
+        assert (again.status_code, again.json) == (200, made.json)
+        refused(world.post("/cases", second, "window"), 400, "its RSA key has 1024 bits; 2048 are the least")
+
+
 def looked_up(shared):
     """Who looked at what, the oldest first."""
-    with shared.local.stores.nation.reading() as connection:
-        noted = deeds.latest(connection, limit=1000)
-    return [(one.officer, one.about) for one in reversed(noted) if one.what is Deed.LOOKED_UP]
+    return deeds_of(shared, Deed.LOOKED_UP)
 
 
 def test_a_feed_file_and_a_revocation_are_answered_as_described(shared):

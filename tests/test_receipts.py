@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.repository.signing import sign_statement
-from ca.errors import BadInput
+from ca.errors import BadInput, Conflict
 from ca.model import CertificateId, Revocation, RevocationReason, Serial
 from ca.revoking.assurance.receipt_checks import Verdict, check_heads, check_list, check_status
 from ca.revoking.assurance.receipts import (
@@ -29,11 +29,14 @@ from ca.revoking.assurance.receipts import (
     read_receipt,
 )
 from ca.revoking.assurance.sights import HeadSight, StatusSight
+from ca.store import orders
 from front.assembly import open_world
+from front.receipts import receipt_of_order
 from tests import commands
 from tests.feed_files import feed_file
 from tests.served_world import (
     REGISTER,
+    Home,
     Served,
     change,
     holders,
@@ -317,6 +320,114 @@ def test_commands_and_officers_get_receipts_too(given_word, tmp_path):
         assert part["certificate"] == str(holder.certificates["signature"])
     refused = commands.run("events", "apply", feed, "--receipt", by_event, "--home", home.folder)
     commands.refused(refused, "is there already")
+
+
+def by_command(home: Home, path: Path, *words, at: datetime) -> dict:
+    """What a command's receipt says."""
+    clock = ("--clock", f"{at:%Y-%m-%dT%H:%M:%SZ}")
+    commands.done(commands.run(*words, "--receipt", path, *clock, "--home", home.folder))
+    return statement(json.loads(path.read_text()))
+
+
+def kept(home: Home, path: Path, at: datetime) -> list[str]:
+    """Where a home's journal and lists keep the word of a receipt; none refutes it."""
+    clock = ("--clock", f"{at:%Y-%m-%dT%H:%M:%SZ}")
+    commands.done(commands.run("list", "publish", *clock, "--home", home.folder))
+    done = commands.run("receipt", "check", path, *clock, "--json", "--home", home.folder)
+    assert done.status == 0, done
+    return sorted({row["where"].split()[0] for row in done.json if row["verdict"] == "confirmed"})
+
+
+KEPT = ["journal", "list", "published", "world"]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return small_home(tmp_path / "home")
+
+
+def test_status_is_promised_within_the_editions_bound(home, tmp_path):
+    edition = home.folder / "edition.toml"
+    edition.write_text(edition.read_text() + "\n[status]\nstaleness_seconds = 60\n")
+    (one,) = holders(home, 1)
+    words = ("revoke", one.certificates["signature"], "--reason", "keyCompromise", "--officer", "ito")
+    said = by_command(home, tmp_path / "receipt.json", *words, at=home.now())
+    assert datetime.fromisoformat(said["status_by"]) - datetime.fromisoformat(said["at"]) == timedelta(
+        minutes=1
+    )
+
+
+def test_a_waiting_event_names_what_it_ended_once_it_has(home, tmp_path):
+    one, two = holders(home, 2)
+    at = home.now()
+    effect = at + timedelta(days=1)
+    feed = tmp_path / "feed.jsonl"
+    moves = [change(home, "moved-out", who.code, effective=effect.isoformat()) for who in (one, two)]
+    feed.write_bytes(feed_file(*moves))
+    apply = ("events", "apply", feed)
+    early = by_command(home, tmp_path / "early.json", *apply, at=at)
+    assert (len(early["records"]), early["certificates"]) == (2, [])
+    again = by_command(home, tmp_path / "again.json", *apply, at=at + timedelta(hours=1))
+    assert (again["records"], again["certificates"]) == (early["records"], [])
+    late = by_command(home, tmp_path / "late.json", *apply, at=effect + timedelta(hours=1))
+    assert late["records"][:2] == early["records"]
+    effects = late["records"][2:]
+    assert {part["event"] for part in effects} == {move["event"] for move in moves}
+    assert {(part["certificate"], part["record"]) for part in late["certificates"]} == {
+        (str(who.certificates["signature"]), part["index"])
+        for who, part in zip((one, two), effects, strict=True)
+    }
+    assert kept(home, tmp_path / "late.json", effect + timedelta(hours=2)) == KEPT
+
+
+def test_a_case_that_is_decided_gives_a_receipt(home, tmp_path):
+    """An event whose id was taken ends what it is about; dismissed, nothing ends, and that is acknowledged too."""
+    one, two = holders(home, 2)
+    at = home.now()
+    feed, again = tmp_path / "feed.jsonl", tmp_path / "again.jsonl"
+    for file, kind in ((feed, "moved-in"), (again, "died")):
+        told = (change(home, kind, who.code, f"e-{place}") for place, who in enumerate((one, two)))
+        file.write_bytes(feed_file(*told))
+        commands.done(commands.run("events", "apply", file, "--home", home.folder))
+    resolve = ("quarantine", "resolve", "--officer", "ito", "--decision")
+    ended = by_command(home, tmp_path / "ended.json", *resolve, "end", 1, at=at + timedelta(hours=1))
+    dismissed = by_command(home, tmp_path / "no.json", *resolve, "dismiss", 2, at=at + timedelta(hours=1))
+    (part,) = ended["certificates"]
+    assert part["certificate"] == str(one.certificates["signature"])
+    assert (len(dismissed["records"]), dismissed["certificates"]) == (1, [])
+    assert kept(home, tmp_path / "ended.json", at + timedelta(hours=2)) == KEPT
+    # The file sent again has it too.
+    path = tmp_path / "file.json"
+    whole = by_command(home, path, "events", "apply", again, at=at + timedelta(hours=2))
+    assert whole["certificates"] == ended["certificates"]
+    # Behind its records stands another decision, so that the newest head is none of its own.
+    assert kept(home, path, at + timedelta(hours=3)) == ["journal", "list", "world"]
+
+
+def test_an_order_gives_a_receipt_for_what_it_has_ended(home, tmp_path, monkeypatch):
+    people, at = holders(home, 2), home.now()
+    staff = ("--office", "centre", "--role", "operator", "--home", home.folder)
+    commands.done(commands.run("officer", "add", "ueda", *staff))
+    for words in (
+        ("make", "--municipality", "131016", "--hold", "--officer", "ito"),
+        ("approve", 1, "--officer", "ueda"),
+    ):
+        commands.done(commands.run("order", *words, "--home", home.folder))
+    path = tmp_path / "order.json"
+    show = ("order", "show", 1)
+    refused = commands.run(*show, "--receipt", path, "--home", home.folder)
+    commands.refused(refused, "has ended nothing yet")
+    commands.done(commands.run("order", "run", "--home", home.folder))
+    said = by_command(home, path, *show, at=at + timedelta(hours=1))
+    assert {(part["certificate"], part["reason"]) for part in said["certificates"]} == {
+        (str(one.certificates["signature"]), "certificateHold") for one in people
+    }
+    assert kept(home, path, at + timedelta(hours=2)) == KEPT
+    monkeypatch.setattr("front.receipts.MOST_CERTIFICATES", 1)
+    with open_world(home.folder, lambda: "") as world, world.stores.nation.reading() as connection:
+        found = orders.find(connection, 1)
+        with pytest.raises(Conflict, match="has ended 2 certificates, and a receipt names 1 at most"):
+            receipt_of_order(world, found, at)
 
 
 # Reading

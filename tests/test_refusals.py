@@ -33,7 +33,7 @@ ROWS = [row.key for row in REFUSALS.rows]
 
 AT_WORK = (  # where officers are refused
     "ca.rules.registration", "ca.rules.identity", "ca.rules.custody", "ca.rules.self_check", "ca.issuing.receiving",
-    "ca.issuing.self_checking", "ca.issuing.intake", "ca.issuing.authority", "ca.issuing.standing",
+    "ca.issuing.self_checking", "ca.issuing.intake", "ca.issuing.subject_keys", "ca.issuing.weak_rsa", "ca.issuing.authority", "ca.issuing.standing",
     "ca.revoking.deciding.abolition", "ca.revoking.deciding.at_window", "ca.revoking.deciding.custody",
     "ca.revoking.deciding.delivery", "ca.revoking.deciding.local_delivery", "ca.store.media", "ca.store.self_checks",
     "ca.store.officers", "front.local.access", "front.local.cases", "front.local.ending", "front.local.filing",

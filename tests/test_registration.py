@@ -510,6 +510,29 @@ def test_an_authoritys_own_key_is_not_certified_for_a_holder(world: EngineWorld)
         world.filed(csrs={SIGNATURE: csr_of(key, "holder")})
 
 
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [(timedelta(microseconds=999_999), None), (timedelta(seconds=1), "has ended")],
+    ids=["in its last second", "after it"],
+)
+def test_a_post_is_renewed_until_its_certificate_has_ended(
+    world: EngineWorld, after: timedelta, told: str | None
+) -> None:
+    (issued,) = world.issued(POST, (OFFICIAL_POST,)).values()
+    at = issued.record.period.not_after + after
+    reception = Reception(Purpose.RENEWAL, renews=(issued.id,))
+
+    def renew() -> None:
+        csrs = {OFFICIAL_POST: csr_for(77)}
+        world.registration.file("ministry", POST, csrs, code=None, at=at, reception=reception)
+
+    if told is None:
+        renew()
+        return
+    with pytest.raises(BadInput, match=told):
+        renew()
+
+
 BORN = BirthDate(1999, 9, 1)
 MIDNIGHT = datetime(2014, 8, 31, 15, 0, 0, tzinfo=UTC)  # 1 September 2014, 0:00 in Japan
 

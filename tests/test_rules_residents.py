@@ -8,6 +8,7 @@ import pytest
 from ca.errors import BadInput
 from ca.model import RESIDENT_KINDS, CertificateKind, Revocation, RevocationReason, Serial
 from ca.rules.residents import (
+    CLOSED_BY,
     CONFIGURABLE,
     DECISIONS,
     END_LATER_ONES_TOO,
@@ -119,6 +120,13 @@ def test_a_rule_in_words_names_what_its_row_touches(kind):
         assert named == {held for held, act in LAPSES[kind].items() if act is not Act.KEEPS}
     at_once = kind in END_LATER_ONES_TOO or kind not in REASONS or kind is ChangeKind.FOUND
     assert ("before its effect" in RULES.words(kind)) != at_once
+    assert ("before a later moved-in" in RULES.words(kind)) == (kind in CLOSED_BY)
+
+
+def test_a_removal_is_closed_by_a_registration_and_a_death_by_nothing():
+    assert CLOSED_BY == {ChangeKind.REMOVED_EX_OFFICIO: ChangeKind.MOVED_IN}
+    assert CLOSED_BY.keys() <= END_LATER_ONES_TOO
+    assert {LAPSES[closing][held] for closing in CLOSED_BY.values() for held in RESIDENT_KINDS} == {Act.KEEPS}
 
 
 def test_the_words_say_which_holds_are_lifted():

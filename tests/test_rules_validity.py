@@ -462,6 +462,14 @@ def test_an_early_renewal_adds_a_year_though_parts_are_unknown(parts):
     assert japanese(early.not_after)[4:] == japanese(plain.not_after)[4:]
 
 
+@pytest.mark.parametrize("microsecond", [0, 1, 999_999])
+def test_all_of_the_predecessors_last_second_is_early_enough(microsecond):
+    last = jst("2019-04-10 23:59:59")
+    at = last.replace(microsecond=microsecond)
+    renewed = holder_period(FIVE, issued_at=at, birth_date=BirthDate(1970, 4, 10), predecessor_not_after=last)
+    assert japanese(renewed.not_after) == "2025-04-10 23:59:59"
+
+
 @pytest.mark.parametrize(
     ("card_expires", "end"),
     [

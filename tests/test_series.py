@@ -36,6 +36,7 @@ from tests.builders import (
     draft_of,
     issuer_of,
     key_id,
+    list_of,
     period_of,
     public_key,
     serial_of,
@@ -56,7 +57,11 @@ def values(kind: CertificateKind, *, own: bool) -> list[CertificateExtension]:
 
 def series_of(kind: CertificateKind) -> Series:
     return Series(
-        PROFILES[kind], suite=SHA256_RSA2048, issuer=issuer_of(kind), contents=values(kind, own=False)
+        PROFILES[kind],
+        suite=SHA256_RSA2048,
+        issuer=issuer_of(kind),
+        place=list_of(kind),
+        contents=values(kind, own=False),
     )
 
 
@@ -156,7 +161,7 @@ def test_a_series_goes_the_straight_way_shortly(kind):
         usual = draft_of(kind)
         period = Period(NOW + timedelta(seconds=number), usual.period.not_after)
         straight = replace(usual, serial=serial_of(number), period=period)
-        check_certificate(straight, issuer_of(kind))
+        check_certificate(straight, issuer_of(kind), list_of(kind))
         linted = certificate(series, kind, number, period)
         assert linted.draft == straight
         assert linted.tbs == tbs_certificate(straight)
@@ -185,13 +190,13 @@ def test_every_resident_of_a_series(name, sex, digits, whose, serial):
     straight = replace(draft_of(SIGNATURE, *own), **fields)
     if not name.strip():
         for way in (
-            lambda: check_certificate(straight, issuer_of(SIGNATURE)),
+            lambda: check_certificate(straight, issuer_of(SIGNATURE), list_of(SIGNATURE)),
             lambda: BEGUN.certificate(**fields, contents=own),
         ):
             with pytest.raises(LintRefused, match="items_text: the name is empty"):
                 way()
         return
-    check_certificate(straight, issuer_of(SIGNATURE))
+    check_certificate(straight, issuer_of(SIGNATURE), list_of(SIGNATURE))
     assert BEGUN.certificate(**fields, contents=own) == Linted(straight, tbs_certificate(straight))
 
 
@@ -214,7 +219,11 @@ def test_a_series_refuses_at_any_time():
 def test_a_series_whose_constants_are_wrong_never_begins():
     issuer = replace(issuer_of(SIGNATURE), key_identifier=key_id("service"))
     series = Series(
-        PROFILES[SIGNATURE], suite=SHA256_RSA2048, issuer=issuer, contents=values(SIGNATURE, own=False)
+        PROFILES[SIGNATURE],
+        suite=SHA256_RSA2048,
+        issuer=issuer,
+        place=list_of(SIGNATURE),
+        contents=values(SIGNATURE, own=False),
     )
     for number in range(3):
         with pytest.raises(LintRefused, match="authority_key_is_issuers"):

@@ -271,7 +271,7 @@ class TestEvents:
         signature, authentication = (made[kind] for kind in BOTH)
         answer = told(server, change(server.home, "moved-out", person["code"], "life-1"), feed="chiyoda")
         assert answer.status == 200
-        assert answer.json.keys() == {"feed", "sequence", "outcomes", "receipt"}
+        assert answer.json.keys() == {"feed", "sequence", "outcomes", "warnings", "receipt"}
         (outcome,) = answer.json["outcomes"]
         assert (outcome["event"], outcome["outcome"]) == ("life-1", "ended")
         assert [order["certificate"] for order in outcome["orders"]] == [signature["certificate"]]

@@ -1,7 +1,7 @@
 """A home of an earlier version: refused until it is upgraded, then whole."""
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import alembic.command
 import alembic.config
@@ -9,18 +9,30 @@ import pytest
 from sqlalchemy import inspect
 
 import ca.store.schema
+from ca.errors import StorageFailed
+from ca.journal.entries import IntentEntry, IssuedEntry
+from ca.journal.journal import records
 from ca.model import CertificateId, GenerationId, Serial
-from ca.store import certificates, holdings, officers
+from ca.store import authorities, certificates, holdings, marks, officers, register, untold
 from ca.store.engine import SCHEMA, Store, sqlite_url
+from ca.wire import der
+from ca.wire.tbs import signed
+from front.assembly import open_world
 from tests.commands import done, refused, run, tree
 
 HOLDER = b"\7" * 32
 KEY = b"\1" * 32
-SERIAL = Serial((1 << 158) + 5)
-ID = CertificateId(GenerationId.parse("jpki-13.g1"), SERIAL)
-# A holder's certificate as the second schema kept it.
-OLD_CERTIFICATE = (str(ID.generation), SERIAL.octets, "signature", "signature-131016", "issued", 1_000_000, 2_000_000, 1_000_000, 5, KEY,
-                   "131016-000001", HOLDER)  # fmt: skip
+GENERATION = GenerationId.parse("jpki-13.g1")
+ID, OTHER = (CertificateId(GENERATION, Serial((1 << 158) + number)) for number in (5, 6))
+# Holders' certificates as the second schema kept them, and what was signed of them.
+OLD_CERTIFICATES = [
+    (str(ID.generation), ID.serial.octets, "signature", "signature-131016", "issued", 1_000_000, 2_000_000, 1_000_000, 5, KEY,
+     "131016-000001", HOLDER),
+    (str(OTHER.generation), OTHER.serial.octets, "signature", "signature-131016", "intended", 1_000_000, 2_000_000, 1_000_000, 5,
+     b"\2" * 32, "131016-000002", HOLDER),
+]  # fmt: skip
+TBS = {one: der.sequence(der.integer(one.serial.value)) for one in (ID, OTHER)}
+SIGNATURE = bytes(range(256))
 
 
 def at_schema(path, number):
@@ -41,6 +53,21 @@ def at_schema(path, number):
     return tables
 
 
+def encoded(home):
+    """The one of the old certificates that was signed, or so it looks."""
+    with opened(home) as store, store.reading() as connection:
+        return signed(TBS[ID], authorities.generation(connection, GENERATION).suite, SIGNATURE)
+
+
+@contextmanager
+def opened(home):
+    store = Store.open(sqlite_url(home / "store.db"))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
 @pytest.fixture(params=["0001", "0002"])
 def old_home(world, request):
     """The home as an earlier version made it: its rows in the tables of that schema."""
@@ -57,9 +84,14 @@ def old_home(world, request):
             "INSERT INTO offices (office, kind, name, authority)"
             " SELECT office, kind, name, nullif(authorities, '') FROM new.offices"
         )
-        store.execute("INSERT INTO certificates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", OLD_CERTIFICATE)
-        store.execute(
-            "INSERT INTO certificate_bytes VALUES (?, ?, ?)", (str(ID.generation), SERIAL.octets, b"DER")
+        values = ", ".join("?" * len(OLD_CERTIFICATES[0]))
+        store.executemany(f"INSERT INTO certificates VALUES ({values})", OLD_CERTIFICATES)  # noqa: S608 - question marks
+        store.executemany(
+            "INSERT INTO certificate_bytes VALUES (?, ?, ?)",
+            [
+                (str(GENERATION), ID.serial.octets, encoded(world)),
+                (str(GENERATION), OTHER.serial.octets, TBS[OTHER]),
+            ],
         )
         store.commit()
     for name in ("store.db-wal", "store.db-shm", "store.db"):
@@ -79,9 +111,9 @@ def test_an_older_home_says_what_to_do_and_an_upgraded_one_works(old_home):
     try:
         assert store.schema() == SCHEMA
         with store.reading() as connection:
-            (held,) = holdings.of_holder(connection, HOLDER)
+            held, _ = holdings.of_holder(connection, HOLDER)
             assert (held.certificate, held.subject_key, held.scope) == (ID, KEY, "signature-131016")
-            assert certificates.find(connection, ID).encoded == b"DER"
+            assert certificates.find(connection, ID).encoded == encoded(old_home)
             assert officers.office(connection, "131016").authorities == ("jpki-13",)
             assert officers.office(connection, "centre").authorities == ()
     finally:
@@ -103,3 +135,86 @@ def test_upgrading_twice_changes_nothing(old_home):
     before = tree(old_home)
     done(run("upgrade", "--home", old_home))
     assert tree(old_home) == before
+
+
+def told(home):
+    """What the journal has of the old certificates: their intents' parts, and the signatures."""
+    mine, intents, signatures = {str(ID), str(OTHER)}, [], []
+    for record in records(home / "journal"):
+        if isinstance(record.entry, IntentEntry):
+            intents += [part for part in record.entry.certificates if part.certificate in mine]
+        if isinstance(record.entry, IssuedEntry):
+            signatures += [part for part in record.entry.certificates if part.certificate in mine]
+    return intents, signatures
+
+
+def require_told(home):
+    intents, signatures = told(home)
+    assert sorted(part.certificate for part in intents) == [str(ID), str(OTHER)]
+    assert {part.holder for part in intents} == {HOLDER.hex()}
+    assert [(part.certificate, part.signature) for part in signatures] == [(str(ID), SIGNATURE)]
+
+
+def test_what_the_journal_never_heard_of_comes_back_from_it_after_an_upgrade(old_home):
+    """Every serial that was spent, octet for octet, and who holds what."""
+    whole = encoded(old_home)
+    done(run("upgrade", "--home", old_home))
+    require_told(old_home)
+    with opened(old_home) as store, store.writing() as connection:
+        before = holdings.of_holder(connection, HOLDER)
+        known = certificates.find(connection, ID)
+        for table in ("certificates", "certificate_bytes", "holdings"):
+            for one in (ID, OTHER):
+                connection.exec_driver_sql(f"DELETE FROM {table} WHERE serial = ?", (one.serial.octets,))  # noqa: S608
+        register.mark_applied(connection, 0)
+    with open_world(old_home, lambda: "") as world:
+        world.stores.catch_up()
+        with world.stores.nation.reading() as connection:
+            assert holdings.of_holder(connection, HOLDER) == before
+            back = certificates.find(connection, ID)
+            assert (back.encoded, back.period, back.intended_at) == (whole, known.period, known.intended_at)
+            assert certificates.find(connection, OTHER).encoded == TBS[OTHER]
+
+
+def test_a_telling_that_breaks_off_is_completed_by_the_next(old_home, monkeypatch):
+    tell, calls = untold._tell, []
+
+    def broken(*args):
+        calls.append(1)
+        if len(calls) > 1:
+            raise StorageFailed("disk", "is full")
+        tell(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(untold, "_AT_ONCE", 1)
+        patch.setattr(untold, "_tell", broken)
+        refused(run("upgrade", "--home", old_home), "disk: is full")
+    assert len(told(old_home)[0]) == 1, "the half"
+    done(run("upgrade", "--home", old_home))
+    require_told(old_home)
+
+
+def test_a_signature_that_a_death_left_untold_is_told_alone(old_home):
+    whole = encoded(old_home)
+    turned = "UPDATE certificates SET state = ? WHERE serial = ?"
+    with closing(sqlite3.connect(old_home / "store.db")) as store, store:
+        store.execute(turned, ("intended", ID.serial.octets))
+        store.execute(
+            "UPDATE certificate_bytes SET encoded = ? WHERE serial = ?", (TBS[ID], ID.serial.octets)
+        )
+    done(run("upgrade", "--home", old_home))
+    assert [len(found) for found in told(old_home)] == [2, 0]
+    with opened(old_home) as store, store.writing() as connection:
+        connection.exec_driver_sql(turned, ("issued", ID.serial.octets))
+        connection.exec_driver_sql(
+            "UPDATE certificate_bytes SET encoded = ? WHERE serial = ?", (whole, ID.serial.octets)
+        )
+        marks.put(connection, untold.MARK, "0003")
+    done(run("upgrade", "--home", old_home))
+    require_told(old_home)
+
+
+def test_what_was_altered_before_it_was_told_is_refused(old_home):
+    with closing(sqlite3.connect(old_home / "store.db")) as store, store:
+        store.execute("UPDATE certificate_bytes SET encoded = ? WHERE serial = ?", (b"DER", ID.serial.octets))
+    refused(run("upgrade", "--home", old_home), f"certificate {ID}", "is not what its authority signed")

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,11 @@ from ca.errors import BadInput
 from ca.journal.entries import OrderEntry, RevocationEntry
 from ca.keys.vault import KeyId
 from ca.model import CertificateId, CertificateKind, GenerationId, Revocation, RevocationReason, Serial
+from ca.profiles.practice import ListPractice
 from ca.revoking.assurance import watch
 from ca.revoking.assurance.sights import StatusSight, gone, pack, unpack
 from ca.revoking.assurance.watch import FindingKind, Suspicion
+from ca.revoking.lists.publication import publish_changes
 from ca.store import authorities, certificates
 from ca.wire.cms import detached_signature
 from front.watching.memory import Memory
@@ -486,8 +488,200 @@ def test_what_is_wrong_is_found_and_nothing_else(stage, tamper, when, expected):
             assert one.place.startswith(place), one
 
 
+# A world with delta lists
+
+DELTA = SIGNATURES.replace(".crl", ".delta.crl")
+
+
+@pytest.fixture(scope="module")
+def right_deltas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A world an hour later: its delta lists name an end and take off a hold; the full list pauses, its delta does not."""
+    folder = tmp_path_factory.mktemp("watched-deltas")
+    with ocsp_world(folder / "world") as world:
+        practise(world, ListPractice(delta=True))
+        ended, early, held, later = (world.issue() for _ in range(4))
+        world.revoke(ended, RevocationReason.AFFILIATION_CHANGED)
+        world.revoke(held, RevocationReason.CERTIFICATE_HOLD)
+        publish_all(world, world.now)
+        half, at = world.now + HOUR / 2, world.now + HOUR
+        world.revoke(early, RevocationReason.AFFILIATION_CHANGED, at=half)
+        publish_changes(world.issuers, world.repository, at=half)  # the first that have delta lists
+        practise(world, ListPractice(delta=True, full_pause=2 * HOUR))
+        world.revoke(later, RevocationReason.AFFILIATION_CHANGED, at=at)
+        let_go(world, held, at)
+        made = publish_changes(world.issuers, world.repository, at=at)
+        assert {(one.scope, one.base is None) for one in made} == {
+            ("signature-312011", True),
+            ("signature-312011", False),
+            ("full", False),
+        }
+        publish_manifest(world.issuers, world.plan, world.repository, at=at)
+        publish_head(world.issuers, world.plan, world.repository, at=at)
+        stage = Stage(
+            world, world.repository.folder, folder / "memory.db", ended, held, later, at + HOUR / 60
+        )
+        with stage.served() as url:
+            assert stage.look(url, stage.memory).findings == []
+        yield stage
+
+
+def practise(world: OcspWorld, lists: ListPractice) -> None:
+    world.issuers.practices = {
+        authority: replace(practice, lists=lists) for authority, practice in world.issuers.practices.items()
+    }
+
+
+def let_go(world: OcspWorld, held: CertificateId, at: datetime) -> None:
+    order = OrderEntry(str(held), "removeFromCRL", at.replace(microsecond=0), "signature-312011")
+    with world.stores.recording() as recording:
+        recording.note(RevocationEntry("officer operator", "found again", at, (order,)))
+
+
+@pytest.fixture
+def deltas(right_deltas: Stage, tmp_path: Path) -> Stage:
+    right = right_deltas
+    shutil.copytree(right.folder, tmp_path / "published")
+    shutil.copy(right.memory, tmp_path / "memory.db")
+    return replace(right, folder=tmp_path / "published", memory=tmp_path / "memory.db")
+
+
+def delta_missing(stage: Stage) -> None:
+    (stage.folder / DELTA).unlink()
+
+
+def delta_garbage(stage: Stage) -> None:
+    stage.write(DELTA, b"garbage")
+
+
+def delta_is_complete(stage: Stage) -> None:
+    stage.write(DELTA, stage.read(SIGNATURES))
+
+
+def delta_of_another_list(stage: Stage) -> None:
+    stage.write(DELTA, stage.read(f"g/{PREFECTURE}/crl/full.delta.crl"))
+
+
+def delta_number_back(stage: Stage) -> None:
+    stage.relist(DELTA, lambda tbs: number(tbs, -1))
+
+
+def delta_point_not_critical(stage: Stage) -> None:
+    stage.relist(
+        DELTA, lambda tbs: extension(tbs, "issuing_distribution_point").__setitem__("critical", False)
+    )
+
+
+def delta_mark_not_critical(stage: Stage) -> None:
+    stage.relist(DELTA, lambda tbs: extension(tbs, "delta_crl_indicator").__setitem__("critical", False))
+
+
+def delta_out_of_date(stage: Stage) -> None:
+    stage.relist(DELTA, lambda tbs: moments(tbs, stage.at - 60 * HOUR, stage.at - 12 * HOUR))
+
+
+def delta_signed_by_another(stage: Stage) -> None:
+    stage.relist(DELTA, number, generation=ANCHOR)
+
+
+def delta_of_an_unknown_base(stage: Stage) -> None:
+    def change(tbs: Any) -> None:
+        extension(tbs, "delta_crl_indicator")["extn_value"] = core.Integer(7)
+
+    stage.relist(DELTA, change)
+
+
+def delta_lets_an_end_go(stage: Stage) -> None:
+    """What was ended for good before the base, beside all that the right one says."""
+    stage.relist(DELTA, naming(stage.revoked.serial, stage.world.now, "remove_from_crl"))
+
+
+def delta_emptied(stage: Stage) -> None:
+    stage.relist(DELTA, lambda tbs: (number(tbs), tbs.__delitem__("revoked_certificates")))
+
+
+def freshest_elsewhere(stage: Stage) -> None:
+    """freshestCRL names another town's delta list."""
+
+    def change(tbs: Any) -> None:
+        one = extension(tbs, "freshest_crl")
+        one["extn_value"] = core.ParsableOctetString(
+            one["extn_value"].contents.replace(b"312011.delta", b"312029.delta")
+        )
+
+    stage.relist(SIGNATURES, change)
+
+
+DELTA_ROWS = [
+    (nothing, {}),
+    (delta_missing, {K.PARTITION_MISSING: DELTA}),
+    (delta_garbage, {K.LIST_UNREADABLE: DELTA}),
+    (delta_is_complete, {K.LIST_UNREADABLE: DELTA}),
+    (delta_of_another_list, {K.POINT_WRONG: DELTA}),
+    (delta_number_back, {K.NUMBER_BACK: DELTA}),
+    (delta_point_not_critical, {K.POINT_WRONG: DELTA}),
+    (delta_mark_not_critical, {K.POINT_WRONG: DELTA}),
+    (delta_out_of_date, {K.LIST_LATE: DELTA}),
+    (delta_signed_by_another, {K.SIGNATURE_WRONG: DELTA}),
+    (delta_of_an_unknown_base, {K.BASE_UNKNOWN: DELTA}),
+    (delta_lets_an_end_go, {K.ENTRY_VANISHED: DELTA}),
+    (delta_emptied, {K.ENTRY_VANISHED: DELTA}),
+    (freshest_elsewhere, {K.POINT_WRONG: SIGNATURES}),
+]
+
+
+@pytest.mark.parametrize(
+    ("tamper", "expected"), DELTA_ROWS, ids=lambda value: getattr(value, "__name__", None)
+)
+@pytest.mark.parametrize("when", [FRESH, REMEMBERED])
+def test_what_is_wrong_with_a_delta_list_is_found(deltas, tamper, expected, when):
+    tamper(deltas)
+    memory = deltas.memory if when == REMEMBERED else None
+    with deltas.served() as url:
+        found = deltas.look(url, memory).findings
+    places = {(one.kind, one.place) for one in found}
+    # Beside its own finding, whoever has looked before sees another list under the same number.
+    if when == REMEMBERED and tamper is not nothing:
+        places -= {(K.NUMBER_BACK, place) for place in expected.values()} - set(expected.items())
+    assert places == set(expected.items()), found
+
+
+def test_what_is_wrong_with_a_delta_list_stays_reported_until_it_is_mended(deltas):
+    right = deltas.read(DELTA)
+    with deltas.served() as url:
+        for tamper in (delta_lets_an_end_go, delta_emptied, delta_missing):
+            tamper(deltas)
+            for _ in range(2):
+                (found,) = deltas.look(url, deltas.memory).findings
+                assert found.place == DELTA
+            deltas.write(DELTA, right)
+            assert deltas.look(url, deltas.memory).findings == []
+
+
+def test_a_delta_list_may_take_off_only_holds_that_were_let_go(deltas):
+    """The full list pauses and still has the certificate on hold; without its being good, none may take it off."""
+    full = f"g/{PREFECTURE}/crl/full.delta.crl"
+    with deltas.served() as url:
+        assert deltas.look(url).findings == []
+        deltas.answers = False
+        found = [one.place for one in deltas.look(url).findings if one.kind is K.ENTRY_VANISHED]
+        assert found == [full]
+
+
+def test_a_world_may_end_its_delta_lists(deltas):
+    def change(tbs: Any) -> None:
+        number(tbs)
+        tbs["crl_extensions"] = [
+            one for one in tbs["crl_extensions"] if one["extn_id"].native != "freshest_crl"
+        ]
+
+    deltas.relist(SIGNATURES, change)
+    delta_missing(deltas)
+    with deltas.served() as url:
+        assert deltas.look(url, deltas.memory).findings == []
+
+
 def test_every_kind_of_finding_is_found_somewhere_here():
-    shown = {kind for _, _, expected in ROWS for kind in expected}
+    shown = {kind for row in (*ROWS, *DELTA_ROWS) for kind in row[-1]}
     assert shown | {FindingKind.LIST_BEHIND, FindingKind.HEAD_DISAGREES} == set(FindingKind)
 
 

@@ -19,6 +19,8 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ca.issuing.issuer import Issuers
+from ca.issuing.retention import end_retention
 from ca.model import (
     RESIDENT_KINDS,
     CertificateKind,
@@ -36,6 +38,7 @@ from ca.rules.registration import State, Step
 from ca.rules.residents import LapseRules
 from ca.store import applications, deeds, officers
 from ca.store.search import holder_certificates
+from ca.suites import RSA1024_KEYS, SHA1_RSA1024
 from front.assembly import World
 from front.demo.people import invented_code
 from front.pages.forms import Fields
@@ -49,6 +52,7 @@ from front.registration.window_items import read_birth_date, read_flags, written
 from front.registration.window_requests import Deed
 from tests.components import require
 from tests.engine_world import CODE, NOW, RESIDENT, EngineWorld, engine_world
+from tests.old_world import short_request
 
 TOKEN = "the session's token"  # noqa: S105 - a form's field in a test
 OWN = {"Sec-Fetch-Site": "same-origin"}
@@ -136,12 +140,17 @@ def desk(tmp_path):
 
 @pytest.fixture(scope="module")
 def still(tmp_path_factory):
-    """One for tests after which nothing has changed."""
+    """One for tests after which nothing has changed, but that who was shown nothing is written down."""
+
+    def dump(desk: Desk) -> dict[str, list[tuple[object, ...]]]:
+        rows = desk.engine.dump()
+        return rows | {"0 deeds": [row for row in rows["0 deeds"] if deeds.Deed.LOOK_REFUSED not in row]}
+
     with _desk(tmp_path_factory.mktemp("still") / "world") as made:
         made.filed = made.engine.filed().case.id
-        before = made.engine.dump()
+        before = dump(made)
         yield made
-        assert made.engine.dump() == before
+        assert dump(made) == before
 
 
 @contextmanager
@@ -319,6 +328,36 @@ def test_a_field_that_is_wrong_is_named_and_what_was_typed_stays(still, changes,
         assert str(sent[name]).strip() in text, f"{name} is kept"
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("ja", "RSA 鍵が短すぎます(1024 ビット)。2048 ビット以上の新しい鍵を作ってください。"),
+        ("en", "its RSA key has 1024 bits; 2048 are the least"),
+    ],
+)
+def test_a_key_of_the_past_is_refused_on_the_form_when_its_time_is_over(desk, language, words):
+    engine, browser = desk.engine, desk.at("window")
+    browser.language = language
+    practices = {
+        name: replace(
+            one, holders={kind: replace(held, keys=RSA1024_KEYS) for kind, held in one.holders.items()}
+        )
+        for name, one in engine.plan.practices.items()
+    }
+    desk.world.__dict__["issuers"] = Issuers(engine.stores, engine.vault, practices)
+    csr = pem.armor("CERTIFICATE REQUEST", short_request(1)).decode()
+    sent = form(desk, kinds="signature", **{"csr-signature": csr})
+    desk.world.now = SHA1_RSA1024.sign_until
+    assert browser.post("/cases/new/check", sent).json == {"problems": {}}
+    desk.world.now += timedelta(seconds=1)
+    assert words in browser.post("/cases/new/check", sent).json["problems"]["csr-signature"]
+    refused = problems_of(browser.post("/cases/new", sent))
+    assert list(refused) == ["csr-signature"]
+    assert words in refused["csr-signature"]
+    desk.world.now = SHA1_RSA1024.sign_until
+    assert browser.post("/cases/new", sent).status_code == 303
+
+
 def test_who_is_under_fifteen_gets_a_certificate_for_user_authentication_alone(desk):
     young = form(desk, birth_date="2000-09-02")
     assert "署名用" in problems_of(desk.at("window").post("/cases/new", young))["birth_date"]
@@ -433,6 +472,22 @@ def test_another_offices_case_is_shown_to_nobody_and_neither_is_whether_there_is
     assert there.text == not_there.text.replace("312011-999999", case)
     assert RESIDENT.name not in there.text
     assert still.at("window").get(f"/cases/312011-999999{path}").status_code == 404
+
+
+def look_refused(desk: Desk) -> list[tuple[str | None, str | None]]:
+    with desk.world.stores.nation.reading() as connection:
+        noted = deeds.latest(connection, limit=200)
+    return [(deed.officer, deed.about) for deed in reversed(noted) if deed.what is deeds.Deed.LOOK_REFUSED]
+
+
+def test_a_case_that_is_refused_is_a_deed_without_its_number(desk):
+    case = desk.engine.filed().case.id
+    desk.at("other-window").get(f"/cases/{case}")
+    desk.at("other-window").post(f"/cases/{case}/approve")
+    desk.at("window").get(f"/cases/{case}")
+    assert look_refused(desk) == [("other-window", "case")] * 2
+    desk.at("window").get("/cases/312011-999999")
+    assert look_refused(desk)[2:] == [("window", "case")]
 
 
 @pytest.mark.parametrize("step", [step for step in Step if step is not Step.FILE])
@@ -784,6 +839,8 @@ def test_nobody_looks_up_a_list_of_codes(desk):
     refused = at.post("/requests", {"code": CODE})
     assert "短い時間に何度も" in problems_of(refused)["code"]
     assert looked_up(desk) == ["nobody"] * 30, "nobody was looked at"
+    at.post("/requests", {"code": CODE})
+    assert look_refused(desk) == [("window", "holder")], "once, however often it is tried"
     desk.world.now += timedelta(minutes=1)
     assert at.post("/requests", {"code": CODE}).status_code == 303
 
@@ -974,3 +1031,28 @@ def test_every_page_speaks_one_language(desk, language):
         assert not re.search(r"<script(?![^>]*src=)|\sstyle=|\son[a-z]+=", page.text), "nothing stands inline"
         words = said(page).split("main>")[-1]
         assert ("Case" in words or "certificate" in words.lower()) is (language == "en") or language == "ja"
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("ja", "保存期間の満了により廃棄"), ("en", "Destroyed when its time was over")],
+)
+def test_a_case_whose_time_is_over_says_so(desk, language, words):
+    case = issued(desk)
+    kinds = [record.kind for record in desk.world.stores.certificates(desk.find(case).certificates)]
+    end_retention(desk.world.stores, NOW + timedelta(days=365 * 20), NOW + timedelta(days=365 * 40))
+    browser = desk.at("window")
+    browser.language = language
+    for path in (f"/cases/{case}", f"/?done={case}"):
+        page = browser.get(path)
+        assert page.status_code == 200
+        assert words in said(page)
+        assert RESIDENT.name not in said(page)
+    listed = browser.post("/cases", {"words": case})
+    assert listed.status_code == 200
+    assert case in said(listed)
+    assert words in said(listed)
+    for path in (f"/cases/{case}/slip.pdf", f"/cases/{case}/{kinds[0]}.cer"):
+        refused = browser.get(path)
+        assert refused.status_code == 404
+        assert ("廃棄されました" if language == "ja" else "were destroyed") in said(refused)

@@ -25,7 +25,7 @@ from ca.model import (
     authority_id,
     partition_scope,
 )
-from ca.suites import RSA2048_KEYS, SHA256_RSA2048, SUITES, Use, require, suite
+from ca.suites import RSA1024_KEYS, RSA2048_KEYS, RSA3072_KEYS, SHA256_RSA2048, SUITES, Use, require, suite
 
 JST = timezone(timedelta(hours=9))
 WIDE = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}  # ASCII to its full-width forms
@@ -308,4 +308,10 @@ def test_the_smallest_key_of_a_holder_is_as_long_as_the_suites():
     rsa = RSA2048_KEYS.rsa
     assert rsa.minimum_bits == SHA256_RSA2048.key_size
     assert rsa.minimum_bits < rsa.maximum_bits
-    assert (1 << 16) < rsa.minimum_exponent < rsa.maximum_exponent < (1 << 256)
+
+
+def test_every_rule_for_holders_has_the_one_exponent():
+    """Two would make two keys of one; nothing that an edition names or joins widens it."""
+    named = [RSA1024_KEYS, RSA2048_KEYS, RSA3072_KEYS]
+    for rule in [*named, *(one | other for one in named for other in named)]:
+        assert (rule.rsa.minimum_exponent, rule.rsa.maximum_exponent) == (65537, 65537)

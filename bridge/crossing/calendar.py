@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from bridge.crossing.pairs import all_halves, newest
 from ca.model import CertificateId
-from ca.store import agreements, authorities, peers, responders
+from ca.rules.generations import OVER
+from ca.store import agreements, authorities, key_lives, peers, responders
 from ca.store.connections import Reading
 from ca.wire.facts import read_certificate
 
@@ -59,11 +60,14 @@ def calendar(reading: Reading, at: datetime, until: datetime | None = None) -> l
 
 def _authorities(reading: Reading) -> Iterator[Ending]:
     for connection in reading.each():
+        over = key_lives.standing(connection, OVER)  # theirs ended with them, whatever it says
         for record in authorities.all_generations(connection):
+            if record.id in over:
+                continue
             certificate = CertificateId(record.id, record.serial)
             yield Ending(record.period.not_after, "self-signed", str(certificate), str(record.id))
         for one in responders.newest(connection):
-            if not one.ended:
+            if not one.ended and one.generation not in over:
                 yield Ending(one.period.not_after, one.kind.value, str(one.certificate), str(one.generation))
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bridge.crossing.agreement import Agreement
 from bridge.crossing.mesh import CrossPlan
+from bridge.crossing.plan import Plan
 from ca.chance import Chance, new_serial
-from ca.errors import Conflict
-from ca.issuing.cycle import Prepared, prepare
-from ca.issuing.issuer import Issuer
+from ca.errors import Conflict, KakehashiError
+from ca.issuing import cycle
+from ca.issuing.cycle import IssuedCertificate, Prepared, Signed, prepare
+from ca.issuing.issuer import Issuer, Issuers
 from ca.keys.signer import key_identifier
-from ca.model import ARL, CertificateKind, GenerationId, Period, Serial
+from ca.model import AuthorityId, CertificateId, CertificateKind, GenerationId, Period, Serial
 from ca.names import DirectoryName
 from ca.profiles.authorities import CROSS
 from ca.profiles.drafting import Subject
@@ -49,6 +51,14 @@ def cross_serial(issuer: GenerationId, subject: GenerationId, chance: Chance, pu
     return new_serial(chance, f"{issuer} cross {subject}{purpose and ' '}{purpose}")
 
 
+def pair_of(plan: Plan, issuer: AuthorityId, subject: AuthorityId) -> CrossPlan:
+    """What the edition says of one authority's word for another; Conflict if it says nothing."""
+    for one in plan.crosses:
+        if (one.issuer, one.subject) == (issuer, subject):
+            return one
+    raise Conflict(f"pair {issuer} and {subject}", "is none of the edition's")
+
+
 def certify(
     issuer: Issuer,
     subject: Issuer,
@@ -61,15 +71,13 @@ def certify(
 ) -> Prepared:
     """A cross-certificate for the key of another authority of this home, prepared.
 
-    It lasts for the period, or as long as the issuer's practice says, but no longer than the self-signed certificate of either side:
-    beyond those there is nothing to certify with, or nothing to certify.
+    It lasts for the period, or as long as the issuer's practice says, within ``cross_end``.
     """
     period = period or years_period(at, issuer.practice.periods.cross_years)
-    ends = (period.not_after, issuer.record.period.not_after, subject.record.period.not_after)
     return _prepare(
         issuer,
         Subject(subject.practice.name, subject.record.public_key),
-        Period(period.not_before, min(ends)),
+        Period(period.not_before, cross_end(issuer, subject, period)),
         plan.policies,
         [
             *((PolicyMappings(plan.mappings),) if plan.mappings else ()),
@@ -79,6 +87,14 @@ def certify(
         serial=serial or cross_serial(issuer.id, subject.id, chance),
         at=at,
     )
+
+
+def cross_end(issuer: Issuer, subject: Issuer, period: Period) -> datetime:
+    """When a certificate for this period ends: no later than the self-signed certificate of either side.
+
+    Beyond those there is nothing to certify with, or nothing to certify.
+    """
+    return min(period.not_after, issuer.record.period.not_after, subject.record.period.not_after)
 
 
 def certify_peer(
@@ -103,6 +119,27 @@ def certify_peer(
         serial=serial,
         at=at,
     )
+
+
+def sign(issuers: Issuers, intended: Sequence[Prepared], at: datetime) -> dict[CertificateId, KakehashiError]:
+    """Sign what was intended, and write it down; gives why of what could not be: one key keeps no other back."""
+    signed: list[Signed] = []
+    failures: dict[CertificateId, KakehashiError] = {}
+    for one in intended:
+        try:
+            signed.append(cycle.sign(one, at))
+        except KakehashiError as error:
+            failures[one.record.id] = error
+    with issuers.stores.recording() as recording:
+        cycle.complete(recording, signed, at)
+    return failures
+
+
+def issue_intended(issuers: Issuers, intended: Sequence[Prepared], at: datetime) -> list[IssuedCertificate]:
+    """Sign what was intended, write it down, and give it as it stands; raises the first failure, if there is any."""
+    for failure in sign(issuers, intended, at).values():
+        raise failure
+    return cycle.standing(issuers.stores, [one.record.id for one in intended])
 
 
 def peer_period(agreement: Agreement, issuer_ends: datetime, at: datetime) -> Period:
@@ -145,4 +182,4 @@ def _prepare(
             *issuer.access(CertificateKind.CROSS),
         ),
     )
-    return prepare(issuer, draft, scope=ARL, at=at)
+    return prepare(issuer, draft, place=issuer.practice.arl, at=at)

@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.crossing.agreement import Agreement, agreement_in_force, read_agreement
-from bridge.crossing.crosscert import certify_peer, cross_serial
+from bridge.crossing.asking import asking, request
+from bridge.crossing.crosscert import certify_peer, cross_serial, issue_intended
 from bridge.crossing.examining import (
     FitCertificate,
     FitRequest,
+    Ours,
     fit_certificate,
     fit_request,
     fit_self_signed,
 )
 from bridge.crossing.handed_in import Handed
 from bridge.crossing.plan import Plan
-from ca import suites
 from ca.chance import Chance
 from ca.errors import Conflict, NotPermitted
 from ca.issuing import cycle
@@ -35,20 +36,12 @@ from ca.journal.crossing import (
     ExaminationEntry,
     PeerKeyEntry,
 )
-from ca.keys.signer import verify
 from ca.model import GenerationId
-from ca.profiles.drafting import PlacedExtension
-from ca.profiles.extensions import BasicConstraints, KeyUsage, KeyUse, SubjectKey
-from ca.store import agreements, authorities, certificates, officers, peers
+from ca.store import agreements, certificates, officers, peers
 from ca.store.agreements import AgreementRecord, Examination, HandedIn
 from ca.store.certificates import CertificateState
 from ca.store.recording import Recording
-from ca.suites import Use
 from ca.wire.names import encode_name
-from ca.wire.requests import request_info
-from ca.wire.tbs import signed
-
-_CA_USES = KeyUsage(frozenset({KeyUse.KEY_CERT_SIGN, KeyUse.CRL_SIGN}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,27 +118,20 @@ class CrossingDesk:
             recording.note(AgreementEndEntry(found.id, officer.id, at))
             return agreements.find(recording.nation, agreement_id)
 
-    def request(self, agreement_id: str, *, at: datetime) -> bytes:
-        """A request in DER for the peer to certify the key that issues for us.
+    def request(self, agreement_id: str, *, key: GenerationId | None = None, at: datetime) -> bytes:
+        """A request in DER for the peer to certify the key that issues for us, or one that is about to.
+
+        Args:
+            agreement_id: What was agreed.
+            key: Our key, if not the one that issues: one on its way, whose status is served already. Whoever reaches
+                us by the peer's word does so then on the day of the cut-over too.
+            at: Now.
 
         Raises:
-            NotFound, Conflict: There is no such agreement, or it is not in force.
+            NotFound, Conflict: There is no such agreement, or it is not in force; or the key does not stand so.
         """
         agreement = self._in_force(agreement_id, at)
-        issuer = self.issuers.issuing(agreement.ours)
-        suite = issuer.record.suite
-        suites.require(suite, Use.SIGN, at)
-        asked = (
-            PlacedExtension(BasicConstraints(ca=True), critical=True),
-            PlacedExtension(_CA_USES, critical=True),
-            PlacedExtension(SubjectKey(issuer.key_identifier), critical=False),
-            PlacedExtension(agreement.receive.policies, critical=True),
-            PlacedExtension(agreement.receive.mappings, critical=True),
-        )
-        info = request_info(issuer.practice.name, issuer.record.public_key, asked)
-        signature = issuer.signer.sign(info, suite)
-        verify(issuer.record.public_key, suite, info, signature)
-        return signed(info, suite, signature)
+        return request(asking(self.issuers, agreement, key), agreement, at)
 
     def examine(
         self, agreement_id: str, handed: Handed, officer_id: str, *, at: datetime
@@ -267,14 +253,15 @@ class CrossingDesk:
     ) -> FitRequest | FitCertificate:
         if handed.what is HandedIn.REQUEST:
             return fit_request(handed.encoded, handed.place, agreement, self.plan.legacy)
-        own = authorities.all_generations(recording.of(agreement.ours))
+        ours = Ours.read(
+            recording.of(agreement.ours), agreement.ours, self.plan.practices[agreement.ours].name
+        )
         theirs = peers.all_generations(recording.nation)
         return fit_certificate(
             handed.encoded,
             handed.place,
             agreement,
-            [one for one in own if one.id.authority == agreement.ours],
-            self.plan.practices[agreement.ours].name,
+            ours,
             [one for one in theirs if one.generation.authority == agreement.peer],
             at,
             self.plan.legacy,
@@ -303,14 +290,6 @@ def accept_intended(
         )
     )
     cycle.intend(recording, [Intended(prepared, crosses=peer)], at)
-
-
-def issue_intended(issuers: Issuers, prepared: Sequence[Prepared], at: datetime) -> list[IssuedCertificate]:
-    """Sign what was intended, and write it down."""
-    signed_now = [cycle.sign(one, at) for one in prepared]
-    with issuers.stores.recording() as recording:
-        cycle.complete(recording, signed_now, at)
-    return cycle.standing(issuers.stores, [one.id for one in signed_now])
 
 
 def _examined(recording: Recording, agreement: Agreement, handed: Handed, digest: bytes) -> Examination:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from bridge.crossing.agreement import Agreement
 from bridge.crossing.crosscert import PeerKey
 from bridge.crossing.deviations import (
@@ -28,18 +30,22 @@ from ca.errors import BadInput, KakehashiError, SuiteRetired
 from ca.issuing.intake import read_csr, request_der
 from ca.keys.kinds import LONGEST_RSA, believed
 from ca.keys.signer import verify
-from ca.model import GenerationId, Period, Serial
+from ca.model import AuthorityId, GenerationId, Period, Serial
 from ca.names import DirectoryName
+from ca.rules.generations import OVER, RFC4210, Keys
+from ca.store import authorities, key_lives
 from ca.store.authorities import GenerationRecord
 from ca.store.peers import PeerRecord
-from ca.suites import ML_DSA_SETS, Curve, RsaKeys, SubjectKeyRule, SuiteId
+from ca.suites import MAXIMUM_EXPONENT, ML_DSA_SETS, Curve, RsaKeys, SubjectKeyRule, SuiteId
 from ca.wire.cross_facts import read_cross
 from ca.wire.facts import CertificateFacts, NameFacts, read_certificate
 from ca.wire.names import encode_name
 from ca.wire.requests import read_request
 
 PEER_KEYS = SubjectKeyRule(
-    RsaKeys(minimum_bits=2048, maximum_bits=LONGEST_RSA), frozenset(Curve), ML_DSA_SETS
+    RsaKeys(minimum_bits=2048, maximum_bits=LONGEST_RSA, maximum_exponent=MAXIMUM_EXPONENT),
+    frozenset(Curve),
+    ML_DSA_SETS,
 )
 """Which keys of other CAs are certified: those whose signatures relying parties here believe."""
 
@@ -74,6 +80,21 @@ class FitCertificate:
     digest: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """Our party to an agreement: its name, its keys, and how they stand."""
+
+    name: DirectoryName
+    records: tuple[GenerationRecord, ...]
+    keys: Keys
+
+    @classmethod
+    def read(cls, connection: Connection, authority: AuthorityId, name: DirectoryName) -> Ours:
+        """What the authority's database knows."""
+        records = (one for one in authorities.all_generations(connection) if one.id.authority == authority)
+        return cls(name, tuple(records), key_lives.keys_of(connection, authority))
+
+
 def fit_request(
     data: bytes, place: str, agreement: Agreement, legacy: frozenset[SuiteId] = frozenset()
 ) -> FitRequest:
@@ -103,8 +124,7 @@ def fit_certificate(
     encoded: bytes,
     place: str,
     agreement: Agreement,
-    ours: Sequence[GenerationRecord],
-    our_name: DirectoryName,
+    ours: Ours,
     peers: Sequence[PeerRecord],
     at: datetime,
     legacy: frozenset[SuiteId] = frozenset(),
@@ -115,8 +135,7 @@ def fit_certificate(
         encoded: The certificate.
         place: What messages call it.
         agreement: What was agreed.
-        ours: The keys of our authority that is the party.
-        our_name: Its name.
+        ours: Our authority that is the party.
         peers: The keys of the peer that are known.
         at: Now.
         legacy: The legacy suites whose signatures are believed in their time.
@@ -128,11 +147,11 @@ def fit_certificate(
     facts = read_certificate(encoded, place)
     said = read_cross(facts.extensions, place)
     agreed = [peer for peer in peers if digest_of(peer.public_key) in agreement.keys]
-    mine = next((one for one in ours if one.public_key == facts.public_key), None)
+    mine = next((one for one in ours.records if one.public_key == facts.public_key), None)
     signer, unsigned = _signer(facts, agreed, agreement, at, legacy)
     found = [
         *wrong_name("issuer", facts.issuer, agreement.name),
-        *wrong_name("subject", facts.subject, our_name),
+        *wrong_name("subject", facts.subject, ours.name),
         *unsigned,
         *repeated(facts.extensions),
         *wrong_frame(facts),
@@ -142,6 +161,8 @@ def fit_certificate(
     ]
     if mine is None:
         found.append(Deviation("key", f"is no key of {agreement.ours}", "RFC 5280 4.1.2.7"))
+    elif (life := ours.keys.life(mine.id)) is not None and life.state in OVER:
+        found.append(Deviation("key", f"is {mine.id}, which is {life.state}", RFC4210))
     elif facts.subject_key is None or facts.subject_key != mine.key_identifier:
         found.append(
             Deviation("subjectKeyIdentifier", f"is not {mine.key_identifier.hex()}", "RFC 5280 4.2.1.2")

@@ -24,7 +24,13 @@ from ca.errors import BadInput, EditionRefused
 from ca.model import LOCAL_KINDS, RESIDENT_KINDS, AuthorityId, CertificateKind, authority_id
 from ca.names import Municipalities
 from ca.profiles.drafting import CertificateProfile
-from ca.profiles.extensions import AuthorityKeyForm, CertificatePolicies
+from ca.profiles.extensions import (
+    ENCRYPTING_USES,
+    IMPOSSIBLE_USES,
+    AuthorityKeyForm,
+    CertificatePolicies,
+    KeyUse,
+)
 from ca.profiles.government import OFFICIAL_POST
 from ca.profiles.local import LG_ENCRYPTION, LG_POST, LG_USER
 from ca.profiles.practice import (
@@ -250,16 +256,19 @@ class PracticePlanner:
             profile=_PROFILES[kind],
             policies=CertificatePolicies(self.policies.read((table.policy,), f"{place}.policy"), cps),
             validity=self._validity(kind, table),
-            keys=self._keys(table, f"{place}.keys"),
+            keys=self._keys(table, _PROFILES[kind], f"{place}.keys"),
             points=fill_name(table.points, words, f"{place}.points"),
             minimum_age=table.minimum_age,
             authority_key=AuthorityKeyForm(table.authority_key),
             within=None if table.within is None else CertificateKind(table.within),
         )
 
-    def _keys(self, table: HolderTable, where: str) -> SubjectKeyRule:
+    def _keys(self, table: HolderTable, profile: CertificateProfile, where: str) -> SubjectKeyRule:
         named = (table.keys,) if isinstance(table.keys, str) else table.keys
+        for one in named:
+            _require_usable(one, profile, where)
         rule = reduce(or_, (_KEYS[one] for one in named))
+        rule = replace(rule, encrypted_to=bool(profile.uses & ENCRYPTING_USES))
         if self.legacy:  # whoever signs with SHA-1 cannot ask of holders that they do not
             return replace(rule, sha1=True)
         if rule.sha1:
@@ -271,16 +280,31 @@ class PracticePlanner:
         return rule
 
     def _validity(self, kind: str, table: HolderTable) -> ValidityRule:
-        if self.edition.old_kind and kind == CertificateKind.SIGNATURE:
-            return YearsRule(_OLD_KIND_YEARS)
+        old = self.edition.old_kind and kind == CertificateKind.SIGNATURE
         try:
             match table.validity:
+                case BirthdayTable() if old:
+                    return YearsRule(_OLD_KIND_YEARS)
                 case BirthdayTable() as rule:
                     return BirthdayRule(rule.birthdays, rule.early_renewal_birthdays, rule.renewal_months)
                 case YearsTable() as rule:
-                    return YearsRule(rule.years, CountedFrom(rule.counted_from))
+                    years = _OLD_KIND_YEARS if old else rule.years
+                    return YearsRule(years, CountedFrom(rule.counted_from))
         except BadInput as error:
             raise EditionRefused(f"holders.{kind}.validity", error.problem) from None
+
+
+def _require_usable(keys: str, profile: CertificateProfile, where: str) -> None:
+    """Raise if keys of this name cannot be what the kind is for."""
+    for family in _KEYS[keys].families:
+        impossible = IMPOSSIBLE_USES[family]
+        if wrong := [use.value for use in KeyUse if use in profile.uses & impossible.uses]:
+            raise EditionRefused(
+                where,
+                f"{keys} keys are never for {' or '.join(wrong)}, as {profile.kind} certificates are",
+                clause=impossible.clause,
+                remedy="Name keys of another kind",
+            )
 
 
 def _require_services(

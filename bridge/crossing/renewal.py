@@ -13,8 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.crossing.agreement import Agreement, agreement_in_force, read_agreement
-from bridge.crossing.crosscert import PeerKey, certify, certify_peer, cross_serial
-from bridge.crossing.desk import accept_intended, issue_intended
+from bridge.crossing.crosscert import (
+    PeerKey,
+    certify,
+    certify_peer,
+    cross_serial,
+    issue_intended,
+    pair_of,
+    sign,
+)
+from bridge.crossing.desk import accept_intended
 from bridge.crossing.deviations import digest_of
 from bridge.crossing.plan import Plan
 from bridge.crossing.renewable import (
@@ -30,7 +38,7 @@ from bridge.crossing.renewable import (
 from ca.chance import Chance
 from ca.errors import BadInput, Conflict, KakehashiError, NotFound
 from ca.issuing import cycle
-from ca.issuing.cycle import Intended, Prepared, Signed
+from ca.issuing.cycle import Intended, Prepared
 from ca.issuing.issuer import Issuers
 from ca.journal.crossing import ExaminationEntry, RenewalEntry, RenewalHalf
 from ca.model import CertificateId, Officer
@@ -212,16 +220,8 @@ class Renewing:
                     _accept(recording, one, one.agreement, officers_, at)
         yield from failures
         yield from (Renewed(step, known[step.certificate]) for step in steps if step.certificate in known)
-        signed: list[Signed] = []
-        for one in mine:
-            try:
-                signed.append(cycle.sign(one.prepared, at))
-            except KakehashiError as error:  # a key that does not sign keeps nothing else back
-                yield Renewed(one.step, error)
-        with self.issuers.stores.recording() as recording:
-            cycle.complete(recording, signed, at)
-        done = {one.id for one in signed}
-        yield from (Renewed(one.step, one.made) for one in mine if one.step.certificate in done)
+        refused = sign(self.issuers, [one.prepared for one in mine], at)
+        yield from (Renewed(one.step, refused.get(one.step.certificate) or one.made) for one in mine)
 
     def _prepare(self, step: RenewalStep, ended: Collection[CertificateId], at: datetime) -> _Step:
         require_standing(step, ended)
@@ -232,12 +232,9 @@ class Renewing:
         if step.subject.authority not in self.plan.practices:
             key, agreement = self._peer(step, at)
             return _Step(step, certify_peer(issuer, key, agreement, serial=serial, at=at), agreement)
-        pair = issuer.id.authority, step.subject.authority
-        found = [one for one in self.plan.crosses if (one.issuer, one.subject) == pair]
-        if not found:
-            raise Conflict(place, f"the edition has no pair of {pair[0]} and {pair[1]}")
+        pair = pair_of(self.plan, issuer.id.authority, step.subject.authority)
         subject = self.issuers.of(step.subject)
-        prepared = certify(issuer, subject, found[0], chance=self.chance, at=at, serial=serial)
+        prepared = certify(issuer, subject, pair, chance=self.chance, at=at, serial=serial)
         return _Step(step, prepared, None)
 
     def _peer(self, step: RenewalStep, at: datetime) -> tuple[PeerKey, Agreement]:
@@ -275,7 +272,7 @@ class Renewing:
         if record.state is CertificateState.ABANDONED:
             raise Conflict(f"certificate {record.id}", "was never signed, and cannot be now", remedy=ANOTHER)
         if record.state is CertificateState.INTENDED:
-            issue_intended(self.issuers, [cycle.resumed(self.issuers, record)], at)
+            issue_intended(self.issuers, [cycle.resumed(self.issuers, record, at)], at)
         return made
 
 

@@ -16,12 +16,12 @@ from bridge.crossing.deviations import (
     wrong_name,
     wrong_policies,
 )
-from bridge.crossing.examining import fit_certificate
+from bridge.crossing.examining import Ours, fit_certificate
 from bridge.crossing.pairs import Half, all_halves
 from bridge.crossing.plan import Plan
 from ca.errors import KakehashiError, NotFound
 from ca.model import AuthorityId, CertificateId
-from ca.store import agreements, authorities, certificates, peers
+from ca.store import agreements, certificates, peers
 from ca.store.agreements import AgreementRecord, Examination, RenewalRecord, RenewalStep
 from ca.store.connections import Reading
 from ca.wire.cross_facts import read_cross
@@ -155,15 +155,14 @@ def _received(reading: Reading, plan: Plan, half: Half, agreement: Agreement, at
         for one in peers.all_received(reading.nation)
         if (one.issuer, one.serial) == (half.issuer, half.serial)
     )
-    own = authorities.all_generations(reading.of(agreement.ours))
+    ours = Ours.read(reading.of(agreement.ours), agreement.ours, plan.practices[agreement.ours].name)
     theirs = peers.all_generations(reading.nation)
     try:
         fit_certificate(
             encoded,
             f"certificate {half.certificate}",
             agreement,
-            [one for one in own if one.id.authority == agreement.ours],
-            plan.practices[agreement.ours].name,
+            ours,
             [one for one in theirs if one.generation.authority == agreement.peer],
             at,
             plan.legacy,

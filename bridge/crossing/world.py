@@ -21,7 +21,8 @@ from ca.issuing.issuer import Issuer, Issuers
 from ca.keys.vault import KeyId, KeyVault
 from ca.model import RESPONDER_KINDS, AuthorityId, CertificateKind, GenerationId
 from ca.profiles.practice import Practice
-from ca.store import authorities, key_lives, lists, officers
+from ca.store import authorities, officers
+from ca.store.places import complete_places
 from ca.store.stores import Stores
 
 # So many authorities share a sync of the journal.
@@ -66,12 +67,7 @@ class WorldMaker:
         ]
         for some in _batched(offered):
             self._serve([(issuers.issuing(name), kind, kind.value) for name, kind in some])
-        for store in self.stores.each():
-            with store.writing() as connection:
-                for generation in sorted(key_lives.signing_status(connection)):
-                    practice = self.plan.practices.get(generation.authority)
-                    if practice is not None:
-                        lists.add_places(connection, generation, practice.places(self.plan.municipalities))
+        complete_places(self.stores, self.plan.practices, self.plan.municipalities)
         return issuers
 
     def _found(self, practices: Sequence[Practice]) -> None:

@@ -16,7 +16,8 @@ step                                  why not before
 A cross-certificate to or from a generation that lacks a list is left out until all are there, and the manifest names
 none that is not there: so the order holds whoever calls what. What is withdrawn is first said by the authority list
 (``kakehashi revoke`` publishes it at once, and so does ``kakehashi cross withdraw``); then it goes from pairs and from
-step 4 and 5; under its serial, and in the manifest, it stays for those who verify the past.
+step 4 and 5; under its serial, and in the manifest, it stays for those who verify the past. Of a key whose plan was taken
+back, or that was discarded, no current name stays, and no word in the manifest.
 """
 
 from __future__ import annotations
@@ -36,9 +37,11 @@ from bridge.manifest import (
     CrossEntry,
     Manifest,
 )
+from bridge.repository.failures import Failures
 from bridge.repository.folder import Repository
 from bridge.repository.layout import (
     cross_path,
+    delta_path,
     issued_by_path,
     issued_to_path,
     list_entry,
@@ -55,7 +58,7 @@ from ca.model import CertificateKind, GenerationId, Scope
 from ca.revoking.lists.adoption import adopt
 from ca.revoking.lists.gate import require_places
 from ca.revoking.lists.publication import due, publish
-from ca.store import authorities, key_lives, lists
+from ca.store import key_lives, lists
 from ca.store.lists import ListRecord
 from ca.store.peers import PeerRecord
 from ca.store.stores import Stores
@@ -72,13 +75,26 @@ def publish_all(issuers: Issuers, plan: Plan, repository: Repository, *, at: dat
     """Publish what is missing or due, in the order above; gives how many files beside lists were written or taken away.
 
     Raises:
-        ListBlocked: A list did not pass the gate, or a place would be left without any; the others were made.
-        LintRefused: A list would break a rule; the others were made.
+        SuiteRetired, ListBlocked, LintRefused, KeyRefused, StorageFailed: As ``Failures.tell`` raises, of what
+            ``publish_lists`` and ``publish_manifest`` do; all else was made.
     """
+    failures, files = Failures(), 0
+    publish_due_lists(issuers, repository, failures, at=at)
+    with failures.kept():
+        files += publish_certificates(issuers.stores, repository)
+    with failures.kept():
+        files += publish_manifest(issuers, plan, repository, at=at)
+    failures.tell()
+    return files
+
+
+def publish_due_lists(issuers: Issuers, repository: Repository, failures: Failures, *, at: datetime) -> int:
+    """Make the lists of every key that ``publish_lists`` makes, whatever comes of another's; gives how many were made."""
+    made = 0
     for record in issuers.stores.generations():
-        publish_lists(issuers, record.id, repository, at=at)
-    files = publish_certificates(issuers.stores, repository)
-    return files + publish_manifest(issuers, plan, repository, at=at)
+        with failures.kept():
+            made += len(publish_lists(issuers, record.id, repository, at=at))
+    return made
 
 
 def publish_certificates(stores: Stores, repository: Repository) -> int:
@@ -116,24 +132,27 @@ def publish_lists(
 ) -> list[ListRecord]:
     """Make and place the lists of a generation that are missing or kept back, or in the second half of their time.
 
-    None of a key whose status is not served yet, or no more. Missing is also one that the store knows and the folder has lost.
+    None of a key whose status was never served, or is no more. Missing is also one that the store knows and the folder has lost.
 
     Raises:
         ListBlocked: A list did not pass the gate, or a place would be left without any; the others were made.
         LintRefused: A list would break a rule; the others were made.
+        SuiteRetired, KeyRefused: The key cannot sign lists, or may not any more; none was made.
     """
     issuer = issuers.of(generation)
     store = issuers.store(generation.authority)
+    with store.reading() as connection:
+        if not key_lives.keys_of(connection, generation.authority).makes_lists(generation):
+            return []  # it makes none yet, or no more
     adopt(store, generation, repository)
     with store.reading() as connection:
-        if generation not in key_lives.signing_status(connection):
-            return []  # it makes none yet, or no more
         wanted = set(due(connection, generation, issuer.practice.periods.next_update / 2, at))
         places = lists.places_of(connection, generation)
     public = {place.scope for place in places if repository.has(list_path(generation, place.scope))}
     scopes = [place.scope for place in places if place.scope in wanted or place.scope not in public]
     require_places(generation, [place.scope for place in places], scopes, public)
-    return publish(store, issuer, scopes, repository, at=at) if scopes else []
+    nation = issuers.stores.nation
+    return publish(store, issuer, scopes, repository, at=at, nation=nation) if scopes else []
 
 
 def publish_manifest(issuers: Issuers, plan: Plan, repository: Repository, *, at: datetime) -> int:
@@ -168,15 +187,15 @@ def publish_manifest(issuers: Issuers, plan: Plan, repository: Repository, *, at
 
 
 def _lost(stores: Stores, repository: Repository) -> list[tuple[GenerationId, Scope]]:
-    """The lists that were placed once, as the databases know, and are in the folder no more."""
+    """The lists that were placed once, as the databases know, and are in the folder no more; of public keys."""
     found: list[tuple[GenerationId, Scope]] = []
     for store in stores.each():
         with store.reading() as connection:
-            for record in authorities.all_generations(connection):
+            for generation in sorted(key_lives.public(connection)):
                 found += [
-                    (record.id, scope)
-                    for scope in lists.newest(connection, record.id)
-                    if not repository.has(list_path(record.id, scope))
+                    (generation, scope)
+                    for scope in lists.newest(connection, generation)
+                    if not repository.has(list_path(generation, scope))
                 ]
     return found
 
@@ -234,15 +253,20 @@ def _collections(public: Public, current: Mapping[Pair, bytes]) -> Files:
 
 
 def _gone(public: Public) -> list[str]:
-    """Where the newest certificates and pairs stood between those who have none in force any more."""
+    """The current names of what is not in force any more, or was taken back; what has a number or a serial stays."""
     current = {(cross.issuer, cross.subject) for cross in public.crosses if cross.current}
     gone: dict[str, None] = {}
-    for cross in public.crosses:
-        there, back = (cross.issuer, cross.subject), (cross.subject, cross.issuer)
+    for there in {(cross.issuer, cross.subject) for cross in public.crosses} | public.gone.pairs:
+        back = there[::-1]
         if there not in current:
             gone[cross_path(*there)] = None
             if back not in current:
                 gone |= dict.fromkeys((pair_path(*there), pair_path(*back)))
+    gone |= dict.fromkeys(service_path(*service) for service in public.gone.services)
+    for generation, places in public.gone.generations.items():
+        gone |= dict.fromkeys(path(generation) for path in (self_signed_path, issued_to_path, issued_by_path))
+        for place in places:
+            gone |= dict.fromkeys((list_path(generation, place.scope), delta_path(generation, place.scope)))
     return list(gone)
 
 

@@ -71,6 +71,17 @@ class Repository:
         """The complete list of this number; None if it is lost."""
         return self._open(list_path(generation, scope, number))
 
+    def numbers(self, generation: GenerationId, scope: Scope) -> list[int]:
+        """Under which numbers complete lists of this scope lie, in no order."""
+        folder = (self.folder / list_path(generation, scope)).with_suffix("")
+        with self._clear_errors():
+            try:
+                with os.scandir(folder) as there:
+                    parts = [file.name.partition(".") for file in there]
+            except FileNotFoundError:
+                return []
+        return [int(stem) for stem, _, suffix in parts if suffix == "crl" and stem.isdecimal()]
+
     def delta_path(self, generation: GenerationId, scope: Scope) -> str:
         """Where the delta list lies below the URL of the world."""
         return delta_path(generation, scope)

@@ -18,7 +18,8 @@ from ca.issuing.cycle import Intended, IssuedCertificate, Prepared
 from ca.issuing.intake import read_csr
 from ca.issuing.issuer import Issuers
 from ca.issuing.receiving import require_one_successor, require_purpose
-from ca.issuing.standing import AskedKey, Standing, own_keys, standing_of
+from ca.issuing.standing import AskedKey, Standing, own_keys, require_keys_apart, standing_of
+from ca.issuing.subject_keys import require_key
 from ca.keys.codes import keyed_code
 from ca.model import (
     HOLDER_KINDS,
@@ -154,6 +155,7 @@ class Registration:
 
         Raises:
             LintRefused: A certificate would break a rule; nothing was written.
+            CsrRefused: A key that was filed is none that is certified at this moment.
             Conflict, NotFound, NotPermitted: As the rules of registration say.
         """
         with self.stores.recording() as recording:
@@ -161,7 +163,7 @@ class Registration:
             found = applications.find(recording.nation, application)
             if found.case.state is State.ISSUING:
                 registration.resume(found.case, officer, office)
-                prepared = self._resumed(recording, found)
+                prepared = self._resumed(recording, found, at)
                 # If all is signed already, a recovery of an earlier version has left the case open.
                 end_cases(recording, certificates.several(recording, found.certificates))
             else:
@@ -204,13 +206,18 @@ class Registration:
     ) -> list[Prepared]:
         """Prepare and intend what is asked for, and write down that it is held."""
         case = application.case
+        office = officers.office(recording.nation, case.office)
+        keys = _asked(application)
+        for key in keys:  # what was certified on the day of filing may not be any more
+            rule = self._claims.practice(office, key.kind).keys.on(at)
+            require_key(key.info, rule, f"case {case.id}, {key.kind} request")
         claim = Claim(
             name=f"case {case.id}",
-            office=officers.office(recording.nation, case.office),
-            applicant=application.applicant,
+            office=office,
+            applicant=application.require_applicant(),
             holder=application.holder,
             card_expires=application.card_expires,
-            keys=tuple(_asked(application)),
+            keys=tuple(keys),
             decided_at=case.moment_of(Step.APPROVE),
             application=case.id,
         )
@@ -224,13 +231,13 @@ class Registration:
         )
         return [item.prepared for item in granted]
 
-    def _resumed(self, connections: Connections, application: Application) -> list[Prepared]:
+    def _resumed(self, connections: Connections, application: Application, at: datetime) -> list[Prepared]:
         """What is left to sign of a case in the signing cycle."""
         prepared: list[Prepared] = []
         for certificate in application.certificates:
             record = certificates.find(connections.of(certificate.generation.authority), certificate)
             if record.state is CertificateState.INTENDED:
-                prepared.append(cycle.resumed(self.issuers, record))
+                prepared.append(cycle.resumed(self.issuers, record, at))
         return prepared
 
     def _finish(
@@ -252,13 +259,10 @@ def _standing(connections: Connections, application: Application) -> Standing:
 def _require_new_keys(standing: Standing, application: Application, own: frozenset[bytes]) -> None:
     """Raise CsrRefused unless every key asked for is in no other certificate or application."""
     keys = _asked(application)
-    if len({key.digest for key in keys}) < len(keys):
-        raise CsrRefused(
-            "application", "asks for two kinds with one key; each kind has a key pair of its own"
-        )
+    require_keys_apart(keys, "application")
     for key in keys:
         place = f"{key.kind} request"
-        if key.digest in own:
+        if not own.isdisjoint(key.digests):
             raise CsrRefused(place, "its key is in another certificate or application")
         standing.require_new_key(key, place, application.case.office)
 

@@ -19,7 +19,7 @@ from ca.issuing.claims import Claim, Claims, Granted
 from ca.issuing.cycle import Intended
 from ca.issuing.intake import read_csr
 from ca.issuing.issuer import Issuers
-from ca.issuing.standing import NOBODY, AskedKey, Standing, own_keys, standing_of
+from ca.issuing.standing import NOBODY, AskedKey, Standing, own_keys, require_keys_apart, standing_of
 from ca.model import CertificateKind, MunicipalityCode, Office, Resident
 from ca.names import Municipalities
 from ca.store import batches, officers
@@ -145,8 +145,7 @@ class BatchIssuer:
         for kind, csr in row.csrs:
             practice = self._claims.require_age(office, row.resident, kind, at)
             keys.append(AskedKey.of(kind, read_csr(csr, practice.keys.on(at), f"{place}, {kind} request")))
-        if len({key.digest for key in keys}) < len(keys):
-            raise CsrRefused(place, "asks for two kinds with one key; each kind has a key pair of its own")
+        require_keys_apart(keys, place)
         claim = Claim(
             name=f"batch {self._batch.id[:16]} {place}",
             office=office,
@@ -185,7 +184,9 @@ class BatchIssuer:
         seen: set[bytes] = set()
         for asked in waiting:
             claim = asked.claim
-            mine = {key.digest for key in claim.keys} | ({claim.holder} if claim.holder else set())
+            mine = {digest for key in claim.keys for digest in key.digests}
+            if claim.holder is not None:
+                mine.add(claim.holder)
             if mine & seen:
                 later.append(asked)
                 continue
@@ -193,7 +194,7 @@ class BatchIssuer:
             try:
                 for key in claim.keys:
                     place = f"row {asked.number}, {key.kind} request"
-                    if key.digest in self._own_keys:
+                    if not self._own_keys.isdisjoint(key.digests):
                         raise CsrRefused(place, "its key is in another certificate or application")
                     standing.require_new_key(key, place)
                 granted = self._claims.prepare(claim, standing, at)

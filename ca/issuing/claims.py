@@ -103,7 +103,7 @@ class Claims:
         held = standing.live(claim.holder, at)
         granted: list[Granted] = []
         for key in self._in_order(claim):
-            if key.digest in standing.taken:
+            if standing.holdings_on(key):
                 raise Conflict(
                     claim.name,
                     f"the key of its {key.kind} request has been certified meanwhile",

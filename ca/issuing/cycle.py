@@ -2,55 +2,38 @@
 
 A crash between any two steps leaves no certificate that the journal and the store do not know: what was intended is
 signed again, over the same bytes, by ``recover``. An intent is never voided: if its key may no longer sign, its serial
-counts as issued and revoked.
+counts as issued and revoked (see intents).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
-from typing import TypeVar
 
 from ca import suites
-from ca.errors import KakehashiError, SuiteRetired
+from ca.errors import KakehashiError, KeyRefused
+from ca.issuing.intents import MayCertify, abandon, pieces, too_late, use_of
 from ca.issuing.issuer import Issuer, Issuers
 from ca.issuing.relint import check_intent
 from ca.issuing.series import Linted
-from ca.journal.entries import IntentEntry, IntentPart, IssuedEntry, IssuedPart, OrderEntry, RevocationEntry
+from ca.journal.entries import IntentEntry, IntentPart, IssuedEntry, IssuedPart
 from ca.keys.signer import verify
 from ca.keys.vault import KeyId
 from ca.lint.certificates import check_certificate
-from ca.model import (
-    RESPONDER_KINDS,
-    ApplicationId,
-    CertificateId,
-    CertificateKind,
-    GenerationId,
-    OfficerId,
-    RevocationReason,
-    Scope,
-)
+from ca.model import ApplicationId, AuthorityId, CertificateId, GenerationId, OfficerId, Scope
 from ca.profiles.drafting import CertificateDraft
-from ca.rules.certifying import require_may_certify
-from ca.rules.generations import Life
-from ca.store import authorities, certificates, holdings, key_lives
+from ca.profiles.lists import ListPlace
+from ca.store import authorities, certificates, holdings
 from ca.store.authorities import ServiceRecord
-from ca.store.carrying import SIGNING_CYCLE, end_cases
+from ca.store.carrying import end_cases
 from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.connections import grouped
 from ca.store.holdings import HoldingRecord
 from ca.store.recording import Recording
 from ca.store.stores import Stores
-from ca.suites import Use
 from ca.wire.tbs import signed, tbs_certificate
-
-# So many certificates share a record of the journal, whose lines have a longest length.
-_A_RECORD = 128
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +89,16 @@ class IssuedCertificate:
         return self.record.id
 
 
-def prepare(issuer: Issuer, draft: CertificateDraft, *, scope: Scope, at: datetime) -> Prepared:
-    """Lint a draft and encode it.
+def prepare(issuer: Issuer, draft: CertificateDraft, *, place: ListPlace, at: datetime) -> Prepared:
+    """Lint a draft, which would be revoked in the list of this place, and encode it.
 
     Raises:
         LintRefused: The draft breaks a rule.
         SuiteRetired: The issuer's suite may no longer sign.
     """
-    suites.require(issuer.record.suite, _use(draft.kind), at)
-    check_certificate(draft, issuer.facts)
-    return prepare_linted(issuer, Linted(draft, tbs_certificate(draft)), scope=scope, at=at)
+    suites.require(issuer.record.suite, use_of(draft.kind), at)
+    check_certificate(draft, issuer.facts, place)
+    return prepare_linted(issuer, Linted(draft, tbs_certificate(draft)), scope=place.scope, at=at)
 
 
 def prepare_linted(
@@ -123,7 +106,7 @@ def prepare_linted(
 ) -> Prepared:
     """What was linted and encoded, on its way to the signer; SuiteRetired if the issuer's suite may no longer sign."""
     draft = linted.draft
-    suites.require(issuer.record.suite, _use(draft.kind), at)
+    suites.require(issuer.record.suite, use_of(draft.kind), at)
     return Prepared(
         issuer,
         CertificateRecord(
@@ -140,13 +123,21 @@ def prepare_linted(
     )
 
 
-def resumed(issuers: Issuers, record: CertificateRecord) -> Prepared:
-    """What an intent of the store's comes to, looked at again: it may have been altered there.
+def resumed(issuers: Issuers, record: CertificateRecord, at: datetime) -> Prepared:
+    """What an intent of the store's comes to, looked at again: it may have been altered there, or its key have moved on.
 
     Raises:
+        Conflict: Where its key stands now, it may not sign this any more.
+        SuiteRetired: Nor may its suite.
         LintRefused: Its bytes are not the certificate that it is the record of.
         KeyRefused: Its issuer's key cannot be opened.
     """
+    with issuers.stores.reading() as reading:
+        MayCertify(reading).require_still(record, at)
+    return _looked_at(issuers, record)
+
+
+def _looked_at(issuers: Issuers, record: CertificateRecord) -> Prepared:
     check_intent(record, issuers)
     return Prepared(issuers.of(record.id.generation), record)
 
@@ -182,21 +173,16 @@ def intend(
             if item.service_key is not None:
                 service = ServiceRecord(made.id, made.kind, item.service_key)
                 authorities.add_service_once(connection, service)
-    for group in _pieces(intended):
+    for group in pieces(intended):
         parts = tuple(_part(item, recording.next_body + place) for place, item in enumerate(group))
         bodies = [item.prepared.record.encoded for item in group]
         recording.note(IntentEntry(at, parts, officer, batch), bodies, carried_out=True)
 
 
-def _use(kind: CertificateKind) -> Use:
-    """What a certificate asks of its issuer's suite: a responder's is a part of status, and outlives new certificates."""
-    return Use.SIGN_STATUS if kind in RESPONDER_KINDS else Use.SIGN
-
-
 def sign(prepared: Prepared, at: datetime) -> Signed:
     """Sign the intended bytes, and check the signature before it leaves the house."""
     suite = prepared.issuer.record.suite
-    suites.require(suite, _use(prepared.record.kind), at)
+    suites.require(suite, use_of(prepared.record.kind), at)
     tbs = prepared.record.encoded
     signature = prepared.issuer.signer.sign(tbs, suite)
     verify(prepared.issuer.record.public_key, suite, tbs, signature)
@@ -213,7 +199,7 @@ def complete(recording: Recording, issued: Sequence[Signed], at: datetime) -> No
         written = certificates.complete(connection, [(item.id, item.encoded) for item in group])
         new += [item for item in group if item.id in written]
     end_cases(recording, [item.record for item in issued])
-    for piece in _pieces(new):
+    for piece in pieces(new):
         parts = tuple(IssuedPart(str(item.id), item.signature) for item in piece)
         recording.note(IssuedEntry(at, parts), carried_out=True)
 
@@ -237,12 +223,20 @@ def standing(stores: Stores, wanted: Iterable[CertificateId]) -> list[IssuedCert
     ]
 
 
-def recover(issuers: Issuers, at: datetime) -> list[IssuedCertificate]:
+def recover(
+    issuers: Issuers, at: datetime, needed: Collection[AuthorityId] | None = None
+) -> list[IssuedCertificate]:
     """Sign what was intended when a process ended, over the same bytes. Harmless beside a process that does so.
 
-    What may no longer be signed, since the suite's life is over, is abandoned: it counts as issued and revoked. Each
-    intent for itself: any other failure (a key that cannot be opened, bytes that were altered) leaves the intent as it
-    is, and the first one is raised once all the others are signed.
+    What its key may no longer sign, since its suite's life is over or another key has taken over, is abandoned: it
+    counts as issued and revoked. Each intent for itself: any other failure (a key that cannot be opened, bytes that were
+    altered) leaves the intent as it is, and the first one is raised once all the others are signed.
+
+    Args:
+        issuers: The home's.
+        at: Now.
+        needed: Whose intents have to be signed for what comes next; what a key of another authority leaves open is no
+            failure then. Everybody's, if not given.
     """
     stores = issuers.stores
     stores.catch_up()  # an intent may have got into the journal and no further
@@ -251,58 +245,31 @@ def recover(issuers: Issuers, at: datetime) -> list[IssuedCertificate]:
     for store in stores.each():
         with store.reading() as connection:
             records = certificates.intended(connection)
+        still, late = too_late(stores, records, at)
         issued: list[Signed] = []
-        too_late: list[CertificateRecord] = []
-        for record in records:
+        for record in still:
             try:
-                issued.append(sign(resumed(issuers, record), at))
-            except SuiteRetired:
-                too_late.append(record)
+                issued.append(sign(_looked_at(issuers, record), at))
             except KakehashiError as error:
-                failures.append(error)
-        if issued or too_late:
+                mine = needed is None or record.id.generation.authority in needed
+                if mine or not isinstance(error, KeyRefused):
+                    failures.append(error)
+        if issued or late:
             with stores.recording() as recording:
                 complete(recording, issued, at)
-                _abandon(recording, too_late, at)
+                abandon(recording, [record.id for record in late], at)
         recovered += [item.id for item in issued]
     if failures:
         raise failures[0]
     return standing(stores, recovered)
 
 
-def _abandon(recording: Recording, records: Iterable[CertificateRecord], at: datetime) -> None:
-    """Count intents as issued, and end them at once: nobody has the certificates, and their serials are spent.
-
-    Another process, by an earlier clock, may have signed one meanwhile; that is left alone.
-    """
-    moment = at.replace(microsecond=0)
-    found = certificates.several(recording, [record.id for record in records])
-    for piece in _pieces(record for record in found if record.state is CertificateState.INTENDED):
-        orders = tuple(
-            OrderEntry(
-                str(record.id),
-                RevocationReason.UNSPECIFIED.word,
-                moment,
-                record.scope,
-                not_after=record.period.not_after,
-            )
-            for record in piece
-        )
-        recording.note(RevocationEntry(SIGNING_CYCLE, "its key may no longer sign", at, orders))
-
-
 def _require_may_certify(recording: Recording, intended: Iterable[Intended]) -> None:
-    lives: dict[GenerationId, Life | None] = {}
-
-    def life(generation: GenerationId) -> Life | None:
-        if generation not in lives:
-            lives[generation] = key_lives.life_of(recording.of(generation.authority), generation)
-        return lives[generation]
-
-    for signer, kind, subject in dict.fromkeys(
+    may = MayCertify(recording)
+    for asked in dict.fromkeys(
         (one.prepared.issuer.id, one.prepared.record.kind, one.crosses) for one in intended
     ):
-        require_may_certify(life(signer), kind, None if subject is None else life(subject))
+        may.require(*asked)
 
 
 def _part(intended: Intended, body: int) -> IntentPart:
@@ -324,9 +291,3 @@ def _part(intended: Intended, body: int) -> IntentPart:
         service_key=intended.service_key,
         held=holding is not None,
     )
-
-
-def _pieces(items: Iterable[T]) -> Iterator[list[T]]:
-    """As many at a time as share a record."""
-    rest = iter(items)
-    return iter(lambda: list(islice(rest, _A_RECORD)), [])

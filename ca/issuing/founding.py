@@ -8,7 +8,7 @@ from ca.chance import Chance, new_serial
 from ca.issuing.cycle import Prepared, prepare
 from ca.issuing.issuer import Issuer
 from ca.keys.signer import Signer, key_identifier
-from ca.model import ARL, FULL, SERVICE_KINDS, CertificateKind, GenerationId, Period
+from ca.model import SERVICE_KINDS, CertificateKind, GenerationId, Period
 from ca.names import Attribute
 from ca.profiles.authorities import LINK, SELF_SIGNED
 from ca.profiles.drafting import CertificateProfile, Subject
@@ -69,7 +69,7 @@ def found(
             SubjectKey(issuer.key_identifier),
         ),
     )
-    return issuer, prepare(issuer, draft, scope=ARL, at=at)
+    return issuer, prepare(issuer, draft, place=practice.arl, at=at)
 
 
 def link(signing: Issuer, certified: Issuer, *, chance: Chance, at: datetime, purpose: str = "") -> Prepared:
@@ -99,7 +99,7 @@ def link(signing: Issuer, certified: Issuer, *, chance: Chance, at: datetime, pu
             *certified.subject_access(),
         ),
     )
-    return prepare(signing, draft, scope=ARL, at=at)
+    return prepare(signing, draft, place=practice.arl, at=at)
 
 
 def service(
@@ -133,4 +133,4 @@ def service(
             SubjectKey(key_identifier(public_key)),
         ),
     )
-    return prepare(issuer, draft, scope=FULL, at=at)
+    return prepare(issuer, draft, place=issuer.practice.full, at=at)

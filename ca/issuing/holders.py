@@ -99,6 +99,7 @@ class HolderCertificates:
             holder.profile,
             suite=issuer.record.suite,
             issuer=issuer.facts,
+            place=place,
             contents=(
                 *issuer.access(kind),
                 holder.policies,

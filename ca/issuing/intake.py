@@ -10,19 +10,21 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import SignatureAlgorithmOID
 
 from ca.errors import CsrRefused, KeyRefused
 from ca.issuing.subject_keys import require_key, require_rsa
 from ca.keys.kinds import MlDsaPublicKey, suite_of
 from ca.keys.signer import verify
 from ca.suites import SubjectKeyRule
-from ca.wire import walk
+from ca.wire import der, walk
 
 MAXIMUM_SIZE = 16 * 1024
 """Octets of a request as handed in. One with an RSA-4096 key and every usual attribute is under 4 KiB."""
 
 _CANONICAL = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 _DIGESTS = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+_TRAILER, _USUAL_TRAILER = 0xA3, der.integer(1)  # trailerFieldBC, RFC 4055 3.1
 _LABELS = frozenset({b"CERTIFICATE REQUEST", b"NEW CERTIFICATE REQUEST"})
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----\s([A-Za-z0-9+/=\s]*)-----END \1-----")
 
@@ -115,10 +117,13 @@ def _require_possession(
     if isinstance(key, MlDsaPublicKey):
         _require_ml_dsa(request.signature_algorithm_oid.dotted_string, info, message, signature, place)
         return
+    pss = request.signature_algorithm_oid == SignatureAlgorithmOID.RSASSA_PSS
     try:
         digest = request.signature_hash_algorithm
         scheme = request.signature_algorithm_parameters
     except (ValueError, TypeError, UnsupportedAlgorithm):
+        if pss:
+            raise _odd_pss(place) from None
         digest = scheme = None
     # The library calls a request with SHA-1 merely invalid, whatever its signature; so the key itself is asked.
     if not isinstance(digest, (hashes.SHA1, *_DIGESTS) if rule.sha1 else _DIGESTS):
@@ -126,6 +131,8 @@ def _require_possession(
         raise CsrRefused(
             place, f"is signed with {name}", remedy="Make the request with -sha256", clause="RFC 2986 4.2"
         )
+    if pss:
+        _require_usual_pss(request, digest, scheme, place)
     try:
         match key, scheme:
             case rsa.RSAPublicKey(), padding.PKCS1v15() | padding.PSS():
@@ -136,6 +143,34 @@ def _require_possession(
                 raise _another_algorithm(place)
     except (InvalidSignature, ValueError):
         raise _unproven(place) from None
+
+
+def _require_usual_pss(
+    request: x509.CertificateSigningRequest, digest: hashes.HashAlgorithm, scheme: object, place: str
+) -> None:
+    """Raise CsrRefused unless RSASSA-PSS masks with the digest that it signs, and ends as RFC 4055 3.1 says."""
+    if not isinstance(scheme, padding.PSS) or scheme.mgf != padding.MGF1(digest):
+        raise CsrRefused(
+            place,
+            f"its RSASSA-PSS signature is masked with another digest than {digest.name}",
+            clause="RFC 4055 3.1",
+            remedy="Make the request with one digest for both",
+        )
+    # The library takes any trailer for the usual one.
+    encoded = request.public_bytes(Encoding.DER)
+    algorithm = walk.frame(encoded)[1]
+    _, parameters = walk.elements(encoded, algorithm.start, algorithm.end)
+    for found in walk.elements(encoded, parameters.start, parameters.end):
+        if found.tag == _TRAILER and found.contents(encoded) != _USUAL_TRAILER:
+            raise _odd_pss(place)
+
+
+def _odd_pss(place: str) -> CsrRefused:
+    return CsrRefused(
+        place,
+        "its RSASSA-PSS parameters are not a digest, MGF1 with it, a salt and the usual trailer",
+        clause="RFC 4055 3.1",
+    )
 
 
 def _require_ml_dsa(algorithm: str, info: bytes, message: bytes, signature: bytes, place: str) -> None:

@@ -9,7 +9,7 @@ from ca.errors import NotFound
 from ca.keys.signer import Signer
 from ca.keys.vault import KeyId, KeyVault
 from ca.lint.certificates import IssuerFacts
-from ca.model import CA_KINDS, AuthorityId, CertificateKind, GenerationId
+from ca.model import CA_KINDS, SERVICE_KINDS, AuthorityId, CertificateKind, GenerationId
 from ca.profiles.extensions import AuthorityKey, AuthorityKeyForm, CertificateExtension
 from ca.profiles.practice import Practice
 from ca.store import authorities
@@ -18,6 +18,8 @@ from ca.store.engine import Store
 from ca.store.stores import Stores
 
 _OWN_KINDS = CA_KINDS | {CertificateKind.OCSP_RESPONDER, CertificateKind.REPOSITORY}
+_SERVED = SERVICE_KINDS | {CertificateKind.LINK}
+"""What carries the policies of an authority's services."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Issuer:
         access = {kind: self.practice.authority_access(kind, self.id) for kind in kinds}
         return IssuerFacts(
             name=self.practice.name,
+            japanese_name=self.practice.japanese_name,
+            public_key=self.record.public_key,
             key_identifier=self.key_identifier,
             period=self.record.period,
             serial=self.record.serial,
@@ -55,6 +59,10 @@ class Issuer:
             ),
             access={kind: told for kind, told in access.items() if told is not None},
             repository=self.practice.subject_access(self.id),
+            policies=dict.fromkeys(_SERVED, self.practice.services)
+            | {kind: holder.policies for kind, holder in holders.items()},
+            points={kind: holder.points for kind, holder in holders.items()},
+            keys={kind: holder.keys for kind, holder in holders.items()},
         )
 
     def access(self, kind: CertificateKind) -> tuple[CertificateExtension, ...]:

@@ -99,7 +99,7 @@ def _held(
         record = known.get(certificate)
         if record is None or not _same_holder(connections, record, application):
             raise BadInput(f"certificate {certificate}", "is not one of this office's for this holder")
-        if certificate in ended or record.period.not_after < at:
+        if certificate in ended or record.period.not_after < at.replace(microsecond=0):
             raise BadInput(
                 f"certificate {certificate}", "has ended", remedy="Receive it as a new application"
             )

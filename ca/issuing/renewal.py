@@ -56,7 +56,7 @@ def renew_responders(issuers: Issuers, *, chance: Chance, at: datetime) -> list[
             try:
                 if responder.state is CertificateState.INTENDED:
                     (record,) = issuers.stores.certificates([responder.certificate])
-                    to_sign.append(cycle.resumed(issuers, record))
+                    to_sign.append(cycle.resumed(issuers, record, at))
                 else:
                     due.append(_Due(responder, _next(issuers, responder, chance, at)))
             except KakehashiError as error:

@@ -15,6 +15,7 @@ from ca.lint.compiled import CompiledLint
 from ca.model import Period, Serial
 from ca.profiles.drafting import CertificateDraft, CertificateProfile, Subject
 from ca.profiles.extensions import CertificateExtension
+from ca.profiles.lists import ListPlace
 from ca.suites import Suite
 from ca.wire.templates import TbsTemplate
 
@@ -34,6 +35,7 @@ class Series:
         profile: The profile of the kind.
         suite: What they are signed under.
         issuer: Whose they are.
+        place: The list in which they would be revoked.
         contents: The extension values that all of them have, besides those that the profile fixes.
     """
 
@@ -43,11 +45,13 @@ class Series:
         *,
         suite: Suite,
         issuer: IssuerFacts,
+        place: ListPlace,
         contents: Iterable[CertificateExtension],
     ) -> None:
         self._profile = profile.narrowed(contents)
         self._suite = suite
         self._issuer = issuer
+        self._place = place
         self._begun: tuple[CompiledLint, TbsTemplate] | None = None
 
     def certificate(
@@ -68,7 +72,7 @@ class Series:
         )
         if self._begun is None:
             types = frozenset(map(type, contents))
-            lint = CompiledLint.begin(draft, self._issuer, {*Part, *types})
+            lint = CompiledLint.begin(draft, self._issuer, self._place, {*Part, *types})
             self._begun = lint, TbsTemplate.of(draft, types)
         lint, template = self._begun
         lint.check(draft)

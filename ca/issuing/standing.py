@@ -17,6 +17,7 @@ from ca.store import applications, authorities, holdings, lives, register
 from ca.store.connections import Connections
 from ca.store.holdings import HoldingRecord
 from ca.store.stores import Stores
+from ca.wire.same_keys import same_key
 
 T = TypeVar("T")
 
@@ -26,17 +27,24 @@ class AskedKey:
     """A key that is to be certified, as one kind.
 
     Attributes:
-        info: Encoded SubjectPublicKeyInfo, and ``digest`` its SHA-256.
+        infos: Its encoded SubjectPublicKeyInfo, and every other that has the same private key.
+        digests: Their SHA-256, in the same order.
     """
 
     kind: CertificateKind
-    info: bytes = field(repr=False)
-    digest: bytes
+    infos: tuple[bytes, ...] = field(repr=False)
+    digests: tuple[bytes, ...]
 
     @classmethod
     def of(cls, kind: CertificateKind, info: bytes) -> AskedKey:
-        """The key with its digest."""
-        return cls(kind, info, hashlib.sha256(info).digest())
+        """The key with its digests."""
+        infos = same_key(info)
+        return cls(kind, infos, tuple(hashlib.sha256(one).digest() for one in infos))
+
+    @property
+    def info(self) -> bytes:
+        """The SubjectPublicKeyInfo that is asked for."""
+        return self.infos[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +53,9 @@ class Standing:
 
     Attributes:
         held: What each holder holds or held under whichever code, by the keyed code that was asked with.
-        taken: The holdings on keys that are asked for, by SHA-256 of the encoded SubjectPublicKeyInfo.
-        asked: The cases that ask for a certificate on a key.
+        taken: The holdings on keys that are asked for, or that are the same key, by SHA-256 of the encoded
+            SubjectPublicKeyInfo.
+        asked: The cases that ask for a certificate on such a key, by the encoded SubjectPublicKeyInfo.
         ended: How any of those holdings ended.
         told: What the register has told of each holder under whichever code.
     """
@@ -61,8 +70,8 @@ class Standing:
         """What of this concerns one holder and these keys; equal if nothing that concerns them has changed."""
         held = () if holder is None else self.held.get(holder, ())
         told = () if holder is None else self.told.get(holder, ())
-        taken = {key.digest: self.taken[key.digest] for key in keys if key.digest in self.taken}
-        asked = {key.info: self.asked[key.info] for key in keys if key.info in self.asked}
+        taken = {digest: self.taken[digest] for key in keys for digest in key.digests if digest in self.taken}
+        asked = {info: self.asked[info] for key in keys for info in key.infos if info in self.asked}
         if not (held or told or taken or asked):
             return NOBODY
         assert holder is not None or not (held or told), "nobody holds nothing"
@@ -78,25 +87,30 @@ class Standing:
     def live(self, holder: bytes | None, at: datetime) -> list[HoldingRecord]:
         """What a holder holds at this moment: neither expired nor ended."""
         known = () if holder is None else self.held.get(holder, ())
+        second = at.replace(microsecond=0)
         return [
             record
             for record in known
-            if record.period.not_after >= at and record.certificate not in self.ended
+            if record.period.not_after >= second and record.certificate not in self.ended
         ]
+
+    def holdings_on(self, key: AskedKey) -> list[HoldingRecord]:
+        """The certificates on a key, whose ever they are."""
+        return [self.taken[digest] for digest in key.digests if digest in self.taken]
 
     def require_new_key(self, key: AskedKey, place: str, office: OfficeId | None = None) -> None:
         """Raise CsrRefused if the key is in a certificate or a case; of the own office's case it tells the number."""
-        holding = self.taken.get(key.digest)
-        ended = None if holding is None else self.ended.get(holding.certificate)
-        if ended is not None and ended.reason is RevocationReason.KEY_COMPROMISE:
+        found = self.holdings_on(key)
+        ends = [self.ended[one.certificate].reason for one in found if one.certificate in self.ended]
+        if RevocationReason.KEY_COMPROMISE in ends:
             raise CsrRefused(
                 place,
                 "its key was reported compromised",
                 clause="RFC 5280 5.3.1, keyCompromise",
                 remedy="Make a new key pair; this one is never certified again",
             )
-        there = self.asked.get(key.info)
-        if holding is None and there is None:
+        there = next((self.asked[info] for info in key.infos if info in self.asked), None)
+        if not found and there is None:
             return
         # The case that has it may be this very application, filed before its answer was lost; another office's
         # case is not named.
@@ -122,6 +136,15 @@ class Standing:
             )
 
 
+def require_keys_apart(keys: Iterable[AskedKey], place: str) -> None:
+    """Raise CsrRefused if one key is asked for twice."""
+    seen: set[bytes] = set()
+    for key in keys:
+        if not seen.isdisjoint(key.digests):
+            raise CsrRefused(place, "asks for two kinds with one key; each kind has a key pair of its own")
+        seen.update(key.digests)
+
+
 NOBODY = Standing({}, {}, {}, {}, {})
 """How most stand who apply for the first time."""
 
@@ -134,7 +157,7 @@ def standing_of(connections: Connections, holders: Collection[bytes], keys: Coll
     nation = connections.nation
     codes = register.codes_of(nation, holders)
     everybody = sorted(frozenset[bytes]().union(*codes.values()))
-    taken = holdings.with_keys(nation, [key.digest for key in keys])
+    taken = holdings.with_keys(nation, [digest for key in keys for digest in key.digests])
     held: dict[bytes, list[HoldingRecord]] = defaultdict(list)
     for record in holdings.of_holders(nation, everybody):
         assert record.holder is not None, "asked for by holder"
@@ -151,7 +174,7 @@ def standing_of(connections: Connections, holders: Collection[bytes], keys: Coll
     return Standing(
         held=_under_all(codes, holders, held),
         taken=taken,
-        asked=applications.with_public_keys(nation, [key.info for key in keys]),
+        asked=applications.with_public_keys(nation, [info for key in keys for info in key.infos]),
         ended=ended,
         told=_under_all(codes, holders, told),
     )

@@ -42,17 +42,22 @@ class StepMaker:
         """With which suite a key signs that is planned, or is to be planned: as asked for, else as the practice says.
 
         Raises:
-            Conflict: The key is planned, or was certified, with another one; or it is broken, and not the practice's.
+            Conflict: The key is planned, or was certified before its plan was taken back, with another one; or it is
+                broken, and not the practice's.
             SuiteRetired: It may not sign any more.
         """
         practice = self.issuers.practice(generation.authority)
         with self.issuers.store(generation.authority).reading() as connection:
-            fixed = key_lives.suite_of(connection, generation)
-        fixed = fixed or self._certified(generation)
-        suite = asked or fixed or practice.suite
+            planned = key_lives.suite_of(connection, generation)
+        suite = asked or planned or practice.suite
         place = f"generation {generation}"
+        fixed = planned or self.certified(generation)
         if fixed is not None and fixed is not suite:
-            raise Conflict(place, f"is a key for {fixed.id}, not for {suite.id}")
+            raise Conflict(
+                place,
+                f"is a key for {fixed.id}, not for {suite.id}",
+                remedy="`kakehashi key discard` spends its number, and the next key can be for any",
+            )
         if suite.legacy and suite is not practice.suite:
             raise Conflict(place, f"{suite.id} is broken, and not what the edition names for its authority")
         suites.require(suite, Use.SIGN, at)
@@ -71,14 +76,14 @@ class StepMaker:
             case Step.NEW_WITH_NEW:
                 return self._self_signed(generation, suite, at)
             case Step.NEW_WITH_OLD:
-                return Making(intended=(self.linked(_before(generation), generation, at),))
+                return Making(intended=(self.linked(self._before(generation), generation, at),))
             case Step.OLD_WITH_NEW:
-                return Making(intended=(self.linked(generation, _before(generation), at),))
+                return Making(intended=(self.linked(generation, self._before(generation), at),))
             case Step.SERVE_STATUS:
                 return Making(intended=(self.served(generation, CertificateKind.OCSP_RESPONDER, at),))
             case Step.CUT_OVER:
                 return Making(intended=tuple(self._followed(generation, at)))
-            case Step.PLAN | Step.RENEW_CROSSES | Step.RETIRE:
+            case Step.PLAN | Step.RENEW_CROSSES | Step.RETIRE | Step.DISCARD:
                 pass
         return Making()
 
@@ -114,7 +119,7 @@ class StepMaker:
         return Intended(prepared, service_key=key)
 
     def _self_signed(self, generation: GenerationId, suite: Suite, at: datetime) -> Making:
-        if self._certified(generation) is not None:
+        if self.certified(generation) is not None:
             return Making()
         practice, key = self.issuers.practice(generation.authority), self._key(generation, suite)
         signer = self.issuers.vault.create(key, suite)
@@ -125,15 +130,25 @@ class StepMaker:
 
     def _followed(self, generation: GenerationId, at: datetime) -> Iterator[Intended]:
         """The services of the key before it go on under the new one; responders stay with the key that they answer for."""
-        if generation.number == 1:
-            return
         with self.issuers.stores.reading() as reading:
-            kinds = {one.kind for one in key_needs.services(reading, _before(generation), at)}
+            old = key_lives.predecessor(reading.of(generation.authority), generation)
+            if old is None:
+                return
+            kinds = {one.kind for one in key_needs.services(reading, old, at)}
         for kind in sorted(kinds - {CertificateKind.OCSP_RESPONDER}):
             yield self.served(generation, kind, at)
 
-    def _certified(self, generation: GenerationId) -> Suite | None:
-        """The suite of a key that was certified once, be it that its steps were taken back."""
+    def _before(self, generation: GenerationId) -> GenerationId:
+        with self.issuers.store(generation.authority).reading() as connection:
+            old = key_lives.predecessor(connection, generation)
+        if old is None:
+            raise Conflict(
+                f"generation {generation}", "is the first, and has none to be linked with", clause=RFC4210
+            )
+        return old
+
+    def certified(self, generation: GenerationId) -> Suite | None:
+        """The suite of a key that was certified once, be it that its steps were taken back; None of one that never was."""
         with self.issuers.store(generation.authority).reading() as connection:
             try:
                 return authorities.generation(connection, generation).suite
@@ -144,11 +159,3 @@ class StepMaker:
         # A plan for another suite may have been taken back when its key was made already.
         usual = suite is self.issuers.practice(generation.authority).suite
         return KeyId(str(generation) if usual else f"{generation}.{suite.id}")
-
-
-def _before(generation: GenerationId) -> GenerationId:
-    if generation.number == 1:
-        raise Conflict(
-            f"generation {generation}", "is the first, and has none to be linked with", clause=RFC4210
-        )
-    return GenerationId(generation.authority, generation.number - 1)

@@ -84,7 +84,15 @@ def require_rsa(modulus: int, exponent: int, rule: SubjectKeyRule, place: str) -
         )
     if bits > rule.rsa.maximum_bits:
         raise CsrRefused(place, f"its RSA key has {bits} bits; {rule.rsa.maximum_bits} are the most")
-    if not rule.rsa.minimum_exponent <= exponent <= rule.rsa.maximum_exponent or exponent % 2 == 0:
+    least, most = rule.rsa.minimum_exponent, rule.rsa.maximum_exponent
+    if least == most != exponent:
+        raise CsrRefused(
+            place,
+            f"its RSA exponent is not {least}",
+            clause="FIPS 186-5 A.1.1",
+            remedy="Make a new key pair with it, as tools do by themselves",
+        )
+    if not least <= exponent <= most or exponent % 2 == 0:
         raise CsrRefused(
             place, "its RSA exponent is even, or outside 2^16 to 2^256", clause="FIPS 186-5 A.1.1"
         )
@@ -92,6 +100,12 @@ def require_rsa(modulus: int, exponent: int, rule: SubjectKeyRule, place: str) -
 
 
 def _require_ec(curve: Curve, point: bytes, rule: SubjectKeyRule, place: str) -> None:
+    if rule.encrypted_to:
+        raise CsrRefused(
+            place,
+            f"holds an EC key on {curve}, to which nobody can encrypt; certified is {rule}",
+            clause="RFC 8813 3",
+        )
     if curve not in rule.curves:
         raise CsrRefused(place, f"holds an EC key on {curve}; certified is {rule}", clause=_NAMED_CURVE)
     if point == b"\0":
@@ -105,6 +119,12 @@ def _require_ec(curve: Curve, point: bytes, rule: SubjectKeyRule, place: str) ->
 
 
 def _require_ml_dsa(parameter_set: int, key: bytes, rule: SubjectKeyRule, place: str) -> None:
+    if rule.encrypted_to:
+        raise CsrRefused(
+            place,
+            f"holds an ML-DSA-{parameter_set} key, to which nobody can encrypt; certified is {rule}",
+            clause="RFC 9881 5",
+        )
     if parameter_set not in rule.ml_dsa:
         raise CsrRefused(
             place, f"holds an ML-DSA-{parameter_set} key; certified is {rule}", clause=_ALGORITHM

@@ -6,32 +6,29 @@ next one who comes signs, or none at all. ``ca.rules.generations`` says which st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from ca.chance import Chance
-from ca.errors import Conflict
-from ca.issuing import cycle
+from ca.errors import BadInput, Conflict
+from ca.issuing import cycle, step_undoing
 from ca.issuing.cycle import Prepared
 from ca.issuing.issuer import Issuer, Issuers
 from ca.issuing.step_making import StepMaker
-from ca.journal.entries import KeyStepEntry, OrderEntry, RevocationEntry
+from ca.issuing.step_undoing import DISCARDED_FOR, made_by, orders
+from ca.journal.entries import KeyStepEntry, RevocationEntry
 from ca.model import AuthorityId, CertificateKind, GenerationId, RevocationReason
 from ca.names import Municipalities
 from ca.profiles.lists import ListPlace
 from ca.rules import generations
-from ca.rules.generations import COMING, Keys, Known, Step
+from ca.rules.generations import COMING, Keys, Known, Step, newest_step
 from ca.store import authorities, key_lives, key_needs, lists
-from ca.store.certificates import CertificateRecord
 from ca.store.connections import Reading
 from ca.store.places import complete_places
 from ca.suites import Suite
-
-TAKEN_BACK = RevocationReason.CESSATION_OF_OPERATION
-"""Why what a step has made ends, if the step is taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +67,8 @@ class Succession:
         """Take this step of a key, with all that it makes; gives the authority's keys after it.
 
         Taken again at once, it changes nothing, and what was interrupted is completed. Cross-certificates are not made
-        here: RENEW_CROSSES says that they are there. Lists are for a publication to make.
+        here: RENEW_CROSSES says that they are there. Lists are for a publication to make. DISCARD is ``discard`` for
+        cessationOfOperation.
 
         Args:
             step: What is to be done.
@@ -85,9 +83,11 @@ class Succession:
             SuiteRetired, KeyRefused: A key may not sign, or cannot be made or opened.
             LintRefused: A certificate would break a rule.
         """
+        if step is Step.DISCARD:
+            return self.discard(generation, RevocationReason.CESSATION_OF_OPERATION, at=at, evidence=evidence)
         asked = _Asked(step, generation, suite, evidence)
         self.issuers.practice(generation.authority)
-        self._take_up(at)
+        self._take_up(generation.authority, at)
         while True:
             keys = self.keys(generation.authority)
             if newest_step(keys, generation) is step:
@@ -108,7 +108,7 @@ class Succession:
             Conflict: The key has issued something, has been succeeded, or is not there.
         """
         self.issuers.practice(generation.authority)
-        self._take_up(at)
+        self._take_up(generation.authority, at)
         with self.issuers.stores.recording() as recording:
             connection = recording.of(generation.authority)
             keys = key_lives.keys_of(connection, generation.authority)
@@ -117,10 +117,51 @@ class Succession:
             suite = key_lives.suite_of(connection, generation)
             assert suite is not None, "it is planned"
             rule = f"{step} of {generation} was taken back"
-            ended = _orders(_made_by(recording.writing, step, generation), at)
+            ended = tuple(orders(made_by(recording.writing, step, generation), at))
             if ended:
                 recording.note(RevocationEntry(f"generation {generation}", rule, at, ended))
             recording.note(KeyStepEntry(str(generation), suite.id, step, True, at, evidence))
+            return key_lives.keys_of(connection, generation.authority)
+
+    def discard(
+        self, generation: GenerationId, reason: RevocationReason, *, at: datetime, evidence: str | None = None
+    ) -> Keys:
+        """Have a key that is on its way never take over: all that it has, and others made for it, is revoked.
+
+        Its number is spent. It signs nothing any more, no list either: its word counts for nothing, and the lists of those
+        who certified it say so. Its self-signed certificate is no anchor's, and is in nobody's list. Taken again at once,
+        it changes nothing.
+
+        Args:
+            generation: The key; also one whose plan was taken back after it was certified.
+            reason: One of ``DISCARDED_FOR``.
+            at: Now.
+            evidence: By what it was ordered, or what shows that it is right; no personal data.
+
+        Raises:
+            NotFound: There is no such authority.
+            BadInput: No key is discarded for this reason.
+            Conflict: The key is not on its way, has issued something, or was never made.
+        """
+        if reason not in DISCARDED_FOR:
+            raise BadInput(f"reason {reason.word}", "is none for which a key is discarded")
+        self.issuers.practice(generation.authority)
+        self._take_up(generation.authority, at)
+        with self.issuers.stores.recording() as recording:
+            connection = recording.of(generation.authority)
+            keys = key_lives.keys_of(connection, generation.authority)
+            if newest_step(keys, generation) is Step.DISCARD:
+                return keys
+            suite = key_lives.suite_of(connection, generation) or self._maker.certified(generation)
+            if suite is None:
+                raise Conflict(f"generation {generation}", "is not planned, and was never certified")
+            known = Known(issued=key_needs.issued(connection, generation))
+            generations.take(keys, Step.DISCARD, generation, known, at)
+            ended = step_undoing.discarded(recording.writing, generation, reason, at)
+            if ended:
+                rule = f"{generation} was discarded for {reason.word}"
+                recording.note(RevocationEntry(f"generation {generation}", rule, at, ended))
+            recording.note(KeyStepEntry(str(generation), suite.id, Step.DISCARD, False, at, evidence))
             return key_lives.keys_of(connection, generation.authority)
 
     def succeed(self, generation: GenerationId, suite: Suite | None = None, *, at: datetime) -> Issuer:
@@ -135,10 +176,11 @@ class Succession:
             SuiteRetired, KeyRefused: A key may not sign, or cannot be made or opened.
             LintRefused: A certificate would break a rule.
         """
-        self._take_up(at)
+        self._take_up(generation.authority, at)
         with self.issuers.store(generation.authority).reading() as connection:
             issuing = authorities.issuing_generation(connection, generation.authority)
-        if generation.number != issuing.number + 1 and (generation != issuing or generation.number == 1):
+            coming = key_lives.keys_of(connection, generation.authority).successor(issuing)
+        if generation != coming and (generation != issuing or generation.number == 1):
             raise Conflict(
                 f"generation {generation}", f"does not follow {issuing}: generations follow each other"
             )
@@ -193,7 +235,7 @@ class Succession:
             connection = reading.of(generation.authority)
             return Known(valid=key_needs.still_valid(connection, generation, at))
         uncrossed, unserved = frozenset[AuthorityId](), frozenset[str]()
-        if step in {Step.RENEW_CROSSES, Step.CUT_OVER} and generation.number > 1 and not asked.by_links:
+        if step in {Step.RENEW_CROSSES, Step.CUT_OVER} and not asked.by_links:
             uncrossed = _uncrossed(reading, generation, at)
         if step is Step.CUT_OVER:
             scopes = [place.scope for place in self._places(generation)]
@@ -209,9 +251,12 @@ class Succession:
     def _places(self, generation: GenerationId) -> list[ListPlace]:
         return list(self.issuers.practice(generation.authority).places(self.municipalities))
 
-    def _take_up(self, at: datetime) -> None:
-        """Complete what was interrupted, or is lost: signatures of intents, places of lists in a restored database."""
-        cycle.recover(self.issuers, at)
+    def _take_up(self, authority: AuthorityId, at: datetime) -> None:
+        """Complete what was interrupted, or is lost: signatures of intents, places of lists in a restored database.
+
+        A step comes after all that the authority's keys were to sign; what another one's lost key leaves open, waits.
+        """
+        cycle.recover(self.issuers, at, {authority})
         complete_places(self.issuers.stores, self.issuers.practices, self.municipalities)
 
     def _complete(self, generation: GenerationId, at: datetime) -> None:
@@ -239,56 +284,21 @@ class Succession:
                 cycle.complete(recording, issued, at)
 
 
-def newest_step(keys: Keys, generation: GenerationId) -> Step | None:
-    """The step by which this key came to where it stands; None if it is not planned, or was never taken step by step."""
-    taken: list[Step] = []
-    for one in keys.history:
-        if one.generation == generation and one.back:
-            taken.pop()
-        elif one.generation == generation:
-            taken.append(one.step)
-    return taken[-1] if taken else None
-
-
 def _uncrossed(reading: Reading, generation: GenerationId, at: datetime) -> frozenset[AuthorityId]:
     """Who certifies the key before this one, and not this one."""
-    old = GenerationId(generation.authority, generation.number - 1)
-    return frozenset(one.authority for one in key_needs.uncrossed(reading, old, generation, at))
+    old = key_lives.predecessor(reading.of(generation.authority), generation)
+    found = frozenset() if old is None else key_needs.uncrossed(reading, old, generation, at)
+    return frozenset(one.authority for one in found)
 
 
 def _lacking(connection: Connection, generation: GenerationId) -> list[Step]:
     """The steps whose certificates a key has never had."""
-    old = GenerationId(generation.authority, generation.number - 1)
+    old = key_lives.predecessor(connection, generation)
+    if old is None:
+        return []
     made = {
         Step.NEW_WITH_OLD: key_needs.certified_before(connection, old, generation),
         Step.OLD_WITH_NEW: key_needs.certified_before(connection, generation, old),
         Step.SERVE_STATUS: key_needs.services_made(connection, generation, CertificateKind.OCSP_RESPONDER),
     }
     return [step for step, count in made.items() if not count]
-
-
-def _made_by(reading: Reading, step: Step, generation: GenerationId) -> list[CertificateRecord]:
-    """What this step of a key has made, and is in force."""
-    old = GenerationId(generation.authority, max(1, generation.number - 1))
-    match step:
-        case Step.NEW_WITH_OLD:
-            return key_needs.links(reading, old, generation)
-        case Step.OLD_WITH_NEW:
-            return key_needs.links(reading, generation, old)
-        case Step.SERVE_STATUS:
-            return key_needs.services(reading, generation)
-        case Step.RENEW_CROSSES:
-            return key_needs.crosses_for(reading, generation)
-        case Step.CUT_OVER:
-            found = key_needs.services(reading, generation)
-            return [one for one in found if one.kind is not CertificateKind.OCSP_RESPONDER]
-        case _:
-            return []
-
-
-def _orders(records: Iterable[CertificateRecord], at: datetime) -> tuple[OrderEntry, ...]:
-    moment = at.replace(microsecond=0)
-    return tuple(
-        OrderEntry(str(one.id), TAKEN_BACK.word, moment, one.scope, not_after=one.period.not_after)
-        for one in records
-    )

@@ -210,6 +210,17 @@ class VerifierEndEntry(Part, frozen=True, tag_field="entry", tag="verifier-end")
     at: datetime
 
 
+class RetentionEndEntry(Part, frozen=True, tag_field="entry", tag="retention-end"):
+    """What was kept of certificates and cases that ended before a moment goes, from archive and databases.
+
+    Attributes:
+        before: That moment.
+    """
+
+    before: datetime
+    at: datetime
+
+
 class GenerationEntry(Part, frozen=True, tag_field="entry", tag="generation"):
     """A new key of an authority.
 
@@ -316,6 +327,7 @@ Entry: TypeAlias = (
     | MassStepEntry
     | KeyEndEntry
     | VerifierEndEntry
+    | RetentionEndEntry
     | AgreementEntry
     | AgreementEndEntry
     | PeerKeyEntry

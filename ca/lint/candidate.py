@@ -1,4 +1,4 @@
-"""What the rules of certificates look at: a draft, its profile, what is known of its issuer; and what a rule says of itself."""
+"""What the rules of certificates look at: a draft, its profile, its issuer, its list; and what a rule says of itself."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from ca.profiles.extensions import (
     AuthorityAccess,
     AuthorityKey,
     CertificateExtension,
+    CertificatePolicies,
     DistributionPoint,
     IssuerDirectoryName,
     SubjectAccess,
     SubjectDirectoryName,
 )
+from ca.profiles.lists import ListPlace
+from ca.suites import SubjectKeyRule
 
 T = TypeVar("T", bound=CertificateExtension)
 
@@ -51,9 +54,11 @@ PROFILES: Mapping[CertificateKind, CertificateProfile] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class IssuerFacts:
-    """What lint needs to know of the key that will sign.
+    """What lint needs to know of the key that will sign, and of what its authority practises.
 
     Attributes:
+        japanese_name: What issuerAltName says.
+        public_key: The key itself, as an encoded SubjectPublicKeyInfo.
         key_identifier: The subjectKeyIdentifier of the issuer's own certificate.
         period: The validity of that certificate; None while it is being made.
         serial: The serial of that certificate.
@@ -61,9 +66,14 @@ class IssuerFacts:
         all_parts: Those of them whose authorityKeyIdentifier names that certificate besides the key.
         access: What those of them that have an authorityInfoAccess say there.
         repository: What the issuer's own certificate says of what it issues, if anything.
+        policies: What those of them carry whose policies are not those of an agreement with another CA.
+        points: Under which name the lists of each kind of holders' certificates stand.
+        keys: Which keys are certified, for each kind of holders' certificates.
     """
 
     name: DirectoryName
+    japanese_name: DirectoryName
+    public_key: bytes
     key_identifier: bytes
     period: Period | None
     serial: Serial
@@ -71,6 +81,9 @@ class IssuerFacts:
     all_parts: frozenset[CertificateKind]
     access: Mapping[CertificateKind, AuthorityAccess]
     repository: SubjectAccess | None
+    policies: Mapping[CertificateKind, CertificatePolicies]
+    points: Mapping[CertificateKind, DirectoryName]
+    keys: Mapping[CertificateKind, SubjectKeyRule]
 
 
 class Part(Enum):
@@ -88,7 +101,7 @@ Varying: TypeAlias = Part | type[CertificateExtension]
 CONSTANTS: frozenset[Varying] = frozenset()
 """What a rule reads that reads nothing of the kind.
 
-Kind, profile, suite, issuer, and which extensions stand in which order and how critical, are one for a whole series.
+Kind, profile, suite, issuer, list, and which extensions stand in which order and how critical, are one for a whole series.
 """
 
 NAMED: frozenset[Varying] = frozenset(
@@ -105,6 +118,7 @@ class Candidate:
     profile itself is wrong.
 
     Attributes:
+        place: The list in which it would be revoked.
         varying: In a series whose first certificate kept every rule: what differs from it, and so is looked at
             again where a rule looks at names or extensions one by one. None if all is to be looked at.
     """
@@ -112,6 +126,7 @@ class Candidate:
     draft: CertificateDraft
     profile: CertificateProfile
     issuer: IssuerFacts
+    place: ListPlace
     varying: frozenset[Varying] | None = None
     _names: Sequence[tuple[str, DirectoryName]] | None = field(
         default=None, init=False, repr=False, compare=False
@@ -119,10 +134,14 @@ class Candidate:
 
     @classmethod
     def of(
-        cls, draft: CertificateDraft, issuer: IssuerFacts, varying: frozenset[Varying] | None = None
+        cls,
+        draft: CertificateDraft,
+        issuer: IssuerFacts,
+        place: ListPlace,
+        varying: frozenset[Varying] | None = None,
     ) -> Candidate:
         """The draft beside the profile of its kind."""
-        return cls(draft, PROFILES[draft.kind], issuer, varying)
+        return cls(draft, PROFILES[draft.kind], issuer, place, varying)
 
     @property
     def kind(self) -> CertificateKind:
@@ -168,10 +187,12 @@ class CertificateRule(Rule[Candidate]):
 
     Attributes:
         kinds: Which certificates it is about.
+        look_inside: Looks at one that is known to be of these kinds.
         reads: Which parts it looks at, of those that may vary in a series; None if nobody has said.
     """
 
     kinds: frozenset[CertificateKind]
+    look_inside: Look
     reads: frozenset[Varying] | None
 
 
@@ -203,7 +224,7 @@ class CertificateRules:
                 return look(candidate) if candidate.draft.kind in about else ()
 
             asked = look if about.issuperset(CertificateKind) else look_if_about
-            self._rules.append(CertificateRule(look.__name__, clause, sentence, asked, about, marks))
+            self._rules.append(CertificateRule(look.__name__, clause, sentence, asked, about, look, marks))
             return asked
 
         return enter

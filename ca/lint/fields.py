@@ -8,6 +8,7 @@ from datetime import time, timedelta
 
 from ca.lint import parts
 from ca.lint.candidate import CONSTANTS, NAMED, Candidate, CertificateRules, Part
+from ca.lint.key_info import key_info
 from ca.model import CA_KINDS, HOLDER_KINDS, RESPONDER_KINDS, CertificateKind
 from ca.suites import Use
 
@@ -169,5 +170,5 @@ def cross_names(candidate: Candidate) -> Iterator[str]:
 
 @BOOK.rule("RFC 5280 4.1.2.7", "the public key is one whole SubjectPublicKeyInfo", reads={Part.PUBLIC_KEY})
 def public_key_frame(candidate: Candidate) -> Iterator[str]:
-    if parts.subject_public_key(candidate.draft.subject.public_key) is None:
+    if key_info(candidate.draft.subject.public_key) is None:
         yield "the subject's public key is not a SubjectPublicKeyInfo in DER"

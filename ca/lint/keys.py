@@ -6,8 +6,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from ca.lint import parts
 from ca.lint.candidate import CONSTANTS, Candidate, CertificateRules, Part
+from ca.lint.key_info import key_info
 from ca.model import CertificateKind
 from ca.profiles.extensions import AuthorityKey, SubjectKey
 
@@ -98,10 +98,10 @@ def subject_key_is_hash(candidate: Candidate) -> Iterator[str]:
     if candidate.kind is CertificateKind.CROSS:
         return
     key = candidate.extension(SubjectKey)
-    bits = parts.subject_public_key(candidate.draft.subject.public_key)
-    if key is None or bits is None or len(key.key_identifier) != 20:
+    info = key_info(candidate.draft.subject.public_key)
+    if key is None or info is None or len(key.key_identifier) != 20:
         return
-    if key.key_identifier != hashlib.sha1(bits, usedforsecurity=False).digest():
+    if key.key_identifier != hashlib.sha1(info.bits, usedforsecurity=False).digest():
         yield "subjectKeyIdentifier is not the hash of the subject's key"
 
 

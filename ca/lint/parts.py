@@ -1,4 +1,4 @@
-"""What several rules look at alike: names, moments, suites, identifiers, addresses of services, public keys."""
+"""What several rules look at alike: names, moments, suites, identifiers, addresses of services."""
 
 from __future__ import annotations
 
@@ -72,8 +72,11 @@ def altered_suite(suite: Suite) -> Iterator[str]:
 
 def retired_suite(suite: Suite, use: Use, at: datetime) -> Iterator[str]:
     """A suite that may not be used so at this moment."""
+    moment = instant(at)
+    if moment <= suite.until(use):
+        return
     try:
-        require(suite, use, instant(at))
+        require(suite, use, moment)
     except SuiteRetired as retired:
         yield str(retired)
 
@@ -87,31 +90,3 @@ def is_oid(text: str) -> bool:
 def is_plain_http(url: str) -> bool:
     """Whether this is an http URL with a host, in the characters of an IA5String, at most 255 of them."""
     return len(url) <= 255 and _HTTP.fullmatch(url) is not None
-
-
-@lru_cache(maxsize=64)  # one rule after another looks at the same key
-def subject_public_key(info: bytes) -> bytes | None:
-    """The key bits of a SubjectPublicKeyInfo, or None if it is not one (RFC 5280 4.1).
-
-    Reads no more than the frame, SEQUENCE { SEQUENCE, BIT STRING }; the key itself was looked at on intake.
-    """
-    outer = _element(info, 0x30)
-    algorithm = _element(outer[0], 0x30) if outer and not outer[1] else None
-    key = _element(algorithm[1], 0x03) if algorithm else None
-    # The first octet of a BIT STRING counts unused bits: none in a key.
-    return key[0][1:] if key and not key[1] and key[0][:1] == b"\0" and len(key[0]) > 1 else None
-
-
-def _element(octets: bytes, tag: int) -> tuple[bytes, bytes] | None:
-    """The content of the DER element at the start, which must have this tag, and what follows it."""
-    if len(octets) < 2 or octets[0] != tag:
-        return None
-    head, length = 2, octets[1]
-    if length >= 0x80:
-        head = 2 + (length & 0x7F)
-        length = int.from_bytes(octets[2:head], "big")
-        # X.690 10.1: the length in as few octets as can be. Four hold more than any key.
-        if not 2 < head <= 6 or octets[2:3] in (b"", b"\0") or length < 0x80:
-            return None
-    content = octets[head : head + length]
-    return (content, octets[head + length :]) if len(content) == length else None

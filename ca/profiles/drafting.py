@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from ca.model import CertificateKind, Period, Serial
 from ca.names import DirectoryName
-from ca.profiles.extensions import CertificateExtension
+from ca.profiles.extensions import CertificateExtension, KeyUsage, KeyUse
 from ca.suites import Suite
 
 T = TypeVar("T", bound=CertificateExtension)
@@ -83,6 +83,12 @@ class CertificateProfile:
 
     kind: CertificateKind
     slots: tuple[Slot, ...]
+
+    @property
+    def uses(self) -> frozenset[KeyUse]:
+        """What keys of this kind are for, in every certificate of it."""
+        fixed = (slot.fixed for slot in self.slots)
+        return frozenset(use for value in fixed if isinstance(value, KeyUsage) for use in value.uses)
 
     def narrowed(self, contents: Iterable[CertificateExtension]) -> CertificateProfile:
         """This profile for a series of certificates that all have these values.

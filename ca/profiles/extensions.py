@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import ClassVar
 
 from ca.model import Serial
 from ca.names import DirectoryName
+from ca.suites import KeyFamily
 
 ANY_POLICY = "2.5.29.32.0"
 
@@ -33,6 +35,27 @@ class KeyUsage:
 
     oid: ClassVar[str] = "2.5.29.15"
     uses: frozenset[KeyUse]
+
+
+@dataclass(frozen=True, slots=True)
+class ImpossibleUses:
+    """What keys of a family are never for, and the clause that says so."""
+
+    uses: frozenset[KeyUse]
+    clause: str
+
+
+ENCRYPTING_USES = frozenset({KeyUse.KEY_ENCIPHERMENT, KeyUse.DATA_ENCIPHERMENT})
+"""By which others encrypt to a key."""
+
+IMPOSSIBLE_USES: Mapping[KeyFamily, ImpossibleUses] = MappingProxyType(
+    {
+        KeyFamily.RSA: ImpossibleUses(frozenset({KeyUse.KEY_AGREEMENT}), "RFC 3279 2.3.1"),
+        KeyFamily.EC: ImpossibleUses(ENCRYPTING_USES, "RFC 5480 3, as in RFC 8813 3"),
+        KeyFamily.ML_DSA: ImpossibleUses(ENCRYPTING_USES | {KeyUse.KEY_AGREEMENT}, "RFC 9881 5"),
+    }
+)
+"""Which uses keyUsage must not name for a key, by its family."""
 
 
 @dataclass(frozen=True, slots=True)

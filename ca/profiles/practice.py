@@ -98,8 +98,8 @@ class ListPractice:
         delta: Whether delta lists are made beside the complete ones.
         full_pause: The shortest time between two full lists that are made because something was revoked. Where millions
             are revoked they cost much, and who is in a hurry reads the partitions.
-        usual_changes: How many entries may change from one list to the next before two officers are asked; always at
-            least a tenth of the last list.
+        usual_changes: How many entries may change from one list to the next before two officers are asked, and in a
+            partition a tenth as many; always at least a tenth of the last list.
     """
 
     delta: bool = False

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from ca.errors import Conflict
 from ca.model import RESPONDER_KINDS, CertificateKind
-from ca.rules.generations import COMING, MAY_ISSUE, MAY_SIGN_STATUS, RFC4210, Life, State
-
-UNSERVED = COMING - MAY_SIGN_STATUS
-"""The states of a key that nobody is to come across: no lists and no responder speak of what it signs."""
+from ca.rules.generations import MAY_ISSUE, MAY_SIGN_STATUS, RFC4210, Life, State
 
 
 def require_may_certify(signer: Life | None, kind: CertificateKind, subject: Life | None = None) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from ca.model import CertificateId, CertificateKind, Period, Revocation, RevocationReason
 from ca.rules.residents import (
+    CLOSED_BY,
     END_LATER_ONES_TOO,
     Change,
     ChangeKind,
@@ -106,7 +107,7 @@ def fate(changes: Sequence[Change], holding: Holding, rules: LapseRules, at: dat
     expired = holding.period.not_after < at.replace(microsecond=0)
     found = Fate(Standing.EXPIRED if expired else Standing.LIVE)
     for change in changes:
-        if not _reaches(change, holding):
+        if not _reaches(change, holding, changes):
             continue
         match rules.decide(change.kind, holding.kind, found.standing):
             case Decision.HOLD:
@@ -153,7 +154,7 @@ def decide(
         change.kind is ChangeKind.FOUND
         and recorded is Standing.HELD
         and after.standing is Standing.LIVE
-        and _reaches(change, holding)
+        and _reaches(change, holding, ())
     ):
         return Doubt(holding.id, f"event {change.id} would end a hold that no event of the register made")
     return None
@@ -179,11 +180,19 @@ def _undoing(change: Change, ending: Change, recorded: Standing, holding: Holdin
     return f"event {change.id} would lift the hold of event {ending.id}, which the edition does not"
 
 
-def _reaches(change: Change, holding: Holding) -> bool:
-    """Whether a change concerns what was decided on then: a later certificate says what has been true since."""
-    if change.kind in END_LATER_ONES_TOO:
+def _reaches(change: Change, holding: Holding, changes: Sequence[Change]) -> bool:
+    """Whether a change concerns what was decided on then: a later certificate says what has been true since.
+
+    A death and a removal concern later ones too; a removal only those decided on before the resident was registered again.
+    """
+    if holding.decided_at is None:
         return True
-    return holding.decided_at is None or holding.decided_at < change.effective
+    if change.kind not in END_LATER_ONES_TOO:
+        return holding.decided_at < change.effective
+    closing = CLOSED_BY.get(change.kind)
+    return not any(
+        one.kind is closing and change.effective < one.effective <= holding.decided_at for one in changes
+    )
 
 
 def _by_effect(change: Change) -> tuple[datetime, str]:

@@ -3,113 +3,38 @@
 A key is planned, made and certified by itself; its predecessor and it certify each other (RFC 4210 4.4: NewWithOld,
 OldWithNew); its lists and its responder are set up; whoever certified the old key certifies it; then it takes over.
 From that day the old key signs only lists and its responder's certificates, until nothing that it issued is valid any
-more and it retires. A step can be taken back while the new key has issued nothing.
+more and it retires. A step can be taken back while the new key has issued nothing; and a key that must not be used is
+discarded: the next one follows the key that issues.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
+from itertools import takewhile
 from types import MappingProxyType
 
 from ca.errors import BadInput, Conflict
-from ca.model import AuthorityId, GenerationId
-
-RFC4210 = "RFC 4210 4.4"
-
-
-class Step(StrEnum):
-    """What is done with a key."""
-
-    PLAN = "plan"
-    MAKE_KEY = "make-key"
-    NEW_WITH_NEW = "new-with-new"
-    NEW_WITH_OLD = "new-with-old"
-    OLD_WITH_NEW = "old-with-new"
-    SERVE_STATUS = "serve-status"
-    RENEW_CROSSES = "renew-crosses"
-    CUT_OVER = "cut-over"
-    RETIRE = "retire"
-
-
-class State(StrEnum):
-    """Where a key stands."""
-
-    PLANNED = "planned"
-    MADE = "made"
-    SELF_SIGNED = "self-signed"
-    LINKED_FORWARD = "linked forward"
-    LINKED = "linked"
-    SERVED = "served"
-    CROSSED = "crossed"
-    ACTIVE = "active"
-    STATUS_ONLY = "status only"
-    RETIRED = "retired"
-
-
-class Course(StrEnum):
-    """How a key comes to its office. The first has no predecessor to be linked with."""
-
-    FIRST = "first"
-    SUCCEEDING = "succeeding"
-
-
-class Hand(StrEnum):
-    """Whose key signs what a step makes."""
-
-    NEW = "the new key"
-    OLD = "the old key"
-    SUPERIOR = "the keys that certified the old one"
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One way to take a step.
-
-    Attributes:
-        before: The state that the key must be in; None for one that is not planned yet.
-        hand: Whose key signs, and with whose suite; None where nothing is signed.
-    """
-
-    before: State | None
-    after: State
-    hand: Hand | None = None
-    courses: frozenset[Course] = frozenset(Course)
-
-
-_FIRST, _SUCCEEDING = frozenset({Course.FIRST}), frozenset({Course.SUCCEEDING})
-
-RULES: Mapping[Step, tuple[Rule, ...]] = MappingProxyType(
-    {
-        Step.PLAN: (Rule(None, State.PLANNED),),
-        Step.MAKE_KEY: (Rule(State.PLANNED, State.MADE),),
-        Step.NEW_WITH_NEW: (Rule(State.MADE, State.SELF_SIGNED, Hand.NEW),),
-        Step.NEW_WITH_OLD: (Rule(State.SELF_SIGNED, State.LINKED_FORWARD, Hand.OLD, _SUCCEEDING),),
-        Step.OLD_WITH_NEW: (Rule(State.LINKED_FORWARD, State.LINKED, Hand.NEW, _SUCCEEDING),),
-        # Status stands before others certify the key: from then on verifiers may come across it.
-        Step.SERVE_STATUS: (
-            Rule(State.SELF_SIGNED, State.SERVED, Hand.NEW, _FIRST),
-            Rule(State.LINKED, State.SERVED, Hand.NEW, _SUCCEEDING),
-        ),
-        Step.RENEW_CROSSES: (Rule(State.SERVED, State.CROSSED, Hand.SUPERIOR),),
-        Step.CUT_OVER: (Rule(State.CROSSED, State.ACTIVE),),
-        Step.RETIRE: (Rule(State.STATUS_ONLY, State.RETIRED),),
-    }
+from ca.model import AuthorityId, CertificateKind, GenerationId
+from ca.rules.key_steps import (
+    COMING,
+    MAY_ISSUE,
+    MAY_SIGN_STATUS,
+    OVER,
+    RFC4210,
+    RULES,
+    Course,
+    Hand,
+    Rule,
+    State,
+    Step,
 )
-"""Every step that may be taken; what does not stand here may not. A cut-over also ends the old key's issuing."""
 
-assert RULES.keys() == set(Step), "each step needs a row"
-
-MAY_ISSUE = frozenset({State.ACTIVE})
-"""The states in which a key certifies holders and other authorities."""
-
-MAY_SIGN_STATUS = frozenset({State.SERVED, State.CROSSED, State.ACTIVE, State.STATUS_ONLY})
-"""The states in which a key signs lists and its responder's certificates."""
-
-COMING = frozenset(State) - {State.ACTIVE, State.STATUS_ONLY, State.RETIRED}
-"""The states of a key that is on its way."""
+__all__ = [
+    "COMING", "MAY_ISSUE", "MAY_SIGN_STATUS", "OVER", "RFC4210", "RULES", "Course", "Hand", "Keys", "Known", "Life", "Rule", "State",
+    "Step", "StepTaken", "missing_steps", "moved", "newest_step", "next_step", "step_back", "take",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +43,18 @@ class Known:
 
     Attributes:
         issued: How many certificates the key in question has issued to holders and to other authorities.
-        valid: How many certificates of the key in question are still within their validity and not revoked.
+        valid: Of each kind, how many certificates of the key in question are within their validity and not revoked.
         uncrossed: The authorities that certify the old key and not yet the new one.
         unserved: What of the new key's status is missing: a place of lists, the responder.
     """
 
     issued: int = 0
-    valid: int = 0
+    valid: Mapping[CertificateKind, int] = field(default_factory=lambda: MappingProxyType({}))
     uncrossed: frozenset[AuthorityId] = frozenset()
     unserved: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        if self.issued < 0 or self.valid < 0:
+        if min(self.issued, *self.valid.values(), 0) < 0:
             raise BadInput("known of a key", "a number of certificates is below zero")
 
 
@@ -158,7 +83,7 @@ class StepTaken:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """An authority's keys, oldest first: at most one active, at most one on its way, the others behind them.
+    """An authority's keys, oldest first: at most one active, at most one on its way, the others behind them or discarded.
 
     Attributes:
         lives: The keys that are planned or more, generation 1 first.
@@ -173,17 +98,29 @@ class Keys:
         expected = tuple(GenerationId(self.authority, number + 1) for number in range(len(self.lives)))
         if tuple(life.generation for life in self.lives) != expected:
             raise Conflict(f"keys of {self.authority}", "are not its generations, one after the other")
-        for older in self.lives[:-2]:
+        if self.kept != self.lives and self.lives[0].state is State.DISCARDED:
+            raise Conflict(f"generation {self.lives[0].generation}", "is the first, and discarded")
+        for older in self.kept[:-2]:
             if older.state not in {State.STATUS_ONLY, State.RETIRED}:
                 raise Conflict(f"generation {older.generation}", f"is {older.state}, with two keys after it")
-        if len(self.lives) > 1:
-            older, newest = self.lives[-2:]
+        if len(self.kept) > 1:
+            older, newest = self.kept[-2:]
             behind = {State.ACTIVE} if newest.state in COMING else {State.STATUS_ONLY, State.RETIRED}
             if older.state not in behind:
                 raise Conflict(
                     f"generation {older.generation}",
                     f"is {older.state} while {newest.generation} is {newest.state}",
                 )
+
+    @property
+    def kept(self) -> tuple[Life, ...]:
+        """All of them but those that were discarded."""
+        return tuple(life for life in self.lives if life.state is not State.DISCARDED)
+
+    @property
+    def next_generation(self) -> GenerationId:
+        """The key that can be planned next: no number is given twice, whatever became of the key."""
+        return GenerationId(self.authority, len(self.lives) + 1)
 
     @property
     def issuing(self) -> Life | None:
@@ -193,6 +130,29 @@ class Keys:
     def life(self, generation: GenerationId) -> Life | None:
         """The key of this generation, if it is planned or more."""
         return next((life for life in self.lives if life.generation == generation), None)
+
+    def predecessor(self, generation: GenerationId) -> GenerationId | None:
+        """The key that this one follows, which is there or is to come: the newest before it that was not discarded."""
+        older = [one.generation for one in self.kept if one.generation.number < generation.number]
+        return older[-1] if older else None
+
+    def successor(self, generation: GenerationId) -> GenerationId:
+        """The key that follows this one: that is there and was not discarded, else the next that can be planned."""
+        newer = [one.generation for one in self.kept if one.generation.number > generation.number]
+        return newer[0] if newer else self.next_generation
+
+    def makes_lists(self, generation: GenerationId) -> bool:
+        """Whether the key signs lists: its status is served, or was since it was planned.
+
+        Verifiers may have come across a key that was served. For as long as it is on its way, its lists say what of it
+        was taken back.
+        """
+        life = self.life(generation)
+        if life is None or life.state not in MAY_SIGN_STATUS | COMING:
+            return False
+        own = (one.step for one in reversed(self.history) if one.generation == generation)
+        since = takewhile(lambda step: step is not Step.PLAN, own)
+        return life.state in MAY_SIGN_STATUS or Step.SERVE_STATUS in since
 
 
 def take(keys: Keys, step: Step, generation: GenerationId, known: Known, at: datetime) -> Keys:
@@ -225,18 +185,19 @@ def step_back(keys: Keys, generation: GenerationId, known: Known, at: datetime) 
     """
     place = f"generation {generation}"
     life = keys.life(generation)
-    if life is None or life is not keys.lives[-1]:
+    if life is None or life is not keys.kept[-1]:
         raise Conflict(place, "is not the newest key; only its steps can be taken back")
     if life.state not in COMING | {State.ACTIVE}:
         raise Conflict(place, f"is {life.state}; no step of it can be taken back")
-    if known.issued:
+    _require_nothing_issued(known, place, "no step of it can be taken back")
+    if life.state is State.ACTIVE and all(older.state is State.RETIRED for older in keys.kept[-2:-1]):
+        raise Conflict(place, "has no predecessor that could issue in its stead")
+    if life.state is State.PLANNED and life is not keys.lives[-1]:
         raise Conflict(
             place,
-            f"has issued {known.issued} certificates; no step of it can be taken back",
-            remedy="Go on; a further key can follow it",
+            "has a number before one that is spent; its plan cannot be taken back",
+            remedy="`kakehashi key discard` spends its number too",
         )
-    if life.state is State.ACTIVE and any(older.state is State.RETIRED for older in keys.lives[-2:-1]):
-        raise Conflict(place, "its predecessor has retired; nobody could issue in its stead")
     step, _ = _way_here(life)
     _require_turn(keys, step, generation, at)
     return moved(keys, StepTaken(step, generation, at, back=True))
@@ -248,15 +209,15 @@ def moved(keys: Keys, taken: StepTaken) -> Keys:
     Whether it could be is not asked: it has happened.
     """
     course = Life(taken.generation, State.PLANNED).course
-    (rule,) = (rule for rule in RULES[taken.step] if course in rule.courses)
+    rule, *_ = (rule for rule in RULES[taken.step] if course in rule.courses)
     state = rule.before if taken.back else rule.after
     lives = [life for life in keys.lives if life.generation != taken.generation]
     if state is not None:
         lives.append(Life(taken.generation, state))
         lives.sort(key=lambda life: life.generation.number)
-    if taken.step is Step.CUT_OVER and taken.generation.number > 1:
-        old = taken.generation.number - 2
-        lives[old] = replace(lives[old], state=State.ACTIVE if taken.back else State.STATUS_ONLY)
+    if taken.step is Step.CUT_OVER:
+        old, then = keys.predecessor(taken.generation), State.ACTIVE if taken.back else State.STATUS_ONLY
+        lives = [replace(life, state=then) if life.generation == old else life for life in lives]
     return replace(keys, lives=tuple(lives), history=(*keys.history, taken))
 
 
@@ -267,6 +228,17 @@ def next_step(keys: Keys, generation: GenerationId) -> Step | None:
         if any(_fits(rule, life, generation) for rule in rules):
             return step
     return None
+
+
+def newest_step(keys: Keys, generation: GenerationId) -> Step | None:
+    """The step by which this key came to where it stands; None if it is not planned, or was never taken step by step."""
+    taken: list[Step] = []
+    for one in keys.history:
+        if one.generation == generation and one.back:
+            taken.pop()
+        elif one.generation == generation:
+            taken.append(one.step)
+    return taken[-1] if taken else None
 
 
 def missing_steps(life: Life | None, step: Step, generation: GenerationId) -> tuple[Step, ...]:
@@ -318,8 +290,9 @@ def _rule(life: Life | None, step: Step, generation: GenerationId) -> Rule:
             return rule
     stands = "is not planned" if life is None else f"is {life.state}"
     lacking = missing_steps(life, step, generation)
-    problem = f"lacks {', '.join(lacking)}" if lacking else "the step is behind it, or is not one of its own"
-    raise Conflict(f"generation {generation}", f"{stands}; for {step} it {problem}", clause=RFC4210)
+    lacks = f"for {step} it lacks {', '.join(lacking)}"
+    problem = lacks if lacking else f"{step} is behind it, or is no step of such a key"
+    raise Conflict(f"generation {generation}", f"{stands}; {problem}", clause=RFC4210)
 
 
 def _require_turn(keys: Keys, step: Step, generation: GenerationId, at: datetime) -> None:
@@ -328,12 +301,17 @@ def _require_turn(keys: Keys, step: Step, generation: GenerationId, at: datetime
     if generation.authority != keys.authority:
         raise Conflict(place, f"is not a key of {keys.authority}")
     if keys.history and at < keys.history[-1].at:
-        raise Conflict(place, f"{step} would lie before {keys.history[-1].step}, which was taken")
-    if step is Step.PLAN and keys.life(generation) is None:
-        if generation.number != len(keys.lives) + 1:
+        last = keys.history[-1]
+        raise Conflict(
+            place,
+            f"{step} at {at:%Y-%m-%dT%H:%M:%SZ} would lie before {last.step} of {last.generation}, which was "
+            f"{'taken back' if last.back else 'taken'} at {last.at:%Y-%m-%dT%H:%M:%SZ}",
+        )
+    if step in {Step.PLAN, Step.DISCARD} and keys.life(generation) is None:
+        if generation != keys.next_generation:
             raise Conflict(place, f"does not follow the {len(keys.lives)} generations there are")
-        if keys.lives and keys.lives[-1].state is not State.ACTIVE:
-            raise Conflict(place, f"cannot be planned while {keys.lives[-1].generation} is not active")
+        if keys.kept and keys.kept[-1].state is not State.ACTIVE:
+            raise Conflict(place, f"cannot be planned while {keys.kept[-1].generation} is not active")
 
 
 def _require_needs(step: Step, generation: GenerationId, known: Known) -> None:
@@ -342,8 +320,28 @@ def _require_needs(step: Step, generation: GenerationId, known: Known) -> None:
     if step in {Step.RENEW_CROSSES, Step.CUT_OVER} and known.uncrossed:
         raise Conflict(place, f"no cross-certificate for it by {', '.join(sorted(known.uncrossed))}")
     if step in {Step.SERVE_STATUS, Step.CUT_OVER} and known.unserved:
-        raise Conflict(place, f"of its status, missing: {', '.join(sorted(known.unserved))}")
-    if step is Step.RETIRE and known.valid:
         raise Conflict(
-            place, f"{known.valid} certificates that it issued are still valid, and need its lists"
+            place,
+            f"of its status, missing: {', '.join(sorted(known.unserved))}",
+            remedy=f"It is made when {Step.SERVE_STATUS} is taken back and taken again",
+        )
+    if step is Step.DISCARD:
+        _require_nothing_issued(known, place, "it cannot be discarded")
+    valid = {kind: count for kind, count in sorted(known.valid.items()) if count}
+    if step is Step.RETIRE and valid:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in valid.items())
+        raise Conflict(
+            place,
+            f"{sum(valid.values())} certificates that it issued are still valid, and need its lists: {kinds}",
+            remedy="Cross-certificates end with `kakehashi cross withdraw`, services' with `kakehashi revoke`, holders' "
+            "with their time or when others are handed over; at the end of a plan `kakehashi migrate run` sees to it",
+        )
+
+
+def _require_nothing_issued(known: Known, place: str, then: str) -> None:
+    if known.issued:
+        raise Conflict(
+            place,
+            f"has issued {known.issued} certificates; {then}",
+            remedy="Go on; a further key can follow it",
         )

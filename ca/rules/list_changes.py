@@ -8,7 +8,7 @@ else is blocked.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
 from ca.errors import ListBlocked
@@ -30,6 +30,7 @@ class Block(StrEnum):
     TIMES = "nextUpdate past"
     OLDER = "older data"
     LAST_UNFIT = "last list unfit"
+    LAST_LOST = "last list lost"
     EMPTY = "empty"
     SERIAL = "serial out of range"
     ORDER = "wrong order"
@@ -45,12 +46,17 @@ class Block(StrEnum):
     MISSING_PARTITION = "partition missing"
 
 
+RELEASABLE = frozenset({Block.LAST_LOST, Block.MASS_JUMP})
+"""What two officers may let pass: nothing is known to be wrong with such a list."""
+
+
 @dataclass(frozen=True, slots=True)
 class Jump:
     """How far a list goes from the last one: what two officers see, and release.
 
     Attributes:
-        last: The number of the list that it was compared with; 0 if there was none.
+        last: The number of the list that it was compared with; 0 if there was none. If there was one and every copy of
+            it is lost, the changes are those in the count of entries.
         sequence: The newest revocation that it could name.
         new: How many entries the last one has not.
         changed: How many entries say something else than the last one's.
@@ -68,13 +74,17 @@ class Jump:
 
         What was revoked while officers were looking is not theirs to have released: it counts.
         """
-        if released is None or released.last != self.last or self.sequence < released.sequence:
+        if released is None or not self.follows(released):
             return self.new + self.changed + self.gone
         return (
             max(0, self.new - released.new)
             + max(0, self.changed - released.changed)
             + max(0, self.gone - released.gone)
         )
+
+    def follows(self, released: Jump) -> bool:
+        """Whether what was released is for the same last list, and no later state."""
+        return released.last == self.last and released.sequence <= self.sequence
 
     def facts(self) -> Mapping[str, int]:
         """The numbers by their names; ``Jump(**facts)`` is the same again."""
@@ -97,6 +107,10 @@ class JumpLimit:
         """How many changes are usual after a list of so many entries."""
         return max(self.entries, int(entries * self.share))
 
+    def of_part(self) -> JumpLimit:
+        """How far the list of one place goes: a tenth as many entries, since a town has some thousand in all."""
+        return replace(self, entries=max(1, self.entries // 10))
+
 
 def check_jump(place: str, jump: Jump, *, usual: int, released: Jump | None) -> None:
     """Raise ListBlocked for more changes at once than are usual, unless two officers have released them."""
@@ -107,6 +121,19 @@ def check_jump(place: str, jump: Jump, *, usual: int, released: Jump | None) -> 
             reason=Block.MASS_JUMP,
             facts=jump.facts(),
             remedy="Find out why; if it is right, two operators of the centre release it (`kakehashi list release`)",
+        )
+
+
+def check_lost(place: str, jump: Jump, *, last: str, usual: int, released: Jump | None) -> None:
+    """Raise ListBlocked where a list has nothing to be compared with, unless two officers have released it so."""
+    if released is None or not jump.follows(released) or jump.beyond(released) > usual:
+        raise ListBlocked(
+            place,
+            f"every copy of {last} is lost: nobody can tell whether an entry of it is missing",
+            reason=Block.LAST_LOST,
+            facts=jump.facts(),
+            remedy="Put its file back from a mirror; if none has it, look whether the database has all that the journal "
+            "has, and two operators of the centre release the list (`kakehashi list release`)",
         )
 
 

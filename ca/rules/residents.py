@@ -185,6 +185,11 @@ REASONS: Mapping[ChangeKind, RevocationReason] = MappingProxyType(
 END_LATER_ONES_TOO = frozenset({ChangeKind.DIED, ChangeKind.REMOVED_EX_OFFICIO})
 """What ends also the certificates that were applied for after it took effect: nobody is left to hold one."""
 
+CLOSED_BY: Mapping[ChangeKind, ChangeKind] = MappingProxyType(
+    {ChangeKind.REMOVED_EX_OFFICIO: ChangeKind.MOVED_IN}
+)
+"""By what its reach is closed, if that takes effect later: who is registered again may hold what is decided on since."""
+
 CONFIGURABLE = frozenset(
     {
         ChangeKind.DIED,
@@ -268,6 +273,8 @@ class LapseRules:
             return f"{kind} ends no certificate"
         (act,) = {LAPSES[kind][held] for held in touched}
         which = "" if kind in END_LATER_ONES_TOO else " decided on before its effect"
+        if kind in CLOSED_BY:
+            which = f" decided on before a later {CLOSED_BY[kind]}"
         return f"{kind} {act} {' and '.join(touched)}{which}: {self.reason(kind).word}"
 
 

@@ -226,7 +226,7 @@ def _birthday_after(today: date, count: int, born: date, leap: LeapBirthday) -> 
 
 def _is_early_renewal(rule: BirthdayRule, issued_at: datetime, predecessor: datetime) -> bool:
     opens = renewal_opens(rule, predecessor)
-    return opens is not None and opens <= japanese_day(issued_at) and issued_at <= predecessor
+    return opens is not None and opens <= japanese_day(issued_at) and _second(issued_at) <= predecessor
 
 
 def _birthday(birth_date: date, year: int, leap: LeapBirthday) -> date:

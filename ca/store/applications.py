@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, Row, Select, false, func, insert, or_, select, update
 
-from ca.birth import BirthDate
-from ca.errors import NotFound
+from ca.errors import ArchiveDestroyed, NotFound
 from ca.model import (
     Applicant,
     ApplicationId,
@@ -21,19 +19,18 @@ from ca.model import (
     CertificateKind,
     GenerationId,
     LocalHolder,
-    MunicipalityCode,
     OfficeId,
     OfficeKind,
     OfficerId,
     OfficialPost,
     Resident,
     Serial,
-    Sex,
 )
-from ca.rules.identity import Purpose, Reception, SeenDocument
+from ca.rules.identity import Reception
 from ca.rules.registration import ENDED, Case, State, Step, StepTaken
 from ca.store import numbers
 from ca.store.bulk import AT_ONCE, among
+from ca.store.particulars import Particulars
 from ca.store.tables import application_steps, applications, offices, requests
 
 
@@ -52,85 +49,30 @@ class Application:
 
     Attributes:
         holder: The resident's keyed code; None for a post.
-        applicant: Who the certificates are for.
+        applicant: Who the certificates are for; None once its time was over and it was destroyed.
         card_expires: The last day, in Japan, of the card that the keys lie in, if a card has an end.
         reception: What else was written down when it was received, if anything was.
     """
 
     case: Case
     holder: bytes | None = field(repr=False)
-    applicant: Applicant = field(repr=False)
+    applicant: Applicant | None = field(repr=False)
     requests: tuple[KeyRequest, ...]
     card_expires: date | None = field(default=None, repr=False)  # cards end on birthdays
     reception: Reception | None = field(default=None, repr=False)
+
+    def require_applicant(self) -> Applicant:
+        """Who the certificates are for, or ArchiveDestroyed."""
+        if self.applicant is None:
+            raise ArchiveDestroyed(
+                f"case {self.case.id}", "its particulars were destroyed when their time was over"
+            )
+        return self.applicant
 
     @property
     def certificates(self) -> tuple[CertificateId, ...]:
         """The certificates that came of it, from their intents on."""
         return tuple(item.certificate for item in self.requests if item.certificate is not None)
-
-
-class _Resident(msgspec.Struct, frozen=True):
-    """A resident as the store keeps one: the date of birth as YYYY-MM-DD, an unknown part zeros."""
-
-    name: str
-    name_substitutes: str
-    sex: Sex
-    birth_date: str
-    address: str
-    address_substitutes: str
-    municipality: MunicipalityCode
-
-    @classmethod
-    def of(cls, resident: Resident) -> _Resident:
-        fields = {name: getattr(resident, name) for name in cls.__struct_fields__}
-        return cls(**fields | {"birth_date": str(resident.birth_date)})
-
-    def resident(self) -> Resident:
-        fields = msgspec.structs.asdict(self)
-        return Resident(**fields | {"birth_date": BirthDate.parse(self.birth_date)})
-
-
-class _Reception(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What was written down at the reception, as the store keeps it: certificates by their ids."""
-
-    purpose: Purpose
-    documents: tuple[SeenDocument, ...] = ()
-    card_number: str | None = None
-    renews: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, reception: Reception) -> _Reception:
-        renews = tuple(map(str, reception.renews))
-        return cls(reception.purpose, reception.documents, reception.card_number, renews)
-
-    def reception(self) -> Reception:
-        renews = tuple(map(CertificateId.parse, self.renews))
-        return Reception(self.purpose, self.documents, self.card_number, renews)
-
-
-class _Particulars(msgspec.Struct, frozen=True, omit_defaults=True):
-    resident: _Resident | None = None
-    post: OfficialPost | None = None
-    local: LocalHolder | None = None
-    card_expires: date | None = None
-    reception: _Reception | None = None
-
-    @classmethod
-    def of(cls, application: Application) -> _Particulars:
-        applicant = application.applicant
-        return cls(
-            resident=_Resident.of(applicant) if isinstance(applicant, Resident) else None,
-            post=applicant if isinstance(applicant, OfficialPost) else None,
-            local=applicant if isinstance(applicant, LocalHolder) else None,
-            card_expires=application.card_expires,
-            reception=None if application.reception is None else _Reception.of(application.reception),
-        )
-
-    def applicant(self) -> Applicant:
-        applicant = self.resident.resident() if self.resident else self.post or self.local
-        assert applicant is not None, "an application is about somebody"
-        return applicant
 
 
 def next_id(connection: Connection, office: OfficeId) -> ApplicationId:
@@ -147,15 +89,16 @@ def next_id(connection: Connection, office: OfficeId) -> ApplicationId:
 
 def add(connection: Connection, application: Application) -> None:
     """Write down a new application."""
-    case = application.case
+    case, applicant = application.case, application.require_applicant()
+    particulars = Particulars.of(applicant, application.card_expires, application.reception)
     connection.execute(
         insert(applications).values(
             application=case.id,
             office=case.office,
             state=case.state,
             holder=application.holder,
-            particulars=msgspec.json.encode(_Particulars.of(application)).decode(),
-            sought_name=sought(_name(application.applicant)),
+            particulars=particulars.text(),
+            sought_name=sought(_name(applicant)),
             filed_at=case.moment_of(Step.FILE),
         )
     )
@@ -255,8 +198,8 @@ def renewing(
     )
     found: dict[CertificateId, ApplicationId] = {}
     for row in connection.execute(query.order_by(applications.c.application)):
-        reception = msgspec.json.decode(row.particulars, type=_Particulars).reception
-        named = () if reception is None else reception.reception().renews
+        reception = Particulars.read(row.particulars).received
+        named = () if reception is None else reception.renews
         found |= {each: ApplicationId(row.application) for each in named if each in certificates}
     return found
 
@@ -289,9 +232,9 @@ def cases_of(connection: Connection, rows: Sequence[Row[Any]]) -> list[Case]:
     ]
 
 
-def applicant_of(row: Row[Any]) -> Applicant:
-    """Whom a case's row is about."""
-    return msgspec.json.decode(row.particulars, type=_Particulars).applicant()
+def applicant_of(row: Row[Any]) -> Applicant | None:
+    """Whom a case's row is about; None if that was destroyed."""
+    return Particulars.read(row.particulars).applicant
 
 
 def sought(name: str) -> str:
@@ -327,15 +270,15 @@ def _add_steps(connection: Connection, case: Case, written: int) -> None:
 
 
 def _application(connection: Connection, row: Row[Any]) -> Application:
-    particulars = msgspec.json.decode(row.particulars, type=_Particulars)
+    particulars = Particulars.read(row.particulars)
     query = select(requests).where(requests.c.application == row.application).order_by(requests.c.kind)
     (case,) = cases_of(connection, [row])
     return Application(
         case=case,
         holder=row.holder,
-        applicant=particulars.applicant(),
+        applicant=particulars.applicant,
         card_expires=particulars.card_expires,
-        reception=None if particulars.reception is None else particulars.reception.reception(),
+        reception=particulars.received,
         requests=tuple(
             KeyRequest(CertificateKind(found.kind), found.public_key, _certificate(found))
             for found in connection.execute(query)

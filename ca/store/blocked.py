@@ -1,4 +1,4 @@
-"""Lists that the publish gate keeps back, and the two officers who may release what is no more than unusual.
+"""Lists that the publish gate keeps back, and the two officers who may release what is not known to be wrong.
 
 A row stands in the database of the list's authority until a list of its scope passes the gate.
 """
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from ca.errors import Conflict, ListBlocked, NotFound
 from ca.model import GenerationId, OfficerId, Scope
-from ca.rules.list_changes import Block, Jump
+from ca.rules.list_changes import RELEASABLE, Block, Jump
 from ca.store.tables import blocked_lists
 
 
@@ -25,7 +25,7 @@ class BlockedList:
 
     Attributes:
         raised_at: Since when.
-        facts: Numbers that tell more; of a mass jump those that are released.
+        facts: Numbers that tell more; those that are released, if it can be.
         officers: Who has released it so far, two at most.
     """
 
@@ -40,7 +40,7 @@ class BlockedList:
     @property
     def jump(self) -> Jump | None:
         """What is released, if it can be."""
-        return Jump(**self.facts) if self.reason is Block.MASS_JUMP else None
+        return Jump(**self.facts) if self.reason in RELEASABLE else None
 
 
 def keep_back(

@@ -41,6 +41,7 @@ from ca.journal.entries import (
     OrderEntry,
     QuarantineEntry,
     ResolutionEntry,
+    RetentionEndEntry,
     RevocationEntry,
     VerifierEndEntry,
 )
@@ -62,6 +63,7 @@ from ca.store import (
     batches,
     certificates,
     clients,
+    feeds,
     holdings,
     key_lives,
     lives,
@@ -71,6 +73,7 @@ from ca.store import (
     peers,
     quarantine,
     register,
+    retention,
     verifiers,
 )
 from ca.store.authorities import GenerationRecord, ServiceRecord
@@ -79,6 +82,7 @@ from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.connections import Connections, Writing, grouped
 from ca.store.ending import end_all
 from ca.store.holdings import HoldingRecord
+from ca.suites import Suite
 from ca.wire.tbs import signed
 
 SIGNING_CYCLE = "signing cycle"
@@ -117,6 +121,8 @@ def carry_out(writing: Writing, entry: Entry, index: int, body: Body) -> None:
             _intend(writing, entry, body)
         case IssuedEntry():
             _complete(writing, entry)
+        case RetentionEndEntry():
+            retention.end(writing, entry.before)
         case _:
             _decide(writing.nation, entry, index)
 
@@ -174,6 +180,7 @@ def _agree(nation: Connection, entry: CrossingEntry, index: int) -> None:
 def _event(writing: Writing, entry: EventEntry, index: int) -> None:
     if not register.known(writing.nation, [entry.event]):
         register.add(writing.nation, [(index, entry)])
+        feeds.note(writing.nation, entry.feed, entry.sequence)
     end_all(writing, entry.orders, f"event {entry.event}", index, entry.received)
 
 
@@ -227,15 +234,11 @@ def _intend(writing: Writing, entry: IntentEntry, body: Body) -> None:
 
 
 def _tbs(part: IntentPart, body: Body) -> bytes:
-    """What is to be signed of a certificate, from the archive."""
+    """What is to be signed of a certificate, from the archive; nothing once that was destroyed: the serial is spent."""
     try:
         tbs = body(part.body)
-    except ArchiveDestroyed as error:
-        raise ArchiveDestroyed(
-            f"certificate {part.certificate}",
-            f"is missing in its database, and in the archive it was destroyed ({error.place})",
-            remedy="Restore a newer copy of the database, in which the certificate is",
-        ) from None
+    except ArchiveDestroyed:
+        return b""
     if hashlib.sha256(tbs).hexdigest() != part.tbs:
         raise HomeRefused(
             f"archive body {part.body}",
@@ -307,12 +310,16 @@ def _complete(writing: Writing, entry: IssuedEntry) -> None:
             for generation in {record.id.generation for record in group}
         }
         issued = [
-            (record.id, signed(record.encoded, made_with[record.id.generation], signatures[record.id]))
+            (record.id, _signed(record, made_with[record.id.generation], signatures[record.id]))
             for record in group
             if record.state is CertificateState.INTENDED
         ]
         certificates.complete(connection, issued)
     end_cases(writing, records)
+
+
+def _signed(record: CertificateRecord, suite: Suite, signature: bytes) -> bytes:
+    return signed(record.encoded, suite, signature) if record.encoded else b""
 
 
 def _abandon(writing: Writing, ended: Iterable[OrderEntry]) -> None:

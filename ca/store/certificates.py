@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
-from ca.errors import NotFound
+from ca.errors import ArchiveDestroyed, NotFound
 from ca.model import (
     ApplicationId,
     CertificateId,
@@ -53,7 +53,7 @@ _ISSUED_BYTES = (
 class CertificateState(StrEnum):
     """Where a certificate's signing stands. An intent is never voided.
 
-    An abandoned one was never signed, since its key may no longer sign; it counts as issued, and as revoked.
+    An abandoned one was never signed, since its key may no longer sign, or is lost; it counts as issued, and as revoked.
     """
 
     INTENDED = "intended"
@@ -68,7 +68,8 @@ class CertificateRecord:
     Attributes:
         scope: The list in which it would stand if it were revoked.
         subject_key: SHA-256 of the encoded SubjectPublicKeyInfo.
-        encoded: The Certificate once issued, until then the TBSCertificate.
+        encoded: The Certificate once issued, until then the TBSCertificate; no octets once its time was over and they
+            were destroyed.
     """
 
     id: CertificateId
@@ -80,6 +81,14 @@ class CertificateRecord:
     subject_key: bytes
     application: ApplicationId | None
     encoded: bytes
+
+    def require_encoded(self) -> bytes:
+        """Its octets, or ArchiveDestroyed."""
+        if not self.encoded:
+            raise ArchiveDestroyed(
+                f"certificate {self.id}", "its bytes were destroyed when their time was over"
+            )
+        return self.encoded
 
 
 def intend(connection: Connection, records: Iterable[CertificateRecord]) -> None:
@@ -205,6 +214,13 @@ def intended(connection: Connection) -> list[CertificateRecord]:
     """Every intent that has no signature yet: what a restart has to sign."""
     query = _select().where(certificates.c.state == CertificateState.INTENDED)
     return [_from_row(row) for row in connection.execute(query.order_by(*_KEY))]
+
+
+def unsigned(connection: Connection, generation: GenerationId) -> dict[CertificateKind, int]:
+    """How many certificates of each kind this generation has still to sign, be their time over or not."""
+    mine = (certificates.c.generation == str(generation), certificates.c.state == CertificateState.INTENDED)
+    query = select(certificates.c.kind, func.count()).where(*mine).group_by(certificates.c.kind)
+    return {CertificateKind(kind): count for kind, count in connection.execute(query)}
 
 
 def unexpired(connection: Connection, generation: GenerationId, at: datetime) -> Iterator[Serial]:

@@ -81,6 +81,21 @@ def first_saying(
     return None if row is None else (row.number, row.this_update)
 
 
+def placed_since(
+    connection: Connection, generation: GenerationId, scope: Scope, since: datetime, before: int | None
+) -> list[tuple[int, datetime]]:
+    """The numbers and moments of a scope's complete lists from a moment on, up to this number, ascending."""
+    query = select(lists.c.number, lists.c.this_update).where(
+        lists.c.generation == str(generation),
+        lists.c.scope == scope,
+        lists.c.digest.is_not(None),
+        lists.c.this_update >= since,
+    )
+    if before is not None:
+        query = query.where(lists.c.number < before)
+    return [(row.number, row.this_update) for row in connection.execute(query.order_by(lists.c.number))]
+
+
 def _said(table: Table, generation: ColumnElement[str], scope: ColumnElement[str]) -> ColumnElement[int]:
     """The sequence of the newest of these lists that was placed."""
     return (

@@ -6,7 +6,7 @@ A list of millions never lies in memory: its entries come from the driver's own 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from itertools import chain
@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     ColumnElement,
     Connection,
     Select,
@@ -26,12 +27,15 @@ from sqlalchemy import (
     type_coerce,
 )
 
+from ca.journal.entries import ORDER
 from ca.model import FULL, GenerationId, Revocation, RevocationReason, Scope, Serial
 from ca.store.bulk import AT_ONCE, among
 from ca.store.tables import certificates, revocations
 
 _ROWS = 4096  # of a cursor at once
 _SECOND = 1_000_000
+# What an order of many is said to have ended.
+_ORDERED = revocations.c.cause.startswith(ORDER)
 _LOWEST, _HIGHEST = (1).to_bytes(20, "big"), ((1 << 159) - 1).to_bytes(20, "big")
 
 
@@ -92,7 +96,7 @@ class Summary:
     Attributes:
         octets: How long their encodings are in all.
         latest: The latest moment of a revocation; None without any.
-        ordered: How many of those behind the sequence asked about were ended by orders of many.
+        ordered: How many of those behind the sequence asked about say that an order of many has ended them.
         unfit: How many break a rule of entries.
     """
 
@@ -122,18 +126,31 @@ def summed_up(
 
 @cache  # a nation's lists are thousands, and making the query costs more than asking it
 def _summary(full: bool, delta: bool, ended: bool, reasons: frozenset[RevocationReason]) -> Select[Any]:  # noqa: FBT001 - a shape
-    ordered = and_(revocations.c.sequence > bindparam("said"), revocations.c.cause.like("order %"))
     return (
         select(
             func.count(),
             func.coalesce(func.sum(func.length(revocations.c.entry)), 0),
             func.max(revocations.c.revoked_at),
-            func.count().filter(ordered),
+            func.count().filter(revocations.c.sequence > bindparam("said"), _ORDERED),
             func.count().filter(_unfit(reasons)),
         )
         .select_from(revocations)
         .where(_condition(full, delta, ended))
     )
+
+
+def by_order(connection: Connection, contents: Contents, *, said: int) -> dict[int, int]:
+    """How many of the revocations that a summary counts as ordered name each order, by its number."""
+    # Asked as of a delta list, so that nothing of before is passed over.
+    since = replace(contents, since=max(said, contents.since or 0))
+    query = (
+        select(revocations.c.cause, func.count())
+        .where(_condition(*since.shape), _ORDERED)
+        .group_by(revocations.c.cause)
+    )
+    counts = connection.execute(query, since.values).all()
+    numbers = ((cause.removeprefix(ORDER), count) for cause, count in counts)
+    return {int(number): count for number, count in numbers if number.isdecimal()}
 
 
 def first_unfit(
@@ -168,18 +185,33 @@ def _entries(full: bool, delta: bool, ended: bool) -> Select[Any]:  # noqa: FBT0
     return select(revocations.c.entry).where(_condition(full, delta, ended)).order_by(revocations.c.serial)
 
 
-def removable(
+def expired(connection: Connection, contents: Contents, serials: Sequence[Serial]) -> frozenset[Serial]:
+    """Of which of these serials the certificate expired so long ago that a list rightly names it no more.
+
+    The certificate's own row says so: what was written down of its revocation is what the list itself was made from.
+    """
+    if contents.ended_before is None:
+        return frozenset()
+    query = select(certificates.c.serial).where(
+        certificates.c.generation == str(contents.generation),
+        certificates.c.not_after < contents.ended_before,
+    )
+    return _among(connection, query, certificates.c.serial, serials)
+
+
+def let_go(
     connection: Connection, contents: Contents, serials: Sequence[Serial], *, said: int
 ) -> frozenset[Serial]:
-    """Of which of these serials a complete list rightly says no more what the last one said.
+    """Which of these serials, of certificates that the last list has on hold, it rightly says no more as it was.
 
-    Its certificate expired long enough ago, or was let go of a hold: it still is, or something was recorded against it
-    since the last list, which said everything up to the sequence ``said``.
+    The hold was lifted: that is what stands, or something was recorded since the last list, which said everything up to
+    the sequence ``said``.
     """
-    gone = or_(revocations.c.reason == RevocationReason.REMOVE_FROM_CRL, revocations.c.sequence > said)
-    if contents.ended_before is not None:
-        gone = or_(gone, revocations.c.not_after < contents.ended_before)
-    query = select(revocations.c.serial).where(revocations.c.generation == str(contents.generation), gone)
+    query = select(revocations.c.serial).where(
+        revocations.c.generation == str(contents.generation),
+        or_(revocations.c.reason == RevocationReason.REMOVE_FROM_CRL, revocations.c.sequence > said),
+    )
+    column: Column[Any] = revocations.c.serial
     if contents.scope == FULL:
         # Its primary key begins with the scope, which a certificate's own row has.
         own = and_(
@@ -187,10 +219,17 @@ def removable(
             certificates.c.serial == revocations.c.serial,
         )
         query = query.join(certificates, own).where(certificates.c.scope == revocations.c.scope)
+        column = certificates.c.serial
     else:
         query = query.where(revocations.c.scope == contents.scope)
+    return _among(connection, query, column, serials)
+
+
+def _among(
+    connection: Connection, query: Select[Any], column: Column[Any], serials: Sequence[Serial]
+) -> frozenset[Serial]:
+    """Which of these serials a query finds, asked about some hundred at a time."""
     wanted = [serial.octets for serial in serials]
-    column = certificates.c.serial if contents.scope == FULL else revocations.c.serial
     return frozenset(
         Serial.of(octets)
         for start in range(0, len(wanted), AT_ONCE)

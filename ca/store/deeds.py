@@ -25,6 +25,7 @@ class Deed(StrEnum):
     PASSKEY_ENDED = "passkey-ended"
     SESSIONS_ENDED = "sessions-ended"
     LOOKED_UP = "looked-up"
+    LOOK_REFUSED = "look-refused"
     EXPORTED = "exported"
     OFFICER_ADDED = "officer-added"
     OFFICER_CHANGED = "officer-changed"
@@ -70,6 +71,28 @@ def note(
             about=about,
         )
     )
+
+
+def looks(
+    connection: Connection, officer: OfficerId, *, since: datetime, but: str, limit: int
+) -> list[datetime]:
+    """When an officer has looked something up after a moment, the latest first.
+
+    Args:
+        connection: A transaction.
+        officer: Whose looks.
+        since: Those after this moment.
+        but: What those are about that do not count.
+        limit: How many at most.
+    """
+    query = (
+        select(deeds.c.at)
+        .where(deeds.c.officer == officer, deeds.c.at > since)
+        .where(deeds.c.what == Deed.LOOKED_UP, deeds.c.about != but)
+        .order_by(deeds.c.deed.desc())
+        .limit(limit)
+    )
+    return list(connection.execute(query).scalars())
 
 
 def latest(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -17,7 +17,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from ca.errors import HomeBusy, HomeRefused, HomeTooNew, KakehashiError, StorageFailed
 
-SCHEMA = "0008"
+SCHEMA = "0009"
 """The newest migration's number; migrations are numbered in order."""
 
 _WRITES = (
@@ -44,6 +44,8 @@ def _sqlite_engine(url: str, busy_timeout_ms: int) -> Engine:
         connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {_DURABLY}")
+        # What goes is overwritten, so that names and addresses go too. Some builds of SQLite do so unasked, others do not.
+        connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA foreign_keys = ON")
 
     @event.listens_for(engine, "begin")
@@ -183,6 +185,36 @@ class Store:
                 connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
                 yield connection
+
+    def settle(self) -> None:
+        """Fold SQLite's write-ahead log into the file and empty it: what was overwritten there lies in it no more.
+
+        On PostgreSQL nothing is done: what becomes of old rows and of its log is its keeper's to say.
+
+        Raises:
+            HomeBusy: Somebody reads an older state, for longer than the busy timeout.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return
+        with self._in_turn(), _clear_errors(self.engine), closing(self.engine.raw_connection()) as connection:
+            (busy, *_) = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise HomeBusy(
+                self.place,
+                "is being read, so its write-ahead log keeps what was to go",
+                remedy="Run the same command again",
+            )
+
+    def rewrite(self) -> None:
+        """Write a SQLite file anew, without what earlier versions left where something was deleted; then settle."""
+        if self.engine.dialect.name == "sqlite":
+            with (
+                self._in_turn(),
+                _clear_errors(self.engine),
+                closing(self.engine.raw_connection()) as connection,
+            ):
+                connection.cursor().execute("VACUUM")
+        self.settle()
 
     def schema(self) -> str | None:
         """The number of the store's schema; None if nothing was made in it yet."""

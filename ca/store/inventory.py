@@ -27,8 +27,9 @@ from ca.model import (
     Serial,
 )
 from ca.profiles.practice import Practice
+from ca.rules.generations import MAY_ISSUE
 from ca.rules.validity import JST
-from ca.store import authorities, lists
+from ca.store import key_lives, lists
 from ca.store.certificates import CertificateState
 from ca.store.connections import Reading
 from ca.store.tables import (
@@ -198,14 +199,17 @@ def crosses(reading: Reading, at: datetime) -> list[Cross]:
     return sorted(found, key=lambda one: (one.not_after, one.certificate))
 
 
-def newest(reading: Reading) -> dict[AuthorityId, GenerationId]:
-    """The generation of each authority that signs now."""
+def issuing(reading: Reading) -> dict[AuthorityId, GenerationId]:
+    """The generation of each authority that signs certificates now."""
     return {
-        one.id.authority: one.id
+        one.authority: one
         for connection in reading.each()
-        for one in authorities.all_generations(connection)  # by number
+        for one in key_lives.standing(connection, MAY_ISSUE)
     }
 
+
+DESTROYED = "destroyed"
+"""What is said of the key of a certificate whose bytes were destroyed when their time was over."""
 
 Counted = Counter[tuple[str, str, int, str, str]]
 """Of each (generation, kind, year, stand, key) how many."""
@@ -255,7 +259,13 @@ def _counted(connection: Connection, query: Select[Any]) -> Counted:
     for page in _pages(connection, query):
         for name, kind, ends, stand, encoded in page:
             if name is not None:  # bytes without a certificate are nobody's
-                key = key_names.UNREADABLE if encoded is None else certified(encoded)
+                key = (
+                    DESTROYED
+                    if encoded == b""
+                    else key_names.UNREADABLE
+                    if encoded is None
+                    else certified(encoded)
+                )
                 counted[name, kind, ends, stand, key] += 1
     return counted
 

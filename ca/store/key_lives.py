@@ -11,11 +11,9 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from ca.journal.entries import KeyStepEntry
 from ca.model import AuthorityId, GenerationId
-from ca.rules.generations import MAY_SIGN_STATUS, Keys, Life, State, Step, StepTaken, moved
+from ca.rules.generations import COMING, MAY_SIGN_STATUS, OVER, Keys, Life, State, Step, StepTaken, moved
 from ca.store.tables import key_lives, key_steps
 from ca.suites import Suite, suite
-
-_UNDECIDED = frozenset(State) - {State.RETIRED}
 
 
 def keys_of(connection: Connection, authority: AuthorityId) -> Keys:
@@ -42,6 +40,11 @@ def life_of(connection: Connection, generation: GenerationId) -> Life | None:
     return None if state is None else Life(generation, State(state))
 
 
+def predecessor(connection: Connection, generation: GenerationId) -> GenerationId | None:
+    """The authority's key that this one follows; None for the first."""
+    return keys_of(connection, generation.authority).predecessor(generation)
+
+
 def suite_of(connection: Connection, generation: GenerationId) -> Suite | None:
     """With which suite this key is planned to sign, or signs; None if it is not planned."""
     query = select(key_lives.c.suite).where(key_lives.c.generation == str(generation))
@@ -62,8 +65,27 @@ def standing(connection: Connection, states: Collection[State]) -> frozenset[Gen
 
 
 def signing_status(connection: Connection) -> frozenset[GenerationId]:
-    """The keys of this database that make lists, and have responders."""
+    """The keys of this database whose status is served: they make lists, and have responders."""
     return standing(connection, MAY_SIGN_STATUS)
+
+
+def making_lists(connection: Connection) -> frozenset[GenerationId]:
+    """The keys of this database that make lists: those whose status is served, and those on their way for which it was."""
+    lives, steps = key_lives.c, key_steps.c
+    # Few have been served and wait again; a nation's keys are planned on one day.
+    served = (
+        select(lives.generation)
+        .join(key_steps, steps.generation == lives.generation)
+        .where(lives.state.in_(COMING - MAY_SIGN_STATUS), steps.step == Step.SERVE_STATUS)
+    )
+    waiting = {GenerationId.parse(text) for text in connection.execute(served.distinct()).scalars()}
+    again = {one for one in waiting if keys_of(connection, one.authority).makes_lists(one)}
+    return signing_status(connection) | again
+
+
+def public(connection: Connection) -> frozenset[GenerationId]:
+    """The keys of this database that anybody may come across: those that make lists, or did until they retired."""
+    return making_lists(connection) | standing(connection, {State.RETIRED})
 
 
 def take_over(connection: Connection, generation: GenerationId, used: Suite) -> None:
@@ -74,7 +96,7 @@ def take_over(connection: Connection, generation: GenerationId, used: Suite) -> 
     if life_of(connection, generation) is not None:
         return
     older = (key_lives.c.authority == generation.authority) & (key_lives.c.number < generation.number)
-    going = older & key_lives.c.state.in_(_UNDECIDED)
+    going = older & key_lives.c.state.not_in(OVER)
     connection.execute(update(key_lives).where(going).values(state=State.STATUS_ONLY))
     _add(connection, generation, used.id, State.ACTIVE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -27,7 +28,8 @@ _ISSUED = HOLDER_KINDS | {CertificateKind.CROSS}
 # What ends with a key: its word for itself and for its successor, and those who speak of its status.
 _ITS_OWN = RESPONDER_KINDS | {CertificateKind.SELF_SIGNED, CertificateKind.LINK}
 
-_ENDLESS = {None, RevocationReason.CERTIFICATE_HOLD, RevocationReason.REMOVE_FROM_CRL}
+NOT_FOR_GOOD = frozenset({None, RevocationReason.CERTIFICATE_HOLD, RevocationReason.REMOVE_FROM_CRL})
+"""What may be recorded against a certificate that has not ended for good."""
 
 
 def issued(connection: Connection, generation: GenerationId) -> int:
@@ -37,13 +39,17 @@ def issued(connection: Connection, generation: GenerationId) -> int:
     return connection.execute(query).scalar_one()
 
 
-def still_valid(connection: Connection, generation: GenerationId, at: datetime) -> int:
-    """How many certificates of the key somebody may still ask about: neither expired nor revoked for good.
+def still_valid(connection: Connection, generation: GenerationId, at: datetime) -> dict[CertificateKind, int]:
+    """How many certificates of each kind the key has that somebody may ask about: neither expired nor revoked for good.
 
-    What ends with the key is not counted: its self-signed certificate, its links, its responders' certificates.
+    What ends with the key is not counted: its self-signed certificate, its links, its responders' certificates. But
+    whatever it has still to sign is, of these too: it would stay open for good.
     """
-    kinds = certificates.in_use(connection, generation, at)
-    return sum(count for kind, count in kinds.items() if kind not in _ITS_OWN)
+    found = Counter(certificates.unsigned(connection, generation))
+    for kind, count in certificates.in_use(connection, generation, at).items():
+        if kind not in _ITS_OWN:
+            found[kind] += count
+    return dict(found)
 
 
 def in_force(
@@ -51,7 +57,7 @@ def in_force(
 ) -> list[CertificateRecord]:
     """Those of these certificates that are issued or about to be, and not revoked for good; nor expired at a moment."""
     ids = list(wanted)
-    ended = {life.certificate for life in lives.of(reading, ids) if life.reason not in _ENDLESS}
+    ended = {life.certificate for life in lives.of(reading, ids) if life.reason not in NOT_FOR_GOOD}
     return [
         record
         for record in certificates.several(reading, ids)

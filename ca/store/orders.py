@@ -6,6 +6,7 @@ last, so that none is followed twice, and an older copy of it comes to what it w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -256,6 +257,19 @@ def find(connection: Connection, number: int) -> OrderRecord:
             f"order {number}", "is not one of this home's", remedy="`kakehashi order list` shows all"
         )
     return _record(row)
+
+
+def announced(connection: Connection, counts: Mapping[int, int]) -> int:
+    """How many of these changes, by the number of the order that they name, two officers have approved.
+
+    No order has ended more certificates than it found when it was approved; one that is not here has ended none.
+    """
+    query = select(orders.c.order, orders.c.found).where(
+        orders.c.order.in_(list(counts)),
+        orders.c.approved_at.is_not(None),
+        orders.c.state != OrderState.CANCELLED,
+    )
+    return sum(min(counts[row.order], row.found) for row in connection.execute(query))
 
 
 def in_state(connection: Connection, *states: OrderState) -> list[OrderRecord]:

@@ -1,4 +1,4 @@
-"""The places of lists that every key which signs status has to have. No record of the journal tells of them: a practice does."""
+"""The places of lists that every key which makes lists has to have. No record of the journal tells of them: a practice does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ca.store.tables import list_places
 def complete_places(
     stores: Stores, practices: Mapping[AuthorityId, Practice], municipalities: Municipalities
 ) -> None:
-    """Write down the places of lists that keys which sign status lack; those that are there stay as they are.
+    """Write down the places of lists that keys which make lists lack; those that are there stay as they are.
 
     A restored database that was brought forward to the journal has the new keys, and no places for their lists.
 
@@ -46,7 +46,7 @@ def _lacking(
     there = defaultdict[str, set[str]](set)
     for row in connection.execute(select(list_places.c.generation, list_places.c.scope)):
         there[row.generation].add(row.scope)
-    for generation in sorted(key_lives.signing_status(connection)):
+    for generation in sorted(key_lives.making_lists(connection)):
         practice = practices.get(generation.authority)
         if practice is not None:
             known = there[str(generation)]

@@ -46,11 +46,12 @@ class FoundCase:
     """A case as a list shows it.
 
     Attributes:
+        applicant: Whom it is about; None once that was destroyed.
         open: The steps that whoever asked may take of it now; none where a search does not say who asks.
     """
 
     case: Case
-    applicant: Applicant = field(repr=False)
+    applicant: Applicant | None = field(repr=False)
     kinds: tuple[CertificateKind, ...]
     filed_at: datetime
     open: tuple[Step, ...] = ()

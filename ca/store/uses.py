@@ -188,7 +188,7 @@ def _answered(reading: Reading, suites: Iterable[GenerationId], at: datetime) ->
 
 def _leaning(reading: Reading, at: datetime) -> dict[GenerationId, set[str]]:
     """The agreements in force by the generations that they lean on."""
-    newest = inventory.newest(reading)
+    issuing = inventory.issuing(reading)
     accepted = [
         (one.agreement, one.ours)
         for one in agreements.all_examinations(reading.nation)
@@ -200,6 +200,6 @@ def _leaning(reading: Reading, at: datetime) -> dict[GenerationId, set[str]]:
         if agreement.ended_at is not None or not agreement.begins <= now <= agreement.ends:
             continue
         ours: Iterable[GenerationId] = [one for name, one in accepted if name == agreement.id]
-        for generation in {*ours, newest[agreement.ours]} if agreement.ours in newest else {*ours}:
+        for generation in {*ours, issuing[agreement.ours]} if agreement.ours in issuing else {*ours}:
             found.setdefault(generation, set()).add(f"{agreement.id} with {agreement.peer}")
     return found

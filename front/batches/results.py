@@ -23,6 +23,7 @@ CERTIFICATES = "certificates"
 _COLUMNS = ("row", "reference", "kind", "outcome", "certificate", "file", "problem")
 _AT_ONCE = 500
 _REFUSED = "refused"
+_DESTROYED = "destroyed"  # its time was over
 
 
 def write_results(
@@ -89,7 +90,8 @@ def _found(found: Mapping[CertificateId, CertificateRecord], wanted: Certificate
             "is the answer to a row of the batch, and is not in its authority's database",
             remedy="Put a copy of that database back and run the same command again: the journal has what it lacks",
         )
-    return found[wanted].state.value, found[wanted].encoded
+    record = found[wanted]
+    return record.state.value if record.encoded else _DESTROYED, record.encoded
 
 
 def _owners(path: str, flags: int) -> int:

@@ -60,6 +60,7 @@ _MEMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "cross_state:calendar_",
             "cross_show:show",
         ),
+        "key": ("key_intents:abandon",),
         "officer": ("signing_in:code", "signing_in:list_passkeys"),
     }
 )

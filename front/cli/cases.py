@@ -24,6 +24,7 @@ OFFICER = click.option("--officer", required=True, help="Who takes this step.")
 CASE = click.argument("case_id", metavar="CASE")
 NOTE = click.option("--note", help="Why; the office reads it.")
 _PAGE = 100  # cases
+_DESTROYED = "destroyed when its time was over"
 _OUT = click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -273,10 +274,13 @@ def _certificate_rows(world: World, case_id: str, out: Path | None) -> list[dict
     records = world.stores.certificates(found.certificates)
     rows: list[dict[str, object]] = []
     for record in records:
-        path = None
+        file = None
         if out is not None and record.state is CertificateState.ISSUED:
-            path = out / f"{case_id}-{record.kind}.pem"
-            _write(path, pem.armor("CERTIFICATE", record.encoded), case_id)
+            file = _DESTROYED
+            if record.encoded:
+                path = out / f"{case_id}-{record.kind}.pem"
+                _write(path, pem.armor("CERTIFICATE", record.encoded), case_id)
+                file = str(path)
         rows.append(
             {
                 "certificate": str(record.id),
@@ -284,7 +288,7 @@ def _certificate_rows(world: World, case_id: str, out: Path | None) -> list[dict
                 "state": record.state.value,
                 "not_after": utc_text(record.period.not_after),
                 "list": f"{record.id.generation}/{record.scope}",
-                "file": None if path is None else str(path),
+                "file": file,
             }
         )
     return rows

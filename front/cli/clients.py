@@ -9,7 +9,7 @@ import click
 from ca.clock import utc_text
 from ca.errors import BadInput, Conflict
 from ca.journal.entries import KeyEndEntry
-from ca.revoking.feed.events import FEED_NAME, FORM
+from ca.revoking.feed.events import FEED_NAME, FORM, require_no_code
 from ca.store import clients, officers
 from ca.store.clients import KeyPurpose
 from front.cli.common import Settings, command_options
@@ -47,6 +47,8 @@ def add(settings: Settings, name: str, purpose: str, feed: str | None) -> None:
         )
     if feed is not None and not re.fullmatch(FEED_NAME, feed):
         raise BadInput("--feed", "is not the name of a feed", clause=FORM)
+    if feed is not None:
+        require_no_code(feed, "--feed")
     with settings.world() as world, world.stores.nation.writing() as connection:
         if name in {found.id for found in officers.all_officers(connection)}:
             raise Conflict(f"client {name}", "is an officer", remedy="Choose another name")

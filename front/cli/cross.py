@@ -20,6 +20,7 @@ from bridge.repository.heads import publish_head
 from ca.clock import utc_text
 from ca.errors import BadInput
 from ca.issuing.cycle import Prepared
+from ca.model import GenerationId
 from front.assembly import World
 from front.cli.common import Settings, command_options
 
@@ -93,16 +94,22 @@ def end_agreement(settings: Settings, agreement: str, officer: str) -> None:
     "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE",
     help="Where the request goes, as PEM.",
 )  # fmt: skip
+@click.option(
+    "--key", "key_name", metavar="GENERATION",
+    help="For this key of ours, which is on its way and whose status is served; the one that issues if not given.",
+)  # fmt: skip
 @command_options
-def request(settings: Settings, agreement: str, out: Path) -> None:
-    """Write a request (PKCS#10) for the other CA of an AGREEMENT to certify the key that issues for us.
+def request(settings: Settings, agreement: str, out: Path, key_name: str | None) -> None:
+    """Write a request (PKCS#10) for the other CA of an AGREEMENT to certify the key that issues for us, or will.
 
     \b
-    Example:
+    Examples:
       kakehashi cross request foreign-2014 --out ours.csr --home world
+      kakehashi cross request foreign-2014 --key gpki-bca.g2 --out ours.csr --home world
     """
+    key = None if key_name is None else GenerationId.parse(key_name)
     with settings.world() as world:
-        made = desk_of(world).request(agreement, at=world.clock())
+        made = desk_of(world).request(agreement, key=key, at=world.clock())
     _write(out, "CERTIFICATE REQUEST", made)
     settings.tell({"agreement": agreement, "request": str(out), "sha256": hashlib.sha256(made).hexdigest()})
 

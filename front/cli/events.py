@@ -14,6 +14,8 @@ import msgspec
 from ca.errors import BadInput
 from ca.revoking.deciding.desk import Outcome
 from ca.revoking.feed.files import read_file
+from ca.rules.feed_numbers import gaps
+from ca.store import feeds
 from front.cli.common import Settings, command_options, receipt_option
 from front.inbox import Answered, take
 from front.outcomes import outcome_fields
@@ -55,12 +57,38 @@ def apply(settings: Settings, file: Path, receipt: Path | None, **told: str | No
             raise BadInput(str(file), f"cannot be read: {error.strerror}") from None
         with stream:
             feed = read_file(stream, str(file), file.name, code_key, label)
-        outcomes = world.events.apply(feed, at=world.clock())
+        taken = world.events.take(feed, at=world.clock())
+        outcomes = taken.outcomes
         if receipt is not None and (given := receipt_of_feed(world, feed, outcomes, world.clock())):
             write_receipt(receipt, given)
         # Also what an earlier run was kept from publishing.
         world.publish_changes()
+    for warning in taken.warnings:
+        click.echo(f"warning: {warning}", err=True)
     settings.show([outcome_fields(outcome) if settings.json else _row(outcome) for outcome in outcomes])
+
+
+@events.command("feeds")
+@command_options
+def feeds_(settings: Settings) -> None:
+    """Show each feed's first and last file that came, and which are missing in between.
+
+    \b
+    Example:
+      kakehashi events feeds --home world
+    """
+    with settings.world() as world, world.stores.nation.reading() as connection:
+        known = feeds.everything(connection)
+    rows = [
+        {
+            "feed": name,
+            "first": runs[0].first,
+            "last": runs[-1].last,
+            "missing": [str(gap) for gap in gaps(runs)] if settings.json else ", ".join(map(str, gaps(runs))),
+        }
+        for name, runs in known.items()
+    ]
+    settings.show(rows, "Feeds")
 
 
 @events.command()
@@ -103,7 +131,8 @@ def _told(settings: Settings, answered: Answered) -> str:
         return f"{answered.name}: refused: {error['place']}: {error['problem']}"
     counts = Counter(outcome["outcome"] for outcome in answered.answer["outcomes"])
     words = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
-    return f"{answered.name}: done: {words or 'no events'}"
+    warnings = "".join(f"; warning: {warning}" for warning in answered.answer.get("warnings", ()))
+    return f"{answered.name}: done: {words or 'no events'}{warnings}"
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -17,7 +16,8 @@ from bridge.relying.finding.fetch import SECONDS, FolderSource, HttpSource
 from bridge.repository.heads import read_head
 from ca.clock import parse_moment, utc_text
 from ca.errors import BadInput
-from ca.journal.entries import ORDER, IntentEntry
+from ca.issuing.retention import end_retention
+from ca.journal.entries import ORDER
 from ca.journal.inspection import inspect
 from ca.journal.journal import Record, records
 from ca.journal.segments import Head
@@ -33,8 +33,6 @@ RETENTION_YEARS = 10
 """How long at least what was signed is kept after a certificate's end."""
 
 _URL = re.compile(r"https?://.*", re.DOTALL | re.IGNORECASE)
-# So many keys are destroyed with one sync.
-_GROUP = 10_000
 
 _FOLDER = click.argument("folder", required=False, type=click.Path(path_type=Path))
 
@@ -170,10 +168,11 @@ def archive() -> None:
 @click.option("--before", "before_text", metavar="MOMENT", required=True, help="When the certificates ended.")
 @command_options
 def destroy(settings: Settings, before_text: str) -> None:
-    """Destroy the keys of certificates that ended before a moment, which lies ten years back or more.
+    """Destroy what is kept of certificates that ended before a moment, which lies ten years back or more.
 
     What the archive has of them can never be read again, here, in the mirror, or in any copy of its bodies. The
-    journal stays as it is, and still verifies.
+    databases keep their numbers, kinds, dates and how they ended; the bytes of holders' certificates go, and with the
+    last of a case's certificates its particulars. The journal gets a record of it, and still verifies.
 
     \b
     Example:
@@ -183,22 +182,15 @@ def destroy(settings: Settings, before_text: str) -> None:
     with settings.world() as world:
         if before > _years_before(world.clock(), RETENTION_YEARS):
             raise BadInput("--before", f"what ended less than {RETENTION_YEARS} years ago has to be kept")
-        destroyed = 0
-        ended = _ended(records(world.home.journal), before)
-        while numbers := list(islice(ended, _GROUP)):
-            with world.stores.journal.turn() as turn:
-                turn.destroy(numbers)
-            destroyed += len(numbers)
-    settings.tell({"ended_before": utc_text(before), "destroyed": destroyed})
-
-
-def _ended(found: Iterator[Record], before: datetime) -> Iterator[int]:
-    """The numbers of the bodies whose certificates ended before this moment."""
-    for record in found:
-        if isinstance(record.entry, IntentEntry):
-            for part in record.entry.certificates:
-                if part.not_after < before:
-                    yield part.body
+        ended = end_retention(world.stores, before, world.clock())
+    settings.tell(
+        {
+            "ended_before": utc_text(before),
+            "destroyed": ended.bodies,
+            "certificates_emptied": ended.certificates,
+            "cases_emptied": ended.cases,
+        }
+    )
 
 
 def _years_before(at: datetime, years: int) -> datetime:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import click
 
 from bridge.crossing.rekeying import Rekeying
+from bridge.crossing.retiring import end_issued
 from bridge.repository.contents import publish_all
+from bridge.repository.failures import Failures
 from ca import suites
 from ca.clock import utc_text
-from ca.errors import BadInput, Conflict, NotFound
-from ca.issuing.succession import Succession, newest_step
-from ca.model import AuthorityId, GenerationId
+from ca.errors import BadInput, Conflict, KeyRefused, NotFound
+from ca.issuing.renewal import renew_responders
+from ca.issuing.step_undoing import DISCARDED_FOR
+from ca.issuing.succession import Succession
+from ca.model import AuthorityId, GenerationId, RevocationReason
 from ca.rules import generations
-from ca.rules.generations import COMING, MAY_SIGN_STATUS, Keys, Life, State, Step
-from ca.store import key_lives, officers
+from ca.rules.generations import COMING, Keys, Life, State, Step, newest_step
+from ca.store import authorities, key_lives, officers
 from front.assembly import World
 from front.cli.common import Settings, command_options
 
@@ -28,8 +33,10 @@ EVIDENCE = click.option(
 
 _EVIDENCE_LIMIT = 200  # characters
 
-# Up to its cut-over; what the key before it does then is another command's.
-_STEPS = [step.value for step in Step if step not in {Step.PLAN, Step.RETIRE}]
+# Up to its cut-over; the others are other commands'.
+_STEPS = [step.value for step in Step if step not in {Step.PLAN, Step.RETIRE, Step.DISCARD}]
+
+_TAKEN_BACK = "taken back"
 
 
 @click.group()
@@ -51,19 +58,24 @@ def key() -> None:
 def list_(settings: Settings, authority: str | None) -> None:
     """Every key of the authorities, or of one: where it stands, since when, and its next step. Opens no keys.
 
+    A key whose newest step was taken back waits for it to be taken again; one whose plan was taken back, for a plan.
+
     \b
     Example:
       kakehashi key list jpki-31 --home world
     """
     rows: list[dict[str, object]] = []
     with settings.world() as world:
-        wanted = world.plan.practices if authority is None else [_known(world, authority)]
+        wanted = world.plan.practices if authority is None else [known_authority(world, authority)]
         for one in wanted:
             with world.stores.of(one).reading() as connection:
                 keys = key_lives.keys_of(connection, one)
-                used = [key_lives.suite_of(connection, life.generation) for life in keys.lives]
-            for life, suite in zip(keys.lives, used, strict=True):
-                rows.append(_row(keys, life, "" if suite is None else suite.id))
+                for life in keys.lives:
+                    suite = key_lives.suite_of(connection, life.generation)
+                    rows.append(_row(keys, life.generation, "" if suite is None else suite.id))
+                with suppress(NotFound):
+                    waiting = authorities.generation(connection, keys.next_generation)
+                    rows.append(_row(keys, waiting.id, waiting.suite.id))
     settings.show(rows if settings.json else [_short(row) for row in rows], "Keys")
 
 
@@ -92,9 +104,9 @@ def plan(
     """
     suite = None if suite_name is None else suites.suite(suite_name, "--suite")
     with settings.world() as world:
-        name, order = _known(world, authority), _order(world, officer, second_officer, evidence)
+        name, order = known_authority(world, authority), order_of(world, officer, second_officer, evidence)
         succession = _succession(world)
-        coming = GenerationId(name, len(succession.keys(name).lives) + 1)
+        coming = succession.keys(name).next_generation
         keys = succession.take(Step.PLAN, coming, suite=suite, at=world.clock(), evidence=order)
     settings.tell(_told(keys, coming, [Step.PLAN]))
 
@@ -116,8 +128,9 @@ def step(
 ) -> None:
     """Take the next step of an AUTHORITY's coming key, or all steps to one, and publish what they make.
 
-    With renew-crosses, every authority of this home that certifies the old key certifies the new one. With cut-over the
-    new key issues, its services follow, and it certifies whom the old key does. Interrupted, it is given again.
+    With renew-crosses, every authority of this home that certifies the old key certifies the new one; what has come to
+    lack of that is made with every later step. With cut-over the new key issues, its services follow, and it certifies
+    whom the old key does. Interrupted, it is given again; when there is nothing left to do, it says so by no step.
 
     \b
     Example:
@@ -125,18 +138,26 @@ def step(
     """
     taken: list[Step] = []
     with settings.world() as world:
-        name, order = _known(world, authority), _order(world, officer, second_officer, evidence)
+        name, order = known_authority(world, authority), order_of(world, officer, second_officer, evidence)
         succession = _succession(world)
         coming = _newest(succession.keys(name)).generation
         rekeying = Rekeying(world.issuers, world.plan, world.chance)
         try:
             for one in _way(succession.keys(name), coming, to):
-                if one is Step.RENEW_CROSSES:
+                if one in {Step.RENEW_CROSSES, Step.CUT_OVER}:
                     rekeying.renew_crosses(coming, at=world.clock())
+                if one is Step.CUT_OVER:  # it takes over with a responder that is valid
+                    with suppress(
+                        KeyRefused
+                    ):  # a suite is over, or another key is lost: all others are renewed
+                        renew_responders(world.issuers, chance=world.chance, at=world.clock())
                 succession.take(one, coming, at=world.clock(), evidence=order)
                 taken.append(one)
             keys = succession.keys(name)
-            if keys.lives[-1].state is State.ACTIVE:  # be it that the command before this one died here
+            # Be it that the command before this one died here, or that what was there is withdrawn.
+            if newest_step(keys, coming) in {Step.RENEW_CROSSES, Step.CUT_OVER}:
+                rekeying.renew_crosses(coming, at=world.clock())
+            if newest_step(keys, coming) is Step.CUT_OVER:
                 rekeying.certify_others(coming, at=world.clock())
         finally:  # what was made is published, whatever came then
             _publish(world)
@@ -157,12 +178,52 @@ def back(settings: Settings, authority: str, officer: str, second_officer: str, 
       kakehashi key back jpki-31 --officer ito --second-officer endo --home world
     """
     with settings.world() as world:
-        name, order = _known(world, authority), _order(world, officer, second_officer, evidence)
+        name, order = known_authority(world, authority), order_of(world, officer, second_officer, evidence)
         succession = _succession(world)
         newest = _newest(succession.keys(name)).generation
         keys = succession.back(newest, at=world.clock(), evidence=order)
         _publish(world)
     settings.tell(_told(keys, newest, [keys.history[-1].step]))
+
+
+@key.command()
+@AUTHORITY
+@click.option(
+    "--reason",
+    "word",
+    type=click.Choice([reason.word for reason in DISCARDED_FOR]),
+    required=True,
+    help="keyCompromise: somebody else may have it, or does.",
+)
+@OFFICER
+@SECOND_OFFICER
+@EVIDENCE
+@command_options
+def discard(
+    settings: Settings,
+    authority: str,
+    word: str,
+    officer: str,
+    second_officer: str,
+    evidence: str | None,
+) -> None:
+    """Give up an AUTHORITY's coming key, which must not be used: all that it has is revoked, and its number is spent.
+
+    The next plan is of a new key, which follows the one that issues.
+
+    \b
+    Example:
+      kakehashi key discard jpki-31 --reason keyCompromise --officer ito --second-officer endo --home world
+    """
+    with settings.world() as world:
+        name, order = known_authority(world, authority), order_of(world, officer, second_officer, evidence)
+        succession = _succession(world)
+        keys = succession.keys(name)
+        coming = next((one.generation for one in keys.kept if one.state in COMING), keys.next_generation)
+        reason = RevocationReason.parse(word)
+        keys = succession.discard(coming, reason, at=world.clock(), evidence=order)
+        _publish(world)
+    settings.tell(_told(keys, coming, [Step.DISCARD]))
 
 
 @key.command()
@@ -174,20 +235,29 @@ def back(settings: Settings, authority: str, officer: str, second_officer: str, 
 def retire(
     settings: Settings, authority: str, officer: str, second_officer: str, evidence: str | None
 ) -> None:
-    """Retire an AUTHORITY's oldest key that signs lists alone: nothing that it issued may be valid any more.
+    """Retire an AUTHORITY's oldest key that signs lists alone: nothing that holders have of it may be valid any more.
+
+    What it has certified of other authorities of this home, and of services, ends with it, and its last lists say so.
+    It is refused while another CA leans on this key alone.
 
     \b
     Example:
       kakehashi key retire jpki-31 --officer ito --second-officer endo --home world
     """
     with settings.world() as world:
-        name, order = _known(world, authority), _order(world, officer, second_officer, evidence)
+        name, order = known_authority(world, authority), order_of(world, officer, second_officer, evidence)
         succession = _succession(world)
         old = next(
             (one.generation for one in succession.keys(name).lives if one.state is State.STATUS_ONLY), None
         )
         if old is None:
             raise Conflict(f"authority {name}", "has no key that signs lists alone")
+        issuing = succession.keys(name).issuing
+        assert issuing is not None, "an authority with an old key has one that issues"
+        # Be it that the command that cut over died: nobody is cut off whom the new key is to certify.
+        Rekeying(world.issuers, world.plan, world.chance).certify_others(issuing.generation, at=world.clock())
+        cause = f"retirement of {old}"
+        end_issued(world.issuers, old, cause, order, lambda _: _publish(world), world.clock())
         keys = succession.take(Step.RETIRE, old, at=world.clock(), evidence=order)
         _publish(world)
     settings.tell(_told(keys, old, [Step.RETIRE]))
@@ -197,7 +267,7 @@ def _succession(world: World) -> Succession:
     return Succession(world.issuers, world.plan.municipalities, world.chance)
 
 
-def _order(world: World, officer: str, second_officer: str, evidence: str | None) -> str:
+def order_of(world: World, officer: str, second_officer: str, evidence: str | None) -> str:
     """What the journal says of why a step is taken, and by whose word; NotFound, NotPermitted, or BadInput."""
     with world.stores.nation.reading() as connection:
         first, second = officers.two_operators(connection, officer, second_officer)
@@ -209,16 +279,17 @@ def _order(world: World, officer: str, second_officer: str, evidence: str | None
     return f"{evidence}, {words}"
 
 
-def _known(world: World, authority: str) -> AuthorityId:
+def known_authority(world: World, authority: str) -> AuthorityId:
+    """The authority of this name, or NotFound."""
     if authority not in world.plan.practices:
         raise NotFound(f"authority {authority}", "is not one of this home's")
     return AuthorityId(authority)
 
 
 def _newest(keys: Keys) -> Life:
-    if not keys.lives:
+    if not keys.kept:
         raise NotFound(f"authority {keys.authority}", "has no key in this home")
-    return keys.lives[-1]
+    return keys.kept[-1]
 
 
 def _way(keys: Keys, coming: GenerationId, to: str | None) -> list[Step]:
@@ -237,27 +308,33 @@ def _way(keys: Keys, coming: GenerationId, to: str | None) -> list[Step]:
 
 
 def _publish(world: World) -> None:
-    world.publish_changes()
-    publish_all(world.issuers, world.plan, world.repository, at=world.clock())
+    failures = Failures()
+    with failures.kept():
+        world.publish_changes()
+    with failures.kept():
+        publish_all(world.issuers, world.plan, world.repository, at=world.clock())
+    failures.tell()
 
 
-def _row(keys: Keys, life: Life, suite: str) -> dict[str, object]:
-    moved = [one for one in keys.history if one.generation == life.generation]
-    ahead = generations.next_step(keys, life.generation)
+def _row(keys: Keys, generation: GenerationId, suite: str) -> dict[str, object]:
+    life, ahead = keys.life(generation), generations.next_step(keys, generation)
+    moved = [one for one in keys.history if one.generation == generation]
     return {
-        "generation": str(life.generation),
+        "generation": str(generation),
         "suite": suite,
-        "state": life.state.value,
+        "state": _TAKEN_BACK if life is None else life.state.value,
         "since": utc_text(moved[-1].at) if moved else None,
-        "issues": life == keys.issuing,
-        "signs_lists": life.state in MAY_SIGN_STATUS,
+        "issues": life is not None and life == keys.issuing,
+        "signs_lists": keys.makes_lists(generation),
+        "taken_back": moved[-1].step.value if moved and moved[-1].back else None,
         "next_step": None if ahead is None else ahead.value,
     }
 
 
 def _short(row: dict[str, object]) -> dict[str, object]:
     """For people: the state says what it may sign."""
-    return {name: value for name, value in row.items() if name not in {"issues", "signs_lists"}}
+    shown = {name: row[name] for name in ("generation", "suite", "state", "since", "next_step")}
+    return shown if row["taken_back"] is None else {**shown, "next_step": f"{row['next_step']} again"}
 
 
 def _told(keys: Keys, generation: GenerationId, steps: list[Step]) -> dict[str, Any]:

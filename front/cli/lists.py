@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from bridge.repository.contents import publish_certificates, publish_lists, publish_manifest
+from bridge.repository.contents import publish_certificates, publish_due_lists, publish_manifest
+from bridge.repository.failures import Failures
 from bridge.repository.heads import publish_head
 from ca.clock import parse_moment, utc_text
 from ca.model import CertificateId, GenerationId, RevocationReason, Scope
@@ -64,6 +65,7 @@ def revoke(
             ended.scopes,
             world.repository,
             at=world.clock(),
+            nation=world.stores.nation,
         )
         publish_head(world.issuers, world.plan, world.repository, at=world.clock())
     settings.tell(
@@ -86,6 +88,8 @@ def list_() -> None:
 def publish_due(settings: Settings) -> None:
     """Make the lists that are missing, behind, or in the second half of their time; complete the repository.
 
+    What fails for one of them keeps no other back: it is told when all else is done.
+
     \b
     Example:
       kakehashi list publish --home world
@@ -95,15 +99,18 @@ def publish_due(settings: Settings) -> None:
         with world.repository.exclusive():
             world.repository.sweep()
         world.stores.catch_up()
-        changed = publish_changes(world.issuers, world.repository, at=at)
-        made = sum(
-            len(publish_lists(world.issuers, record.id, world.repository, at=at))
-            for record in world.stores.generations()
-        )
-        files = publish_certificates(world.stores, world.repository)
-        files += publish_manifest(world.issuers, world.plan, world.repository, at=at)
-        files += publish_head(world.issuers, world.plan, world.repository, at=at)
-    settings.tell({"lists_made": made + len(changed), "other_files_written": files})
+        failures, made, files = Failures(), 0, 0
+        with failures.kept():
+            made += len(publish_changes(world.issuers, world.repository, at=at))
+        made += publish_due_lists(world.issuers, world.repository, failures, at=at)
+        with failures.kept():
+            files += publish_certificates(world.stores, world.repository)
+        with failures.kept():
+            files += publish_manifest(world.issuers, world.plan, world.repository, at=at)
+        with failures.kept():
+            files += publish_head(world.issuers, world.plan, world.repository, at=at)
+        failures.tell()
+    settings.tell({"lists_made": made, "other_files_written": files})
 
 
 @list_.command("show")
@@ -166,9 +173,10 @@ def show_blocked(settings: Settings) -> None:
 @click.option("--officer", required=True, help="An operator of the centre; two different ones are needed.")
 @command_options
 def release(settings: Settings, generation: str, scope: str, officer: str) -> None:
-    """Release a list that goes further from the last one than is usual. Two operators of the centre do it, one by one.
+    """Release a list that goes further from the last one than is usual, or whose last one is lost in every copy.
 
-    The worker then lets through what was shown, once; a list that goes further still is kept back again.
+    Two operators of the centre do it, one by one. The worker then lets through what was shown, once; a list that goes
+    further still is kept back again.
 
     \b
     Example:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from bridge.crossing.edition import edition_text, read_edition
 from ca.chance import SeededChance, SystemChance
 from ca.clock import system_clock
 from ca.errors import BadInput
+from ca.journal.archive import archive_key
 from ca.model import GenerationId
 from ca.profiles.practice import AuthorityRole
 from ca.store import authorities, lists
@@ -25,6 +27,7 @@ from front.home import ClockSetting, Description, Home, TokenSetting
 from front.making import make_home
 from front.mirrors import mirror_of
 from front.passphrase import passphrase
+from front.vaults import open_vault
 
 _SEEDED_START = datetime(2014, 9, 1, tzinfo=UTC)
 
@@ -118,13 +121,24 @@ def init(  # noqa: PLR0913, PLR0917 - an option an argument
 def upgrade(settings: Settings) -> None:
     """Bring the store of a home to this version's schema; nothing else may work in the home meanwhile.
 
+    What a version from before the journal told of certificates has issued is written there and into the archive, which
+    needs the home's passphrase.
+
     \b
     Example:
       kakehashi upgrade --home world
     """
     home = Home(settings.home)
     with home.locked(alone=True):
-        before = upgrade_stores(home, home.require_complete())
+        description = home.require_complete()
+        with ExitStack() as stack:
+
+            def key() -> bytes:
+                vault = open_vault(home, description, settings.passphrase)
+                stack.callback(vault.close)
+                return archive_key(vault.code_key())
+
+            before = upgrade_stores(home, description, key)
     oldest = min(schema or "none" for schema in before)
     settings.tell({"home": str(settings.home), "schema_before": oldest, "schema": SCHEMA})
 

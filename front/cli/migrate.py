@@ -1,4 +1,4 @@
-"""``kakehashi migrate plan`` and ``simulate``: whether a migration would leave anybody behind. The rest is in migrate_run."""
+"""``kakehashi migrate plan`` and ``simulate``: whether a migration would leave anybody behind. The rest is in migrate_run and migrate_waves."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from bridge.migrating.checking import check
 from bridge.migrating.plotting import plot
 from bridge.migrating.reading import open_plan, plan_file
 from bridge.migrating.reporting import fault_rows, fields, finding_rows, summary
-from bridge.migrating.running.doing import findings
+from bridge.migrating.running.matching import findings
 from bridge.migrating.simulation import simulate as live_through
 from ca.errors import BadInput
 from front.cli.common import Settings, command_options_home_optional
-from front.cli.migrate_run import hand_over_, run, status, wave
+from front.cli.migrate_run import run, status
+from front.cli.migrate_waves import hand_over_, wave
 
 FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 

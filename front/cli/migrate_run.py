@@ -1,46 +1,34 @@
-"""``kakehashi migrate run``, ``status``, ``wave`` and ``hand-over``: a plan carried out in a home."""
+"""``kakehashi migrate run`` and ``status``: a plan carried out in a home."""
 
 from __future__ import annotations
 
-import csv
-import sys
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bridge.crossing.reports import write_whole
 from bridge.migrating.plan import Generation, Plan
 from bridge.migrating.reading import plan_file
-from bridge.migrating.running.doing import Done, Migration, Order
+from bridge.migrating.running.doing import Done, Order
 from bridge.migrating.running.progress import in_use, staged
 from bridge.migrating.running.rehearsal import SAMPLES
-from bridge.migrating.running.reissue import Called, call_in, hand_over
 from bridge.migrating.running.standing import KeyName, read_standing
 from bridge.migrating.running.tasks import Task, next_task, require_day
 from ca.clock import utc_text
-from ca.errors import BadInput, KakehashiError, NotFound
-from ca.model import AuthorityId, CertificateId, CertificateKind
+from ca.errors import BadInput, NotFound
+from ca.model import (
+    AuthorityId,
+)
 from ca.rules.validity import japanese_day
 from front.assembly import World
 from front.cli.common import Settings, command_options
-from front.cli.migrate_copy import alone
-from front.cli.migrate_rehearsal import (
-    Report,
-    found_report,
-    migration_of,
-    rehearse,
-    report_path,
-    report_rows,
-    write_report,
-)
 from front.cli.progress import progress_bar
-from front.making import Progress
+from front.rehearsing.copying import alone
+from front.rehearsing.rehearsal import Rehearsals, migration_of
+from front.rehearsing.reports import Report
 
 PLAN = click.argument("plan", type=click.Path(path_type=Path, dir_okay=False))
-_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command()
@@ -54,7 +42,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.option(
     "--unrehearsed",
     is_flag=True,
-    help="Without a rehearsal, where the home cannot be copied; the journal says so.",
+    help="Without a rehearsal; the journal says so.",
 )
 @click.option(
     "--samples", type=click.IntRange(0, 10_000), default=SAMPLES, show_default=True,
@@ -73,6 +61,7 @@ def run(
 ) -> None:
     """Carry out the PLAN's next task, by the word of two operators, after a rehearsal on a copy of the home.
 
+    The tasks of a day are rehearsed together, in their order; with --due, all whose day has come.
     A plan with which anything is wrong, or that would leave anybody behind, is not begun or gone on with; nor is a task
     before its day. Interrupted, the same command goes on, and makes nothing twice. What a task makes is published.
 
@@ -88,14 +77,17 @@ def run(
         migration.require_sound(at)
         with world.stores.reading() as reading:
             standing = read_standing(reading, world.plan, values, digest, at)
+        _tell_edited(values, digest, standing.edited)
         task = next_task(values, standing)
         if task is None:
             settings.tell({"plan": values.name, "task": None, "next": "all is done"})
             return
         require_day(task, japanese_day(at))
+        today = japanese_day(at)
+        rehearsals = Rehearsals(world, migration, today if due else task.day, samples)
         if only_rehearse:
             with progress_bar(settings, f"rehearsal of {task.name}") as progress:
-                report = _rehearsed(world, migration, task, samples, progress)
+                report = rehearsals.of(task, progress)
             _tell_rehearsal(settings, world, report)
             return
         if officer is None or second_officer is None:
@@ -105,39 +97,38 @@ def run(
         try:
             with progress_bar(settings, task.name) as progress:
                 while task is not None:
-                    rehearsed = (
-                        None if unrehearsed else _rehearsed(world, migration, task, samples, progress).digest
-                    )
-                    done = migration.carry_out(task, Order(two, rehearsed), world.clock())
+                    rehearsed = None if unrehearsed else rehearsals.of(task, progress).digest
+                    done = migration.carry_out(task, Order(two, rehearsed), at)
+                    rehearsals.carried_out()
                     rows.append(_row(done, rehearsed))
-                    progress(task.name, 4 * len(rows))
-                    task = migration.next(world.clock())
-                    if not due or task is None or japanese_day(world.clock()) < task.day:
+                    progress(task.name, len(rows))
+                    at = world.clock()
+                    task = migration.next(at)
+                    if not due or task is None or today < task.day:
                         break
         finally:  # what was done is told, whatever came then
             if rows:
                 _show_done(settings, values, rows, task)
 
 
-def _rehearsed(world: World, migration: Migration, task: Task, samples: int, progress: Progress) -> Report:
-    """The report of a rehearsal of this task in the home as it is: one that is there, or a new one."""
-    path = report_path(world.home, migration, task)
-    there = found_report(path, migration, task, world.stores.journal.head())
-    if there is not None:
-        return there
-    report = write_report(path, rehearse(world, migration, task, samples, world.clock(), progress))
-    report.require_passed()
-    return report
+def _tell_edited(plan: Plan, digest: str, before: Sequence[str]) -> None:
+    """Say that the plan's file was another one when steps were taken by it: the journal has both."""
+    if before:
+        was = ", ".join(f"sha256:{one}" for one in before)
+        click.echo(
+            f"plan {plan.name} was edited since steps were taken by it: it was {was}, and is sha256:{digest}; "
+            "what was done stays done",
+            err=True,
+        )
 
 
 def _tell_rehearsal(settings: Settings, world: World, report: Report) -> None:
     if settings.json:
-        settings.tell({"task": report.task, "sha256": report.digest, "samples": report_rows(report)})
+        settings.tell({"tasks": list(report.tasks), "sha256": report.digest, "samples": report.rows()})
         return
-    rows = [
-        {name: value for name, value in row.items() if name != "certificate"} for row in report_rows(report)
-    ]
-    settings.show(rows, f"Rehearsed: {report.task}; nothing was done in {world.home.folder}")
+    rows = [{name: value for name, value in row.items() if name != "certificate"} for row in report.rows()]
+    which = f"{report.tasks[0]}, and {len(report.tasks) - 1} tasks behind it"
+    settings.show(rows, f"Rehearsed: {which}; nothing was done in {world.home.folder}")
 
 
 def _row(done: Done, rehearsed: str | None) -> dict[str, Any]:
@@ -175,7 +166,8 @@ def status(settings: Settings, plan: Path) -> None:
         at = world.clock()
         with world.stores.reading() as reading:
             standing = read_standing(reading, world.plan, values, digest, at, waves=True)
-            _require_known(values, standing.keys)
+            require_known(values, standing.keys)
+            _tell_edited(values, digest, standing.edited)
             tasks = [
                 {
                     "day": one.task.day.isoformat(),
@@ -200,7 +192,9 @@ def status(settings: Settings, plan: Path) -> None:
     ]
     by_suite = [{"suite": suite, "certificates": count} for suite, count in suites.items()]
     if settings.json:
-        fields = {"plan": values.name, "sha256": digest, "at": utc_text(at)}
+        fields = {
+            "plan": values.name, "sha256": digest, "edited": list(standing.edited), "at": utc_text(at)
+        }  # fmt: skip
         settings.tell({**fields, "tasks": tasks, "waves": waves, "suites": by_suite})
         return
     for title, rows in (
@@ -211,98 +205,7 @@ def status(settings: Settings, plan: Path) -> None:
         settings.show(rows, f"\n{title}")
 
 
-@click.command()
-@PLAN
-@click.option("--authority", required=True, metavar="ID", help="Whose holders.")
-@click.option("--day", type=_DAY, required=True, help="The day on which the calling in begins.")
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE",
-    help="Where the list goes, as CSV.",
-)  # fmt: skip
-@command_options
-def wave(settings: Settings, plan: Path, authority: str, day: datetime, out: Path) -> None:
-    """List whom the waves of an AUTHORITY call in from a day on: as many as the windows serve to their end.
-
-    A row a holder, whose certificate ends first, first. No name stands in it: the municipality knows its holders by their
-    certificates, and the card factory hands the new requests in as a `kakehashi batch`.
-
-    \b
-    Example:
-      kakehashi migrate wave plan.toml --authority jpki-13 --day 2031-01-06 --out called.csv --home world
-    """
-    values, digest = plan_file(plan)
-    with settings.world() as world:
-        at = world.clock()
-        with world.stores.reading() as reading:
-            standing = read_standing(reading, world.plan, values, digest, at)
-            _require_known(values, standing.keys)
-            mine = [one for one in values.waves if one.authority == authority and one.begins is not None]
-            if not mine:
-                raise NotFound(f"plan, wave of {authority!r}", "calls nobody in")
-            name = AuthorityId(authority)
-            old, new = (standing.keys[KeyName(name, one)] for one in Generation)
-            today = [one for one in mine if one.begins and one.ends and one.begins <= day.date() <= one.ends]
-            called = [
-                found
-                for one in today or mine[:1]
-                for found in call_in(reading, world.plan, values, one, (old, new), day.date(), at)
-            ]
-    write_whole(out, _table(called))
-    settings.tell({"called": len(called), "old": str(old), "new": str(new), "out": str(out)})
-
-
-_KINDS = (CertificateKind.SIGNATURE, CertificateKind.USER_AUTHENTICATION)
-
-
-def _table(called: Sequence[Called]) -> bytes:
-    lines: list[str] = []
-
-    class Lines:
-        write: Callable[[str], None] = staticmethod(lines.append)
-
-    writer = csv.writer(Lines())
-    writer.writerow(["number", "municipality", "ends", *(kind.value.replace("-", "_") for kind in _KINDS)])
-    for number, one in enumerate(called, 1):
-        ids = [str(one.certificates[kind]) if kind in one.certificates else "" for kind in _KINDS]
-        writer.writerow([number, one.municipality, japanese_day(one.ends).isoformat(), *ids])
-    return "".join(lines).encode()
-
-
-@click.command("hand-over")
-@PLAN
-@click.argument("certificates", nargs=-1, required=True)
-@click.option("--officer", required=True, help="Who receives applications at the holders' window.")
-@command_options
-def hand_over_(settings: Settings, plan: Path, certificates: tuple[str, ...], officer: str) -> None:
-    """Certificates of a batch were handed over: what each follows ends as superseded, and its lists are published.
-
-    CERTIFICATES are the new ones' ids, as the batch's results.csv has them.
-
-    \b
-    Example:
-      kakehashi migrate hand-over plan.toml jpki-13.g2:5f01 --officer sato --home world
-    """
-    values, digest = plan_file(plan)
-    handed = [CertificateId.parse(one) for one in certificates]
-    with settings.world() as world:
-        done = hand_over(world.stores, handed, officer, f"{values.name} sha256:{digest}", at=world.clock())
-        failure: KakehashiError | None = None
-        try:
-            world.publish_changes()
-        except KakehashiError as error:
-            failure = error
-    settings.show(
-        [
-            {"certificate": str(one.certificate), "superseded": ", ".join(map(str, one.ended)) or None}
-            for one in done
-        ]
-    )
-    if failure is not None:
-        click.echo(f"handed over, and not published yet: {failure}", err=True)
-        sys.exit(1)
-
-
-def _require_known(plan: Plan, keys: Any) -> None:
+def require_known(plan: Plan, keys: Any) -> None:
     """Raise NotFound if an authority of the plan is not the home's."""
     for index, table in enumerate(plan.authorities):
         for name in table.ids:

@@ -13,7 +13,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from ca.clock import system_clock, utc_text
-from ca.errors import BadInput
+from ca.errors import BadInput, Conflict
 from ca.model import RevocationReason
 from ca.revoking.deciding import mass
 from ca.revoking.deciding.mass import Survey
@@ -21,8 +21,9 @@ from ca.revoking.deciding.order_file import NamedCertificates, read_certificate_
 from ca.store import clients, orders
 from ca.store.orders import By, OrderRecord, OrderState, Selection
 from front.assembly import World
-from front.cli.common import Settings, command_options
+from front.cli.common import Settings, command_options, receipt_option
 from front.ordering import ORDERS_JOB, TURN, chunks
+from front.receipts import receipt_of_order, require_free, write_receipt
 
 _OFFICER = click.option("--officer", required=True, help="An operator of the centre.")
 _ORDER = click.argument("number", metavar="ORDER", type=click.IntRange(min=1))
@@ -202,16 +203,27 @@ def list_orders(settings: Settings) -> None:
 
 @order.command()
 @_ORDER
+@receipt_option
 @command_options
-def show(settings: Settings, number: int) -> None:
+def show(settings: Settings, number: int, receipt: Path | None) -> None:
     """Show an order, what officers did about it, and how far it is carried out.
 
+    A receipt is for what it has ended so far, 40,000 certificates at most.
+
     \b
-    Example:
+    Examples:
       kakehashi order show 1 --home world
+      kakehashi order show 1 --receipt order-1.json --home world
     """
-    with settings.world() as world, world.stores.nation.reading() as connection:
-        found, taken = orders.find(connection, number), orders.steps(connection, number)
+    require_free(receipt)
+    with settings.world() as world:
+        with world.stores.nation.reading() as connection:
+            found, taken = orders.find(connection, number), orders.steps(connection, number)
+        if receipt is not None:
+            given = receipt_of_order(world, found, world.clock())
+            if given is None:
+                raise Conflict(found.cause, "has ended nothing yet, and there is no receipt")
+            write_receipt(receipt, given)
     steps = [f"{one.step} by {one.officer} at {utc_text(one.at)}" for one in taken]
     settings.tell(_fields(found) | {"steps": steps})
 

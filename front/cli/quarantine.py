@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,7 +11,8 @@ from ca.clock import utc_text
 from ca.revoking.deciding.quarantine import CaseDecision, resolve
 from ca.store import quarantine as cases
 from ca.store.quarantine import Case
-from front.cli.common import Settings, command_options
+from front.cli.common import Settings, command_options, receipt_option
+from front.receipts import receipt_of_resolution, require_free, write_receipt
 
 
 @click.group()
@@ -65,18 +67,22 @@ def show(settings: Settings, case: int) -> None:
     help="end: what the case is about ends. dismiss: everything stays as it is.",
 )
 @click.option("--officer", required=True, help="An operator of the centre.")
+@receipt_option
 @command_options
-def resolve_case(settings: Settings, case: int, decision: str, officer: str) -> None:
+def resolve_case(settings: Settings, case: int, decision: str, officer: str, receipt: Path | None) -> None:
     """Decide a CASE (docs/revocation.md), and publish the lists that this touches. It is decided once.
 
     \b
     Example:
       kakehashi quarantine resolve 1 --decision dismiss --officer ito --home world
     """
+    require_free(receipt)
     with settings.world() as world:
         resolved = resolve(
             world.stores, world.plan.lapses, case, CaseDecision(decision), officer, at=world.clock()
         )
+        if receipt is not None and (given := receipt_of_resolution(world, resolved, world.clock())):
+            write_receipt(receipt, given)
         if resolved.orders:
             world.publish_changes()
     ended = [str(one.certificate) for one in resolved.orders]

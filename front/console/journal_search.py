@@ -29,7 +29,7 @@ KINDS = tuple(sorted(kind.__struct_config__.tag for kind in get_args(Entry)))
 """The kinds of records."""
 
 SHOWN = frozenset({
-    "agreement", "application", "at", "back", "batch", "begins", "body", "case", "cause", "certificate", "certificates",
+    "agreement", "application", "at", "back", "batch", "before", "begins", "body", "case", "cause", "certificate", "certificates",
     "client", "crosses", "decided_at", "decision", "digest", "done", "effective", "ended", "ends", "event", "evidence", "expired",
     "feed", "fingerprint", "finished", "found", "generation", "halves", "held", "invalid_since", "issuer", "key",
     "kind", "links", "name", "not_after", "not_before", "notified", "number", "occurred", "officer", "orders", "ours",

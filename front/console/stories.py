@@ -14,6 +14,7 @@ from ca.store.deeds import Deed, DeedRecord, note
 from ca.store.lives import Life
 from front.assembly import World
 from front.console.journal_search import Line, Wanted, search
+from front.looking import Sought, noting_refusals
 from front.pages.offices import called
 from front.pages.visit import SignedIn
 
@@ -72,9 +73,9 @@ def tell(world: World, who: SignedIn, case_id: str, at: datetime) -> Story:
     Raises:
         NotFound: There is no such case.
     """
-    if len(case_id) > 24:
-        raise NotFound("case", "is not one of this home's")
-    with world.stores.nation.writing() as connection:
+    with noting_refusals(world, who.officer, Sought.CASE), world.stores.nation.writing() as connection:
+        if len(case_id) > 24:
+            raise NotFound("case", "is not one of this home's")
         found = applications.find(connection, case_id)
         note(connection, Deed.LOOKED_UP, who=who.officer, about=found.case.id, at=at)
     case = found.case

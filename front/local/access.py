@@ -8,6 +8,8 @@ from ca.errors import NotFound, NotPermitted
 from ca.model import Office, OfficeKind, Role
 from ca.store import applications, officers
 from ca.store.applications import Application
+from front.assembly import World
+from front.looking import Sought, noting_refusals
 from front.pages.offices import called
 from front.pages.visit import SignedIn, signed_in
 
@@ -39,6 +41,12 @@ def case_of(connection: Connection, who: SignedIn, wanted: str) -> Application:
     if not ours or not (who.of_centre or found.case.office == who.office.id):
         raise NotFound(f"case {wanted!r}", "is not one of this home's")
     return found
+
+
+def own_case(world: World, who: SignedIn, wanted: str) -> Application:
+    """The case of a number that was sent; that it is refused is written down."""
+    with noting_refusals(world, who.officer, Sought.CASE), world.stores.nation.reading() as connection:
+        return case_of(connection, who, wanted)
 
 
 def office_of(connection: Connection, who: SignedIn, wanted: str) -> Office:

@@ -24,9 +24,9 @@ from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.connections import Connections
 from ca.store.lives import Life
 from front.assembly import World
-from front.local.access import case_of, names_of, of_local, of_sub_office
+from front.local.access import case_of, names_of, of_local, of_sub_office, own_case
 from front.local.filing import Asked, Choices, choices_of, good_of, read_asked, read_filing
-from front.looking import note_auditor
+from front.looking import Sought, note_auditor, noting_refusals
 from front.pages.forms import LARGEST_FILE, Fields, FormRefused
 from front.pages.offices import called
 from front.pages.refusals import explained
@@ -90,12 +90,12 @@ def new(world: World) -> Response:
 
 def check(world: World) -> Response:
     """What is wrong with the form so far."""
-    who = of_sub_office(Role.RECEPTION)
+    who, at = of_sub_office(Role.RECEPTION), world.clock()
     with world.stores.reading() as reading:
         choices, fields = _choices(world, reading, who, request.form.get("renews")), Fields(request.form)
-        asked = read_asked(choices, fields)
+        asked = read_asked(choices, fields, at)
         try:
-            read_filing(choices, reading, who.officer.id, fields, asked, world.clock())
+            read_filing(choices, reading, who.officer.id, fields, asked, at)
         except FormRefused as error:
             return jsonify(problems=said(error.problems))
     return jsonify(problems={})
@@ -107,7 +107,7 @@ def file(world: World) -> AnyResponse:
     fields = Fields(request.form, request.files)
     with world.stores.reading() as reading:
         choices = _choices(world, reading, who, request.form.get("renews"))
-        asked = read_asked(choices, fields)
+        asked = read_asked(choices, fields, at)
         try:
             filing = read_filing(choices, reading, who.officer.id, fields, asked, at)
         except FormRefused as error:
@@ -137,7 +137,8 @@ def file(world: World) -> AnyResponse:
 def show(world: World, case_id: str) -> Response:
     """A case: facts, history, certificates, and the steps open to this officer."""
     who = of_local()
-    shown = _show(world, who, case_id)
+    with noting_refusals(world, who.officer, Sought.CASE):
+        shown = _show(world, who, case_id)
     note_auditor(world, who.officer, ApplicationId(case_id))
     return shown
 
@@ -145,11 +146,10 @@ def show(world: World, case_id: str) -> Response:
 def certificate(world: World, case_id: str, kind: str) -> Response:
     """A certificate of a case, to be written to its medium."""
     who = of_local()
-    with world.stores.nation.reading() as connection:
-        found = case_of(connection, who, case_id)
+    found = own_case(world, who, case_id)
     for record in world.stores.certificates(found.certificates):
         if record.kind == kind and record.state is CertificateState.ISSUED:
-            response = Response(_armoured(record.encoded), mimetype="application/x-pem-file")
+            response = Response(_armoured(record.require_encoded()), mimetype="application/x-pem-file")
             response.headers.set(
                 "Content-Disposition", "attachment", filename=f"{found.case.id}-{record.kind}.pem"
             )
@@ -160,8 +160,7 @@ def certificate(world: World, case_id: str, kind: str) -> Response:
 def assign(world: World, case_id: str) -> AnyResponse:
     """Give a case its medium."""
     who = of_sub_office(Role.RECEPTION)
-    with world.stores.nation.reading() as connection:
-        found = case_of(connection, who, case_id)
+    found = own_case(world, who, case_id)
     fields = Fields(request.form)
     medium = fields.text("medium", most=40)
     if fields.problems:
@@ -173,8 +172,7 @@ def assign(world: World, case_id: str) -> AnyResponse:
 def take(world: World, case_id: str, step: str) -> AnyResponse:
     """Take a step of a case. The same again, by the same officer, changes nothing."""
     who = of_local()
-    with world.stores.nation.reading() as connection:
-        found = case_of(connection, who, case_id)
+    found = own_case(world, who, case_id)
     if step not in set(Step) - {Step.FILE}:
         raise NotFound(f"step {step!r}", "is none")
     return _take(world, who, found, Step(step))
@@ -218,7 +216,8 @@ def _take(world: World, who: SignedIn, found: Application, step: Step) -> AnyRes
 
 
 def _choices(world: World, connections: Connections, who: SignedIn, renewed: str | None) -> Choices:
-    before = case_of(connections.nation, who, renewed) if renewed else None
+    with noting_refusals(world, who.officer, Sought.CASE):
+        before = case_of(connections.nation, who, renewed) if renewed else None
     return choices_of(world, connections, who.office, before, world.clock())
 
 

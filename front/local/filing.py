@@ -144,7 +144,7 @@ def read_filing(
     return LocalFiling(asked.holder, kind, asked.csr, reception, medium)
 
 
-def read_asked(choices: Choices, fields: Fields) -> Asked:
+def read_asked(choices: Choices, fields: Fields, at: datetime) -> Asked:
     """What the form asks for; what is wrong with that is noted in the fields."""
     holder = choices.holder
     if holder is None:
@@ -158,7 +158,7 @@ def read_asked(choices: Choices, fields: Fields) -> Asked:
     csr = fields.octets("csr")
     if csr is not None and kind is not None:
         try:
-            key = read_csr(csr, choices.practices[kind].keys, f"{kind} request")
+            key = read_csr(csr, choices.practices[kind].keys.on(at), f"{kind} request")
             return Asked(holder, kind, csr, key)
         except CsrRefused as error:
             fields.refuse("csr", "local.csr.refused", detail=explained(error))

@@ -67,7 +67,7 @@ class CaseCertificate(msgspec.Struct, frozen=True):
     Attributes:
         certificate: Its id.
         list: The list in which it would stand.
-        pem: It, once it is issued.
+        pem: It, once it is issued; None again once its time was over and it was destroyed.
     """
 
     certificate: str
@@ -81,7 +81,7 @@ class CaseCertificate(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, record: CertificateRecord) -> CaseCertificate:
         """From the store."""
-        issued = record.state is CertificateState.ISSUED
+        there = record.state is CertificateState.ISSUED and record.encoded
         return cls(
             str(record.id),
             record.kind,
@@ -89,7 +89,7 @@ class CaseCertificate(msgspec.Struct, frozen=True):
             utc_text(record.period.not_before),
             utc_text(record.period.not_after),
             f"{record.id.generation}/{record.scope}",
-            pem.armor("CERTIFICATE", record.encoded).decode() if issued else None,
+            pem.armor("CERTIFICATE", record.encoded).decode() if there else None,
         )
 
 
@@ -253,12 +253,14 @@ class FeedAnswer(msgspec.Struct, frozen=True):
     Attributes:
         outcomes: One for each event, in the file's order.
         receipt: For what was acknowledged; null if there is nothing, or it cannot be signed now.
+        warnings: What the file's number gives to notice: files before it that have not come, or that it came before.
     """
 
     feed: str
     sequence: int
     outcomes: tuple[EventOutcomeAnswer, ...]
     receipt: Receipt | None
+    warnings: tuple[str, ...] = ()
 
 
 class ReportAnswer(msgspec.Struct, frozen=True):

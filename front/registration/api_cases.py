@@ -36,7 +36,7 @@ from front.applicants import (
     reception_of,
     resident_of,
 )
-from front.looking import note_auditor
+from front.looking import SEARCH, Sought, note_auditor, noting_refusals
 from front.receipts import record_receipt_fields
 from front.registration.answers import CaseAnswer, CasesAnswer, DeliveredAnswer, Receipt
 from front.registration.filed_before import filed_before
@@ -111,10 +111,11 @@ def own_case(call: Call[Any]) -> Application:
     """
     officer, office = call.person()
     number = call.places["case"]
-    if office.kind is not OfficeKind.CENTRE and number.rpartition("-")[0] != office.id:
-        raise NotPermitted("case", "is another office's")
-    with call.world.stores.nation.reading() as connection:
-        found = applications.find(connection, number)
+    with noting_refusals(call.world, officer, Sought.CASE, client=call.client):
+        if office.kind is not OfficeKind.CENTRE and number.rpartition("-")[0] != office.id:
+            raise NotPermitted("case", "is another office's")
+        with call.world.stores.nation.reading() as connection:
+            found = applications.find(connection, number)
     note_auditor(call.world, officer, found.case.id)
     return found
 
@@ -181,6 +182,7 @@ def _before(
     if not csrs or not csrs.keys() <= practices.keys():
         return None
     try:
+        # Whatever the day: what was filed while its keys were certified is found when they are no more.
         keys = {kind: read_csr(csr, practices[kind].keys, kind) for kind, csr in csrs.items()}
     except CsrRefused:
         return None
@@ -275,8 +277,8 @@ def _search(call: Call[Search]) -> CasesAnswer:
             after=_after(wanted.after),
         )
     with nation.writing() as connection:
-        about, at = "search", call.world.clock()
-        deeds.note(connection, deeds.Deed.LOOKED_UP, who=officer, about=about, at=at)
+        at = call.world.clock()
+        deeds.note(connection, deeds.Deed.LOOKED_UP, who=officer, about=SEARCH, at=at)
     return CasesAnswer.of(found)
 
 

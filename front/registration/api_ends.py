@@ -5,14 +5,14 @@ A local government's certificate ends by two persons' word: its office asks, the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-from ca.errors import NotFound
+from ca.errors import Conflict, NotFound
 from ca.keys.codes import keyed_code
 from ca.model import CertificateId, RevocationReason, resident_code
 from ca.revoking.deciding import abolition
@@ -20,6 +20,7 @@ from ca.revoking.deciding.at_window import Deed, Window
 from ca.revoking.deciding.by_hand import revoke
 from ca.store import register
 from ca.store.abolitions import Why
+from ca.store.search import HolderCertificate, holder_certificates
 from front.assembly import World
 from front.looking import note_holder
 from front.receipts import record_receipt_fields, revocation_receipt_fields
@@ -110,7 +111,7 @@ def _look(call: Call[Report]) -> ProspectAnswer:
     world, report, at = call.world, call.sent, call.world.clock()
     officer, _ = call.person()
     holder = _holder(world, report.code)
-    with _noting_nobody(call):
+    with _noting_in_vain(call, holder):
         prospect = Window(world.events).look(
             report.deed, holder, call.officer, at=at, occurred=report.occurred
         )
@@ -120,10 +121,11 @@ def _look(call: Call[Report]) -> ProspectAnswer:
 
 def _report(call: Call[NumberedReport]) -> ReportAnswer:
     world, report = call.world, call.sent
-    with _noting_nobody(call):
+    holder = _holder(world, report.code)
+    with _noting_in_vain(call, holder):
         outcome = Window(world.events).end(
             report.deed,
-            _holder(world, report.code),
+            holder,
             call.officer,
             number=report.number,
             at=world.clock(),
@@ -137,13 +139,20 @@ def _report(call: Call[NumberedReport]) -> ReportAnswer:
 
 
 @contextmanager
-def _noting_nobody(call: Call[Any]) -> Iterator[None]:
-    """Write down that somebody was looked for who is not to be found here: whoever tries codes leaves traces."""
+def _noting_in_vain(call: Call[Any], holder: bytes) -> Iterator[None]:
+    """Write down who was looked for, if nothing comes of it: whoever tries codes leaves traces.
+
+    That nothing would end tells of somebody who is known here; who is not to be found is nobody.
+    """
     try:
         yield
-    except NotFound:
+    except (Conflict, NotFound) as error:
+        held: Sequence[HolderCertificate] = ()
+        if isinstance(error, Conflict):
+            with call.world.stores.reading() as reading:
+                held = holder_certificates(reading, holder)
         officer, _ = call.person()
-        note_holder(call.world, officer, None)
+        note_holder(call.world, officer, held[0].certificate if held else None)
         raise
 
 
@@ -184,9 +193,9 @@ ENDS: tuple[Operation[Any], ...] = (
     Operation("revoke", "POST", "/certificates/{certificate}/revocation", "Revoke, as an operator of the centre.",
         _revoke, RevocationSent, EndedAnswer, _SUBJECT),
     Operation("look_at_holder", "POST", "/holder-reports/look", "What a holder's request or report would do; nothing is done.",
-        _look, Report, ProspectAnswer, _SUBJECT),
+        _look, Report, ProspectAnswer, _SUBJECT, looks_up=True),
     Operation("report_for_holder", "POST", "/holder-reports", "Do what a holder asks for or reports at a window.",
-        _report, NumberedReport, ReportAnswer, _SUBJECT),
+        _report, NumberedReport, ReportAnswer, _SUBJECT, looks_up=True),
     Operation("end_for_holder", "POST", "/revocation-requests", "End a certificate as the holder's card asks, in a signed statement.",
         _end_for_holder, bytes, EndedAnswer, _SUBJECT, key=None, media=(STATEMENT,)),
     Operation("ask_abolition", "POST", "/certificates/{certificate}/abolition",

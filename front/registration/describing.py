@@ -38,7 +38,13 @@ _WHEN = {
     409: "It does not fit the state that things are in.",
     413: "What was sent is too long.",
     422: "What was drafted would break a rule; nothing was signed.",
+    429: "The caller has looked up too many holders in a minute.",
     503: "A key, the disk or the database cannot be used now.",
+}
+_RETRY_AFTER = {
+    "description": "Seconds after which the next is let pass.",
+    "required": True,
+    "schema": {"type": "integer", "minimum": 1, "maximum": 60},
 }
 
 
@@ -147,6 +153,8 @@ def _responses(operation: Operation[Any], of: dict[type[msgspec.Struct], Any]) -
     for status in _refusals(operation):
         content = {MEDIA_TYPE: {"schema": of[Problem]}}
         told[str(status)] = {"description": _WHEN[status], "content": content}
+    if 429 in _refusals(operation):
+        told["429"]["headers"] = {"Retry-After": _RETRY_AFTER}
     return told
 
 
@@ -160,6 +168,8 @@ def _refusals(operation: Operation[Any]) -> list[int]:
         found |= {400, 404}
     if operation.method == "POST":
         found |= {400, 403, 404, 409, 413, 422}
+    if operation.looks_up:
+        found |= {429}
     return sorted(found)
 
 

@@ -47,9 +47,10 @@ def _apply(call: Call[bytes]) -> FeedAnswer:
             f"the client key is one for the feed {key.feed} alone",
             remedy="Send each feed with its own key",
         )
-    outcomes = world.events.apply(feed, at=world.clock())
-    receipt = Receipt.of(feed_receipt_fields(world, feed, outcomes))
-    return FeedAnswer(feed.name, feed.sequence, tuple(map(EventOutcomeAnswer.of, outcomes)), receipt)
+    taken = world.events.take(feed, at=world.clock())
+    receipt = Receipt.of(feed_receipt_fields(world, feed, taken.outcomes))
+    outcomes = tuple(map(EventOutcomeAnswer.of, taken.outcomes))
+    return FeedAnswer(feed.name, feed.sequence, outcomes, receipt, taken.warnings)
 
 
 def _read(octets: bytes, key: ClientKey, code_key: bytes) -> Feed:

@@ -13,12 +13,13 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 from flask import Blueprint, Response, request
 
-from ca.errors import BadInput
+from ca.errors import BadInput, NotPermitted
 from ca.model import Office, Officer, OfficerId
 from ca.store import officers
 from ca.store.clients import ClientKey, KeyPurpose
 from front.assembly import World
 from front.credentials import authenticate
+from front.looking import Sought, noting_refusals, require_patience
 from front.strict_json import decode
 
 S = TypeVar("S")
@@ -56,6 +57,12 @@ class Call(Generic[S]):
         assert self.key.officer is not None, "an officer's key names the officer"
         return self.key.officer
 
+    @property
+    def client(self) -> str:
+        """The name of the client key."""
+        assert self.key is not None, "only operations with a key ask"
+        return self.key.name
+
     def person(self) -> tuple[Officer, Office]:
         """The officer who calls, with the office."""
         with self.world.stores.nation.reading() as connection:
@@ -79,6 +86,7 @@ class Operation(Generic[S]):
         media: The media types of its body. What says another is read as the first.
         query: Of an operation with another body: what its query may have.
         body_needed: Whether an empty body is refused; if not, it stands for one without fields.
+        looks_up: Whether it finds holders by their codes, which nobody may do too often.
     """
 
     id: str
@@ -94,6 +102,7 @@ class Operation(Generic[S]):
     media: tuple[str, ...] = (JSON,)
     query: type[msgspec.Struct] | None = None
     body_needed: bool = True
+    looks_up: bool = False
 
     @property
     def rule(self) -> str:
@@ -129,13 +138,22 @@ def _view(world: World, operation: Operation[S]) -> Callable[..., Response]:
             # Before anything that was sent is looked at.
             with world.stores.nation.reading() as connection:
                 key = authenticate(connection, request.headers.get("Authorization"), operation.key)
-        reply = operation.run(Call(world, _sent(operation), places, key))
+        call = Call(world, _sent(operation), places, key)
+        reply = _look_up(operation, call) if operation.looks_up else operation.run(call)
         status, answer = reply if isinstance(reply, tuple) else (operation.statuses[0], reply)
         assert status in operation.statuses, f"{operation.id} does not say that it answers {status}"
         assert isinstance(answer, operation.gives), f"{operation.id} gives what it does not say"
         return Response(msgspec.json.encode(answer), status=status, mimetype=JSON)
 
     return view
+
+
+def _look_up(operation: Operation[S], call: Call[S]) -> Reply:
+    """Run an operation that finds holders, unless the caller has looked up too many. Refused, it leaves a trace."""
+    officer, _ = call.person()
+    with noting_refusals(call.world, officer, Sought.HOLDER, refusals=(NotPermitted,), client=call.client):
+        require_patience(call.world, officer)
+        return operation.run(call)
 
 
 def _sent(operation: Operation[S]) -> S:

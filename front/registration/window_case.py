@@ -26,7 +26,7 @@ from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.connections import Connections
 from ca.store.search import HolderCertificate, holder_certificates
 from front.assembly import World
-from front.looking import note_auditor
+from front.looking import Sought, note_auditor, noting_refusals
 from front.pages.offices import called
 from front.pages.rendering import say
 from front.pages.visit import SignedIn
@@ -125,10 +125,11 @@ def own_case(world: World, who: SignedIn, case_id: str) -> Application:
 
     Another office's case is refused before anybody looks whether there is one of that number.
     """
-    if not who.of_centre and case_id.rpartition("-")[0] != who.office.id:
-        raise NotPermitted("case", "is another office's", remedy="That office has it in hand")
-    with world.stores.nation.reading() as connection:
-        found = applications.find(connection, case_id)
+    with noting_refusals(world, who.officer, Sought.CASE):
+        if not who.of_centre and case_id.rpartition("-")[0] != who.office.id:
+            raise NotPermitted("case", "is another office's", remedy="That office has it in hand")
+        with world.stores.nation.reading() as connection:
+            found = applications.find(connection, case_id)
     note_auditor(world, who.officer, found.case.id)
     return found
 
@@ -176,9 +177,11 @@ def shown_held(held: Iterable[HolderCertificate], at: datetime) -> list[Shown]:
     ]
 
 
-def name_of(applicant: Applicant) -> str:
-    """What the applicant is called in lists."""
+def name_of(applicant: Applicant | None) -> str:
+    """What the applicant is called in lists; that it was destroyed, if it was."""
     match applicant:
+        case None:
+            return say("registration.case.destroyed")
         case Resident() | LocalHolder():
             return applicant.name
         case OfficialPost():
@@ -202,6 +205,8 @@ def facts_of(application: Application) -> Iterator[Fact]:
             if applicant.unit:
                 yield Fact("registration.fact.unit", applicant.unit)
             yield Fact("registration.fact.post", applicant.name)
+        case None:
+            yield Fact("registration.fact.particulars", say("registration.case.destroyed"))
     kinds = [say(f"registration.kind.{request.kind}") for request in application.requests]
     yield Fact("registration.fact.kinds", "\u30fb".join(kinds))
     reception = application.reception

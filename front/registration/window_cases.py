@@ -65,7 +65,9 @@ def add_cases(blueprint: Blueprint, world: World, texts: Texts) -> None:
         who = signed_in()
         application = own_case(world, who, case_id)
         record = _ready(world, application, kind)
-        response = Response(pem.armor("CERTIFICATE", record.encoded), mimetype="application/x-pem-file")
+        response = Response(
+            pem.armor("CERTIFICATE", record.require_encoded()), mimetype="application/x-pem-file"
+        )
         name = f"{application.case.id}-{record.kind}.cer"
         response.headers["Content-Disposition"] = disposition(name)
         return response
@@ -77,6 +79,7 @@ def add_cases(blueprint: Blueprint, world: World, texts: Texts) -> None:
         application = own_case(world, who, case_id)
         with world.stores.nation.reading() as connection:
             office = officers.office(connection, application.case.office)
+        application.require_applicant()
         octets = slip(
             application,
             name_of(application.applicant),

@@ -36,6 +36,7 @@ from ca.rules.identity import (
 )
 from ca.rules.validity import BirthdayRule, japanese_day, months_before, require_age
 from ca.store.search import HolderCertificate
+from ca.wire.same_keys import same_key
 from front.assembly import World
 from front.pages.forms import Fields, FormRefused, Problem
 from front.pages.refusals import explained
@@ -130,7 +131,7 @@ def read_filing(choices: Choices, office: Office, fields: Fields, at: datetime) 
     if kinds is not None and kinds not in choices.kinds:
         fields.refuse("kinds", "form.not_a_choice")
         kinds = None
-    csrs, keys = _requests(fields, kinds, choices.practices)
+    csrs, keys = _requests(fields, kinds, choices.practices, at)
     if kinds is not None and born is not None:
         _require_age(fields, choices, kinds, born, at)
     fields.settle()
@@ -159,7 +160,7 @@ def require_renewable(
     lasts = {each.kind: each.period.not_after for each in held if each.revocation is None}
     for kind in filing.csrs:
         last = lasts.get(kind)
-        if last is None or last < at:
+        if last is None or last < at.replace(microsecond=0):
             raise FormRefused((Problem("purpose", "registration.purpose.nothing_to_renew"),))
         rule = choices.practices[kind].validity
         months = rule.renewal_months if isinstance(rule, BirthdayRule) else _RENEWAL_MONTHS
@@ -218,7 +219,7 @@ def _card_expires(fields: Fields, today: date) -> date | None:
 
 
 def _requests(
-    fields: Fields, kinds: Kinds | None, practices: Mapping[CertificateKind, HolderPractice]
+    fields: Fields, kinds: Kinds | None, practices: Mapping[CertificateKind, HolderPractice], at: datetime
 ) -> tuple[dict[CertificateKind, bytes], tuple[bytes, ...]]:
     """The requests of the kinds applied for, and their keys; those of other kinds are not looked at."""
     found: dict[CertificateKind, bytes] = {}
@@ -230,12 +231,12 @@ def _requests(
             fields.refuse(name, "registration.csr.missing")
             continue
         try:
-            key = read_csr(octets, practices[kind].keys, f"{kind} request")
+            key = read_csr(octets, practices[kind].keys.on(at), f"{kind} request")
         except CsrRefused as error:
             words, values = explain_csr(error)
             fields.refuse(name, words, **values)
             continue
-        if key in keys:
+        if not set(same_key(key)).isdisjoint(keys):
             fields.refuse(name, "registration.csr.same")
         found[kind] = octets
         keys.append(key)

@@ -17,6 +17,7 @@ from ca.store import deeds, officers
 from ca.store.deeds import Deed
 from ca.store.search import CasePage, FoundCase, search, work_list
 from front.assembly import World
+from front.looking import SEARCH
 from front.pages.forms import Fields, FormRefused
 from front.pages.offices import called
 from front.pages.rendering import page, said
@@ -100,7 +101,7 @@ def add_lists(blueprint: Blueprint, world: World) -> None:
             )
             rows = _rows(connection, found)
         with world.stores.nation.writing() as connection:
-            deeds.note(connection, Deed.LOOKED_UP, who=who.officer, about="search", at=world.clock())
+            deeds.note(connection, Deed.LOOKED_UP, who=who.officer, about=SEARCH, at=world.clock())
         return _search_page(request.form.to_dict(), rows, after=found.after)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from enum import StrEnum
 from typing import Self
 
@@ -22,20 +22,19 @@ from ca.revoking.deciding.at_window import Deed, Prospect, Window, request_numbe
 from ca.revoking.deciding.desk import EventOutcome
 from ca.rules.fate import Order
 from ca.rules.validity import JST, japanese_day
-from ca.store import certificates, deeds, holdings
+from ca.store import certificates, holdings
 from ca.store.search import HolderCertificate, holder_certificates
 from front.assembly import World
-from front.looking import note_holder
+from front.looking import Sought, note_holder, note_look_at, noting_refusals, require_patience
 from front.pages.forms import Fields, FormRefused, Problem
 from front.pages.rendering import page, said
 from front.pages.visit import SignedIn, signed_in
+from front.problems import TooOften
 from front.registration.window_case import shown_held
 from front.registration.window_items import read_code
 
 _SINCE = frozenset({Deed.REPORT_COMPROMISE, Deed.REPORT_LOSS, Deed.REPORT_LOSS_BY_TELEPHONE})
 """What happened before it was reported."""
-_LOOKS, _WHILE = 30, timedelta(minutes=1)
-"""So many look-ups of one officer in a while are a person's work; more are a list's."""
 
 
 class Effect(StrEnum):
@@ -96,7 +95,7 @@ def add_requests(blueprint: Blueprint, world: World) -> None:
         """What the holder of this certificate has, and what may be done with it."""
         who = _at_window()
         holder = _holder_of(world, who, certificate)
-        _note_showing(world, who, certificate)
+        note_look_at(world, who.officer, certificate)
         return _holder_page(world, who, holder, certificate)
 
     @blueprint.post("/requests/<certificate>")
@@ -131,13 +130,12 @@ def _at_window() -> SignedIn:
 
 
 def _require_patience(world: World, who: SignedIn) -> None:
-    """Raise FormRefused if this officer has looked somebody up too often in the last while, in whichever process."""
-    with world.stores.nation.reading() as connection:
-        latest = deeds.latest(connection, officer=who.officer.id, limit=_LOOKS)
-    if len(latest) < _LOOKS or latest[-1].at <= world.clock() - _WHILE:
-        return
-    if all(deed.what is deeds.Deed.LOOKED_UP for deed in latest):
-        raise FormRefused((Problem("code", "registration.request.too_often"),))
+    """Raise FormRefused if this officer has looked somebody up too often in the last while."""
+    try:
+        with noting_refusals(world, who.officer, Sought.HOLDER):
+            require_patience(world, who.officer)
+    except TooOften:
+        raise FormRefused((Problem("code", "registration.request.too_often"),)) from None
 
 
 def _found(world: World, who: SignedIn, code: ResidentCode) -> CertificateId:
@@ -151,14 +149,6 @@ def _found(world: World, who: SignedIn, code: ResidentCode) -> CertificateId:
     if not held:
         raise FormRefused((Problem("code", "registration.request.nobody"),))
     return held[0].certificate
-
-
-def _note_showing(world: World, who: SignedIn, certificate: str) -> None:
-    """Write down that somebody looks at a holder, unless it is what this officer's latest deed says: that look goes on."""
-    with world.stores.nation.reading() as connection:
-        latest = deeds.latest(connection, officer=who.officer.id, limit=1)
-    if [(deed.what, deed.about) for deed in latest] != [(deeds.Deed.LOOKED_UP, certificate)]:
-        note_holder(world, who.officer, certificate)
 
 
 def _is_theirs(world: World, who: SignedIn, holder: bytes) -> bool:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from bridge.manifest import ListEntry
 from bridge.relying.finding.fetch import Source
+from bridge.relying.finding.points import read_points
 from ca.errors import BadInput, KeyRefused
 from ca.keys.kinds import require_named, suite_of
 from ca.keys.signer import hasher, verify_digest
@@ -20,6 +21,7 @@ from ca.revoking.assurance.watch import FindingKind, Suspicion
 from ca.suites import SuiteId
 from ca.wire import der, walk
 from ca.wire.facts import CertificateFacts
+from ca.wire.list_facts import DELTA_INDICATOR
 from ca.wire.list_stream import ListHead, ListStream, read_entry
 
 LIST_LIMIT = 1 << 30
@@ -30,8 +32,11 @@ _CHUNK = 1 << 20
 _FLAGS = {ext.Holds.ALL: b"", ext.Holds.USER: b"\x81\x01\xff", ext.Holds.CA: b"\x82\x01\xff"}
 assert _FLAGS.keys() == set(ext.Holds), "each word needs a row"
 _POINT = ext.IssuingPoint.oid
+_KNOWN = (_POINT, DELTA_INDICATOR)
 # reasonCode certificateHold, as every entry on hold has it (RFC 5280 5.3.1).
 _ON_HOLD = bytes.fromhex("300a0603551d1504030a0106")
+# removeFromCRL, as delta lists have it of what was let go of a hold.
+_LET_GO = bytes.fromhex("300a0603551d1504030a0108")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +47,17 @@ class SeenList:
         sight: What it says, for comparing.
         entries: How many it names.
         suspicions: What is wrong with it by itself.
+        let_go: Those that it takes off other lists (removeFromCRL), packed as in the sight, which has them too.
+        base: Of a delta list: the number of the complete list that it is to be added to.
+        freshest: Of a complete one: the URLs of its freshestCRL; None if it has no delta list.
     """
 
     sight: ListSight
     entries: int
     suspicions: tuple[Suspicion, ...]
+    let_go: bytes
+    base: int | None
+    freshest: tuple[str, ...] | None
     _file: BinaryIO
 
     def revocations(self, wanted: Collection[Serial]) -> dict[Serial, Revocation]:
@@ -83,22 +94,53 @@ def see_list(
         issuer: The generation's own certificate, as the manifest names it.
         legacy: The legacy suites whose signatures are believed.
     """
-    place = entry.url
+    seen = _seen(file, entry.url, entry, issuer, legacy)
+    if seen.base is not None:
+        raise BadInput(entry.url, "is no complete list", clause="RFC 5280 5.2.4")
+    return seen
+
+
+def see_delta(
+    file: BinaryIO,
+    place: str,
+    entry: ListEntry,
+    issuer: CertificateFacts,
+    legacy: Collection[SuiteId] = (),
+) -> SeenList:
+    """What a delta list at this place says, beside the complete list of a manifest's line; else as ``see_list``."""
+    seen = _seen(file, place, entry, issuer, legacy)
+    if seen.base is None:
+        raise BadInput(place, "is no delta list", clause="RFC 5280 5.2.4")
+    return seen
+
+
+def _seen(
+    file: BinaryIO, place: str, entry: ListEntry, issuer: CertificateFacts, legacy: Collection[SuiteId]
+) -> SeenList:
     stream = ListStream(file, place)
     head = stream.head
-    if head.number is None or head.base is not None:
-        raise BadInput(place, "is no complete list with a number", clause="RFC 5280 5.2.3")
+    if head.number is None:
+        raise BadInput(place, "has no number", clause="RFC 5280 5.2.3")
     suspicions = [*_wrong_signature(stream, issuer, place, legacy), *_wrong_point(head, entry)]
-    serials, held = _Packed(), _Packed()
+    serials, held, let_go = _Packed(), _Packed(), _Packed()
     for octets in stream:
         serial = _serial(octets, place)
         serials.add(serial)
         if _ON_HOLD in octets:
             held.add(serial)
-    sight = ListSight(
-        place, head.number, head.this_update, head.next_update, _digest(file), serials.whole(), held.whole()
+        elif _LET_GO in octets:
+            let_go.add(serial)
+    named, on_hold = serials.whole(), held.whole()
+    sight = ListSight(place, head.number, head.this_update, head.next_update, _digest(file), named, on_hold)
+    return SeenList(
+        sight, len(named) // WIDTH, tuple(suspicions), let_go.whole(), head.base, _freshest(head), file
     )
-    return SeenList(sight, len(sight.serials) // WIDTH, tuple(suspicions), file)
+
+
+def _freshest(head: ListHead) -> tuple[str, ...] | None:
+    """Where the delta list lies, by freshestCRL (RFC 5280 5.2.6); BadInput if that cannot be read."""
+    points = read_points(head.extensions, ext.FreshestPoint.oid, head.issuer, head.place)
+    return None if points is None else tuple(url for point in points for url in point.urls)
 
 
 class _Packed:
@@ -150,7 +192,10 @@ def _check_signature(stream: ListStream, issuer: CertificateFacts, legacy: Colle
 
 
 def _wrong_point(head: ListHead, entry: ListEntry) -> Iterator[Suspicion]:
-    """The issuingDistributionPoint is the manifest's, octet for octet, and critical (RFC 5280 5.2.5)."""
+    """The issuingDistributionPoint is the manifest's, octet for octet, and critical (RFC 5280 5.2.5).
+
+    So is a delta list's mark (RFC 5280 5.2.4): who does not know delta lists must not take it for a complete one.
+    """
     found = [(one.critical, one.value) for one in head.extensions if one.oid == _POINT]
     wanted: list[tuple[bool, bytes]] = []
     if entry.point is not None:
@@ -158,11 +203,15 @@ def _wrong_point(head: ListHead, entry: ListEntry) -> Iterator[Suspicion]:
         wanted = [(True, der.sequence(name, _FLAGS[entry.holds]))]
     if found != wanted:
         words = "is for another distribution point, or for other certificates, than the manifest says"
-        yield Suspicion(FindingKind.POINT_WRONG, entry.url, words)
-    others = [one.oid for one in head.extensions if one.critical and one.oid != _POINT]
+        yield Suspicion(FindingKind.POINT_WRONG, head.place, words)
+    if any(one.oid == DELTA_INDICATOR and not one.critical for one in head.extensions):
+        yield Suspicion(
+            FindingKind.POINT_WRONG, head.place, "says that it is a delta list, and not critically so"
+        )
+    others = [one.oid for one in head.extensions if one.critical and one.oid not in _KNOWN]
     if others:
         yield Suspicion(
-            FindingKind.POINT_WRONG, entry.url, f"has a critical extension that is not known ({others[0]})"
+            FindingKind.POINT_WRONG, head.place, f"has a critical extension that is not known ({others[0]})"
         )
 
 

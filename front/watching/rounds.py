@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bridge.manifest import (
@@ -29,6 +29,7 @@ from ca.revoking.assurance.watch import Finding, FindingKind, Suspicion
 from ca.suites import SuiteId
 from ca.wire.cms_facts import SIGNATURE_LIMIT
 from ca.wire.facts import CertificateFacts
+from front.watching.deltas import Unseen, base_of, delta_beside, delta_place
 from front.watching.lists import SeenList, fetch_list, see_list
 from front.watching.memory import Memory
 from front.watching.published import (
@@ -116,7 +117,8 @@ class Look:
             self.tell(number, len(entries))
             self._look_at_list(entry, issuers.get(entry.generation), before)
         self.tell(len(entries), len(entries))
-        for place in sorted(self.memory.places() - {entry.url for entry in entries}):
+        listed = {place for entry in entries for place in (entry.url, delta_place(entry))}
+        for place in sorted(self.memory.places() - listed):
             self._suspect(FindingKind.PARTITION_MISSING, place, "is not in the manifest any more")
         for generation, issuer in issuers.items():
             self._look_at_statuses(generation, issuer)
@@ -224,6 +226,9 @@ class Look:
                 self._compare(seen, entry.generation, issuer, head)
             except BadInput as error:
                 self._suspect(FindingKind.LIST_UNREADABLE, error.place, error.problem)
+                return
+            if seen.freshest is not None and not seen.suspicions:  # what is wrong measures nothing
+                self._look_at_delta(seen, entry, issuer)
 
     def _compare(
         self, seen: SeenList, generation: str, issuer: CertificateFacts, head: HeadSight | None
@@ -259,6 +264,38 @@ class Look:
             return lost
         self.suspicions += watch.look_at_lost(before, said, 0)
         return b"".join(one.serial.octets for one in watch.unexplained(before, said))
+
+    def _look_at_delta(self, complete: SeenList, entry: ListEntry, issuer: CertificateFacts) -> None:
+        """The delta list beside a complete one: relying parties add it, so that it may say nothing else."""
+        said = len(self.suspicions)
+        try:
+            found = delta_beside(self.source, complete, entry, issuer, self.legacy)
+        except Unseen as error:
+            self._suspect(error.kind, error.place, error.problem)
+            return
+        delta, before = found.sight, self.memory.list_at(found.sight.place)
+        self._lists += 1
+        self._entries += found.entries
+        self.suspicions += found.suspicions
+        self.suspicions += watch.look_at_list(before, delta, self.at)
+        self.suspicions += watch.look_at_delta(complete.sight, delta, found.let_go)
+        if before is None or before.digest != delta.digest:  # it was held against its base when it was new
+            self._hold_against_base(complete.sight, found, entry, issuer)
+        if len(self.suspicions) == said:  # only what is right is a measure
+            self.memory.keep_list(delta)
+
+    def _hold_against_base(
+        self, complete: ListSight, found: SeenList, entry: ListEntry, issuer: CertificateFacts
+    ) -> None:
+        """With its base a delta list names all that the complete list names."""
+        try:
+            base = base_of(self.source, found, entry, issuer, self.legacy)
+        except Unseen as error:
+            self._suspect(error.kind, error.place, error.problem)
+            return
+        lost = watch.lost_between(complete, base, found.sight, found.let_go)
+        if lost:
+            self._look_at_lost(replace(complete, place=found.sight.place), entry.generation, issuer, lost)
 
     def _chosen(self, sight: ListSight, suspected: Collection[Serial]) -> set[Serial]:
         """Entries of a list to ask about: some by chance, and those whose status was suspect."""

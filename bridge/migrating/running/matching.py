@@ -5,21 +5,33 @@ What is wrong is told as ``checking`` tells it: the day on which it shows, the p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date, timedelta
+from calendar import monthrange
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from bridge.crossing.plan import Plan as Nation
-from bridge.migrating.checking import Finding
+from bridge.crossing.retiring import leaning
+from bridge.migrating.checking import Finding, check
 from bridge.migrating.plan import Authority, Generation, Plan
-from bridge.migrating.running.standing import KeyName, Standing
+from bridge.migrating.running.standing import KeyName, Standing, read_standing
 from bridge.migrating.running.tasks import CrossTask, done, first_moment, key_pairs
-from ca.errors import NotFound
+from bridge.migrating.simulation import simulate
+from ca.errors import Conflict, NotFound
 from ca.model import AuthorityId
 from ca.rules.generations import RFC4210, State
-from ca.rules.validity import day_end, japanese_day, years_period
+from ca.rules.validity import (
+    BirthdayRule,
+    CountedFrom,
+    ValidityRule,
+    YearsRule,
+    day_end,
+    japanese_day,
+    years_period,
+)
 from ca.store import authorities
 from ca.store.connections import Reading
+from ca.store.stores import Stores
 from ca.suites import SUITES, SuiteId, Use
 
 _DAY = timedelta(days=1)
@@ -38,6 +50,47 @@ class Mismatch(StrEnum):
     CROSS_ENDS_SOONER = "cross-ends-sooner"
     BEYOND_THE_KEY = "beyond-the-key"
     NO_SUCH_WINDOW = "no-such-window"
+    OTHER_VALIDITY = "other-validity"
+    AGREEMENT_LEFT_OUT = "agreement-left-out"
+
+
+_MENDED_MEANWHILE = frozenset({Mismatch.AGREEMENT_LEFT_OUT})
+"""What can be mended only while the plan is carried out; until then the task that it would spoil is refused."""
+
+_ANOTHER_HOME = frozenset(
+    {Mismatch.NO_SUCH_SUITE, Mismatch.NO_SUCH_AUTHORITY, Mismatch.OTHER_SUITE, Mismatch.NO_HOLDERS}
+)
+"""By which a plan shows that it was made for another home."""
+
+_ALL_OF_THEM = "`kakehashi migrate plan PLAN --home HOME` shows them all"
+
+
+def findings(stores: Stores, nation: Nation, plan: Plan, digest: str, at: datetime) -> tuple[Finding, ...]:
+    """What is wrong with the plan, and in what it does not fit the home; first day first."""
+    with stores.reading() as reading:
+        standing = read_standing(reading, nation, plan, digest, at)
+        unfit = match(reading, nation, plan, standing, japanese_day(at))
+    return _by_day((*check(plan), *unfit))
+
+
+def require_sound(stores: Stores, nation: Nation, plan: Plan, digest: str, at: datetime) -> None:
+    """Raise Conflict, with day and place, if a plan is not to be gone on with: it is wrong, or leaves somebody behind."""
+    found = findings(stores, nation, plan, digest, at)
+    _require_none([one for one in found if one.flaw not in _MENDED_MEANWHILE])
+    lived = simulate(plan)
+    faults = (*lived.strandings, *lived.overstays)
+    if faults:
+        raise Conflict(
+            f"plan {plan.name}",
+            f"{faults[0]}",
+            remedy="`kakehashi migrate simulate` shows who is left behind, and why",
+        )
+
+
+def require_its_own(reading: Reading, nation: Nation, plan: Plan, standing: Standing, today: date) -> None:
+    """Raise Conflict if a plan is wrong, or is about another home: authorities or keys that this one does not have."""
+    unfit = match(reading, nation, plan, standing, today)
+    _require_none(_by_day((*check(plan), *(one for one in unfit if one.flaw in _ANOTHER_HOME))))
 
 
 def match(
@@ -47,8 +100,24 @@ def match(
     found = [*_suites(plan), *_crosses(reading, nation, plan, standing, today), *_waves(nation, plan)]
     for index, table in enumerate(plan.authorities):
         found += _authority(nation, plan, table, standing, f"authorities[{index}]")
-    found += _left_out(nation, plan)
+        found += _peers(reading, table, standing, today, f"authorities[{index}]")
+    found += [*_left_out(nation, plan), *_validity(nation, plan)]
+    return _by_day(found)
+
+
+def _by_day(found: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda one: (one.day, one.place, one.flaw)))
+
+
+def _require_none(found: Sequence[Finding]) -> None:
+    if found:
+        more = f"; and {len(found) - 1} more" if len(found) > 1 else ""
+        raise Conflict(
+            f"plan, {found[0].place}",
+            f"{found[0].day}: {found[0].problem}{more}",
+            clause=found[0].clause,
+            remedy=_ALL_OF_THEM,
+        )
 
 
 def _suites(plan: Plan) -> Iterator[Finding]:
@@ -89,6 +158,54 @@ def _authority(
                 continue
             problem = f"its key {one} is for {there}, the plan's {generation} one for {key.suite}"
             yield Finding(begins, where, Mismatch.OTHER_SUITE, problem)
+
+
+def _peers(
+    reading: Reading, table: Authority, standing: Standing, today: date, place: str
+) -> Iterator[Finding]:
+    """A CA of somebody else that only the old key certifies, or that certifies only it, would be cut off with it."""
+    last = table.old.retirement
+    for name in map(AuthorityId, table.ids):
+        old = standing.keys.get(KeyName(name, Generation.OLD))
+        if last is None or old is None or standing.states.get(old) is State.RETIRED:
+            continue
+        for one in leaning(reading, old, first_moment(max(last + _DAY, today))):
+            problem = f"{one}: {one.remedy}"
+            yield Finding(last + _DAY, f"{place} {name}", Mismatch.AGREEMENT_LEFT_OUT, problem)
+
+
+def _validity(nation: Nation, plan: Plan) -> Iterator[Finding]:
+    """The plan reckons until when somebody holds an old certificate, and how many come to the windows a day."""
+    lasting = [
+        (_longest(holder.validity), f"{kind} certificates of {name}")
+        for table in plan.authorities
+        for name in table.ids
+        if table.issues and (practice := nation.practices.get(AuthorityId(name))) is not None
+        for kind, holder in practice.holders.items()
+    ]
+    longest, which = max(lasting, default=(plan.holders.days, ""))
+    if longest != plan.holders.days:
+        problem = f"reckons with {plan.holders.days}; {which} last up to {longest} days in this home"
+        yield Finding(plan.period.begins, "holders.days", Mismatch.OTHER_VALIDITY, problem)
+
+
+def _longest(rule: ValidityRule) -> int:
+    """How many days in Japan a certificate lasts at most, the day of issue among them."""
+    match rule:
+        case YearsRule(years=years, counted_from=first):
+            return _years(years) + (first is CountedFrom.DAY_AFTER)
+        case BirthdayRule(birthdays=birthdays, early_renewal_birthdays=early, renewal_months=months):
+            # To a birthday, from the day of one; or from so many months before a birthday, which counts as the first.
+            return max(_years(birthdays) + 1, _years(early - 1) + _months(months) if months else 0)
+
+
+def _years(years: int) -> int:
+    return 365 * years + (years + 3) // 4  # leap years, as many as there can be
+
+
+def _months(months: int) -> int:
+    lengths = [monthrange(2024, month)[1] for month in range(1, 13)] * 2
+    return max(sum(lengths[first : first + months]) for first in range(12))
 
 
 def _left_out(nation: Nation, plan: Plan) -> Iterator[Finding]:

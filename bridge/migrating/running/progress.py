@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from bridge.crossing.retiring import leaning
 from bridge.migrating.plan import Plan
 from bridge.migrating.running.standing import KeyName, Standing
 from bridge.migrating.running.tasks import KeyTask, Task, WaveTask, done, next_task, tasks
@@ -54,13 +55,15 @@ def staged(reading: Reading, plan: Plan, standing: Standing, at: datetime) -> It
 
 
 def blocked(reading: Reading, task: Task, standing: Standing, at: datetime) -> str | None:
-    """What keeps the next task from being done, if anything does that time or windows have to mend."""
+    """What keeps the next task from being done, if anything does that time, windows or other CAs have to mend."""
     if isinstance(task, KeyTask) and task.step is Step.RETIRE:
         generation = standing.keys[task.key]
         counts = certificates.in_use(reading.of(task.authority), generation, at)
         left = sum(count for kind, count in counts.items() if kind in HOLDER_KINDS)
         if left:
             return f"{left} holders' certificates that {generation} issued are still valid"
+        for one in leaning(reading, generation, at):
+            return f"{one}: {one.remedy}"
     return None
 
 

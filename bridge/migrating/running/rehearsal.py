@@ -8,7 +8,7 @@ fails the rehearsal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -23,7 +23,6 @@ from bridge.relying.finding.material import Material
 from bridge.relying.rejection import PathRejected
 from bridge.relying.trust import Trust
 from bridge.relying.verify import verify
-from ca.errors import Conflict
 from ca.model import CertificateId, CertificateKind, GenerationId, RevocationReason
 from ca.rules.generations import MAY_SIGN_STATUS, State
 from ca.rules.validity import japanese_day
@@ -129,18 +128,6 @@ def compare(
                     reason = _verdict(record.encoded, encoded, verifiers)
                     found.append(Sample(anchor, key, record.id, views.of(anchor, key), reason))
     return found
-
-
-def require_as_planned(samples: Iterable[Sample], task: str) -> None:
-    """Raise Conflict, naming the first of them, if samples are refused that the plan says are valid."""
-    failed = [one for one in samples if one.agreement is Agreement.STRANDED]
-    if failed:
-        first = failed[0]
-        raise Conflict(
-            f"rehearsal of {task}",
-            f"{first.certificate} of {first.key} is refused from {first.anchor}: {first.found}",
-            remedy=f"{len(failed)} samples are refused that the plan says are valid; the home is as it was",
-        )
 
 
 class _Views:

@@ -32,13 +32,11 @@ from ca.rules.revocation import CHANGES
 from ca.store import certificates, holdings, lives, officers
 from ca.store.certificates import CertificateRecord, CertificateState
 from ca.store.connections import Reading
+from ca.store.key_needs import NOT_FOR_GOOD
 from ca.store.lives import Life
 from ca.store.recording import Recording
 from ca.store.search import holder_certificates
 from ca.store.stores import Stores
-
-_ENDLESS = {None, RevocationReason.CERTIFICATE_HOLD, RevocationReason.REMOVE_FROM_CRL}
-
 
 _AT_ONCE = 2_000  # certificates whose ends are asked for together
 
@@ -99,7 +97,7 @@ def held(
         reasons = {
             life.certificate: life.reason for life in lives.of(reading, [one.certificate for one in some])
         }
-        yield from (one for one in some if reasons.get(one.certificate) in _ENDLESS)
+        yield from (one for one in some if reasons.get(one.certificate) in NOT_FOR_GOOD)
 
 
 def scopes_of(nation: Nation, wave: Wave) -> dict[Scope, MunicipalityCode]:
@@ -177,9 +175,17 @@ def call_in(
 
 
 def hand_over(
-    stores: Stores, handed: Sequence[CertificateId], officer_id: str, plan: str, *, at: datetime
+    stores: Stores,
+    handed: Sequence[CertificateId],
+    officer_id: str,
+    plan: str,
+    pairs: Mapping[AuthorityId, tuple[GenerationId, GenerationId]],
+    *,
+    at: datetime,
 ) -> list[HandedOver]:
     """Certificates of a batch were given to their holders at a window: what each follows ends as superseded.
+
+    That is what the holder has of the same kind by the old key; what else the holder has is no matter of the migration.
 
     What was handed over before is told again, and ends nothing more.
 
@@ -188,24 +194,39 @@ def hand_over(
         handed: By the new key, each of one holder.
         officer_id: Who receives applications at the holders' window.
         plan: What the migration is called, with its file's digest, for those who ask why a certificate has ended.
+        pairs: The old and the new key of each of the plan's authorities.
         at: When.
 
     Raises:
         NotFound: There is no such certificate or officer.
         NotPermitted: The officer is not one of the holder's own window.
-        Conflict: A certificate is not issued, has ended itself, or is a case's, which hands it over.
+        Conflict: A certificate is not by the plan's new key, is not issued, is on hold, has ended itself, or is a
+            case's, which hands it over.
     """
     done: list[HandedOver] = []
     with stores.recording() as recording:
         for certificate in handed:
+            old = _followed(certificate, pairs)
             record = _handed(recording, certificate, officer_id)
-            ending = _before(recording, record, at)
+            ending = [life for life in _before(recording, record, at) if life.certificate.generation == old]
             rule = f"renewed in migration {plan}: officer {officer_id} handed over what follows it"
             orders = tuple(_order(life, at) for life in ending)
             if orders:
                 recording.note(RevocationEntry(f"hand-over {certificate}"[:80], rule, at, orders))
             done.append(HandedOver(certificate, tuple(life.certificate for life in ending)))
     return done
+
+
+def _followed(
+    certificate: CertificateId, pairs: Mapping[AuthorityId, tuple[GenerationId, GenerationId]]
+) -> GenerationId:
+    """The old key of the plan whose new one has issued this; Conflict if none has."""
+    place, pair = f"certificate {certificate}", pairs.get(certificate.generation.authority)
+    if pair is None:
+        raise Conflict(place, f"the plan says nothing of {certificate.generation.authority}")
+    if certificate.generation != pair[1]:
+        raise Conflict(place, f"is not by {pair[1]}, the key to which the plan leads its holders")
+    return pair[0]
 
 
 def _handed(recording: Recording, certificate: CertificateId, officer_id: str) -> CertificateRecord:
@@ -222,11 +243,16 @@ def _handed(recording: Recording, certificate: CertificateId, officer_id: str) -
         raise NotPermitted(f"officer {officer.id}", f"receives nobody at the window of {certificate}")
     officers.require_at_work(recording.nation, office.id)
     (life,) = lives.of(recording, [certificate])
-    if record.state is not CertificateState.ISSUED or life.reason not in {
-        None,
-        RevocationReason.REMOVE_FROM_CRL,
-    }:
-        raise Conflict(place, "is not issued, or has ended since")
+    if record.state is not CertificateState.ISSUED:
+        raise Conflict(place, f"is {record.state.value}, and not issued")
+    if life.reason is RevocationReason.CERTIFICATE_HOLD:
+        raise Conflict(
+            place,
+            "is on hold; what it follows stays valid until that is lifted",
+            remedy="Where the edition says so, a `found` event of its holder lifts the hold; else issue another one",
+        )
+    if life.reason is not None and life.reason not in NOT_FOR_GOOD:
+        raise Conflict(place, f"has ended: {life.reason.word}")
     return record
 
 

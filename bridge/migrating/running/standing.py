@@ -1,20 +1,21 @@
 """How the keys, cross-certificates and holders of a plan stand in a home, read from its store.
 
 A plan's ``id.old`` and ``id.new`` are two generations of an authority that follow each other. Which two, the store says:
-those of which a step names this plan; else by the suites that the plan gives them.
+those whose steps name this plan, be it that it was edited since; else by the suites that the plan gives them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from bridge.crossing.plan import Plan as Nation
 from bridge.migrating.plan import Authority, Generation, Plan
+from bridge.migrating.running.evidence import Evidence
 from bridge.migrating.running.reissue import Progress, progress
 from ca.model import AuthorityId, CertificateId, CertificateKind, GenerationId
-from ca.rules.generations import COMING, Keys, State, Step
+from ca.rules.generations import COMING, Keys, State
 from ca.rules.validity import japanese_day
 from ca.store import authorities, certificates, key_lives, key_needs, responders
 from ca.store.certificates import CertificateRecord, CertificateState
@@ -49,9 +50,10 @@ class Standing:
         suites: With which suite each of them signs, or will.
         made: How long the longest certificate of one for another lasts that was ever made.
         crosses: The same of those that are in force.
-        silent: The keys whose responder was ended.
+        unanswered: The keys whose responder was ended.
         waves: How far each wave is, by its place in the plan, if holders were counted.
         day: The day in Japan for which this is said.
+        edited: SHA-256 of the plan's file as it was when steps were taken by it, oldest first, if it was another then.
     """
 
     keys: Mapping[KeyName, GenerationId]
@@ -59,9 +61,10 @@ class Standing:
     suites: Mapping[GenerationId, str]
     made: Mapping[tuple[GenerationId, GenerationId], datetime]
     crosses: Mapping[tuple[GenerationId, GenerationId], datetime]
-    silent: frozenset[GenerationId]
+    unanswered: frozenset[GenerationId]
     waves: Mapping[int, Progress]
     day: date
+    edited: tuple[str, ...] = ()
 
 
 def read_standing(
@@ -73,13 +76,14 @@ def read_standing(
         reading: Transactions in the home's databases.
         nation: What the home's edition comes to.
         plan: The migration.
-        digest: SHA-256 of its file, by which steps name it.
+        digest: SHA-256 of its file as it is now; steps name the plan and the file as it was when they were taken.
         at: Now.
         waves: Whether holders are counted too, which takes a pass through all that is held.
     """
     keys: dict[KeyName, GenerationId] = {}
     states: dict[GenerationId, State] = {}
     named: dict[GenerationId, str] = {}
+    taken: list[_Taken] = []
     for table in plan.authorities:
         for name in map(AuthorityId, table.ids):
             if name not in nation.practices:
@@ -91,12 +95,10 @@ def read_standing(
                 for life in mine.lives
                 if (found := key_lives.suite_of(connection, life.generation)) is not None
             }
-            told = zip(mine.history, key_lives.evidence_of(connection, name), strict=True)
-            number = _by_evidence(
-                [(one.step, one.generation) for one, text in told if digest in (text or "")]
-            )
-            old = number or _by_suites(table, mine, suites)
-            pair = GenerationId(name, old), GenerationId(name, old + 1)
+            steps = list(_by_plan(plan, mine, key_lives.evidence_of(connection, name)))
+            taken += steps
+            old = _by_evidence(mine, steps) or _by_suites(table, mine, suites)
+            pair = old, mine.successor(old)
             keys |= dict(zip((KeyName(name, one) for one in Generation), pair, strict=True))
             states |= {life.generation: life.state for life in mine.lives}
             named |= suites
@@ -107,29 +109,60 @@ def read_standing(
         named,
         made,
         in_force,
-        frozenset(one for one in keys.values() if _is_silent(reading, one)),
+        frozenset(one for one in keys.values() if _responder_ended(reading, one)),
         _waves(reading, nation, plan, keys, at) if waves else {},
         japanese_day(at),
+        tuple(one for one in _digests(taken) if one != digest),
     )
 
 
-def _by_evidence(steps: list[tuple[Step, GenerationId]]) -> int | None:
-    """The old key's number, by the steps that name the plan; None if none does."""
-    return next((one.number if step is Step.RETIRE else one.number - 1 for step, one in steps), None)
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A step that was taken by a plan of this name, with the key that it calls the old or the new one."""
+
+    at: datetime
+    digest: str
+    key: Generation
+    generation: GenerationId
 
 
-def _by_suites(table: Authority, keys: Keys, suites: Mapping[GenerationId, str]) -> int:
-    """The old key's number: the one that issues, unless the one that issues is the plan's new one already."""
-    issuing = keys.issuing
-    if issuing is None:
-        return 1
-    number = issuing.generation.number
-    before = GenerationId(keys.authority, number - 1) if number > 1 else None
-    coming = keys.lives[-1].state in COMING
+def _digests(taken: Iterable[_Taken]) -> Iterable[str]:
+    """What the plan's file was by turns, each once."""
+    return dict.fromkeys(one.digest for one in sorted(taken, key=lambda one: one.at))
+
+
+def _by_plan(plan: Plan, keys: Keys, evidence: Sequence[str | None]) -> Iterator[_Taken]:
+    for step, text in zip(keys.history, evidence, strict=True):
+        found = None if text is None else Evidence.read(text)
+        if found is None or found.plan != plan.name:
+            continue
+        for key in Generation:
+            if f" of {KeyName(keys.authority, key)} of " in found.task:
+                yield _Taken(step.at, found.digest, key, step.generation)
+
+
+def _by_evidence(keys: Keys, steps: Sequence[_Taken]) -> GenerationId | None:
+    """The old key, by the newest step of the plan whose key is not given up; None if there is none."""
+    for one in reversed(steps):
+        if one.key is Generation.OLD:
+            return one.generation
+        life = keys.life(one.generation)
+        if life is not None and life.state is not State.DISCARDED:
+            return keys.predecessor(one.generation)
+    return None
+
+
+def _by_suites(table: Authority, keys: Keys, suites: Mapping[GenerationId, str]) -> GenerationId:
+    """The old key: the one that issues, unless the one that issues is the plan's new one already."""
+    if keys.issuing is None:
+        return GenerationId(keys.authority, 1)
+    issuing = keys.issuing.generation
+    before = keys.predecessor(issuing)
+    coming = any(life.state in COMING for life in keys.lives)
     if coming or table.new is None or before is None:
-        return number
-    moved = (suites.get(before), suites.get(issuing.generation)) == (table.old.suite, table.new.suite)
-    return number - 1 if moved and table.old.suite != table.new.suite else number
+        return issuing
+    moved = (suites.get(before), suites.get(issuing)) == (table.old.suite, table.new.suite)
+    return before if moved and table.old.suite != table.new.suite else issuing
 
 
 _Lasting = dict[tuple[GenerationId, GenerationId], datetime]
@@ -154,7 +187,7 @@ def _crosses(reading: Reading, at: datetime) -> tuple[_Lasting, _Lasting]:
     return lasting(certificates.several(reading, pairs)), lasting(key_needs.in_force(reading, pairs, at))
 
 
-def _is_silent(reading: Reading, generation: GenerationId) -> bool:
+def _responder_ended(reading: Reading, generation: GenerationId) -> bool:
     there = responders.newest(reading.of(generation.authority), generation)
     return any(one.ended for one in there if one.kind is CertificateKind.OCSP_RESPONDER)
 

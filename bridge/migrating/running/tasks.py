@@ -19,7 +19,7 @@ from ca.rules.generations import COMING, MAY_ISSUE, RULES, State, Step
 from ca.rules.validity import day_end
 
 _DAY = timedelta(days=1)
-_STATES = tuple(State)
+_WAY = tuple(state for state in State if state is not State.DISCARDED)  # of a key that is not given up
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def done(task: Task, standing: Standing) -> bool:
     match task:
         case KeyTask(step=step, key=key):
             state = standing.states.get(standing.keys[key])
-            return state is not None and _STATES.index(state) >= _STATES.index(RULES[step][-1].after)
+            return state in _WAY and _WAY.index(state) >= _WAY.index(RULES[step][-1].after)
         case CrossTask(by=by, subject=subject, until=until):
             pair = standing.keys[by], standing.keys[subject]
             lasts = standing.made.get(pair)
@@ -120,7 +120,7 @@ def done(task: Task, standing: Standing) -> bool:
             return pair in standing.crosses or not _is_made_again(standing, *pair, until)
         case ResponderTask(authority=authority):
             old = standing.keys[KeyName(authority, Generation.OLD)]
-            return old in standing.silent or standing.states.get(old) is State.RETIRED
+            return old in standing.unanswered or standing.states.get(old) is State.RETIRED
         case WaveTask(index=index):
             return standing.waves[index].left == 0
     raise AssertionError("every kind of task is looked at")

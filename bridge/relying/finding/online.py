@@ -25,7 +25,7 @@ from bridge.relying.finding.index import IndexedList
 from bridge.relying.finding.material import Reading
 from bridge.relying.finding.points import Point, read_points
 from ca.errors import BadInput
-from ca.lint.parts import subject_public_key
+from ca.lint.key_info import key_info
 from ca.model import GenerationId
 from ca.profiles import extensions as ext
 from ca.wire import der
@@ -251,11 +251,11 @@ def _urls_of(points: Iterable[Point]) -> list[str]:
 
 def _question(certificate: CertificateFacts, issuer: CertificateFacts) -> bytes:
     """An OCSPRequest about one certificate, without a nonce (RFC 6960 4.1.1; RFC 5019 2.1.1 has SHA-1 there)."""
-    bits = subject_public_key(issuer.public_key)
-    if bits is None:
+    info = key_info(issuer.public_key)
+    if info is None:
         raise BadInput(issuer.place, "has a key that cannot be read")
     name, key = (
-        hashlib.sha1(octets, usedforsecurity=False).digest() for octets in (certificate.issuer.der, bits)
+        hashlib.sha1(octets, usedforsecurity=False).digest() for octets in (certificate.issuer.der, info.bits)
     )
     asked = der.sequence(
         der.sequence(der.oid(_SHA1), der.NULL),

@@ -31,8 +31,8 @@ from ca.model import CertificateId, RevocationReason
 RECEIPT_LIMIT = 16 * 1024 * 1024
 """Octets of a receipt: some 300 for each record and each certificate."""
 
-STATUS_WITHIN = timedelta(seconds=5)
-"""How soon after an acknowledgement no answer says good any more (the default staleness bound)."""
+MOST_CERTIFICATES = 40_000
+"""Certificates that a receipt may name, so that it and its records stay below the limit."""
 
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -121,7 +121,12 @@ def acknowledged(head: Head, record: Record) -> Acknowledged:
 
 
 def make_statement(
-    world: str, records: Iterable[Acknowledged], *, at: datetime, lists_within: timedelta
+    world: str,
+    records: Iterable[Acknowledged],
+    *,
+    at: datetime,
+    status_within: timedelta,
+    lists_within: timedelta,
 ) -> Statement:
     """What a receipt for these records says.
 
@@ -129,6 +134,7 @@ def make_statement(
         world: The world's name, as its manifest has it.
         records: What was acknowledged.
         at: The moment of the acknowledgement.
+        status_within: How long a responder may answer without having heard of it (``StatusPractice.staleness``).
         lists_within: The longest time until a list is made anew, whatever happens.
     """
     parts: list[RecordPart] = []
@@ -148,7 +154,7 @@ def make_statement(
         records=tuple(parts),
         certificates=tuple(certificates),
         at=moment,
-        status_by=moment + STATUS_WITHIN,
+        status_by=moment + status_within,
         lists_by=moment + lists_within,
     )
 

@@ -103,4 +103,9 @@ def gone(before: bytes, now: bytes) -> bytes:
     return b"".join(missing)
 
 
+def common(one: bytes, other: bytes) -> bytes:
+    """The packed serial numbers that are in both."""
+    return gone(one, gone(one, other))
+
+
 _RUN = 1024 * WIDTH

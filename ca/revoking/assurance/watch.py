@@ -14,7 +14,17 @@ from types import MappingProxyType
 
 from ca.clock import utc_text
 from ca.model import Revocation, RevocationReason, Serial
-from ca.revoking.assurance.sights import HeadSight, ListSight, StatusSight, WorldSight, gone, pack, unpack
+from ca.revoking.assurance.sights import (
+    WIDTH,
+    HeadSight,
+    ListSight,
+    StatusSight,
+    WorldSight,
+    common,
+    gone,
+    pack,
+    unpack,
+)
 from ca.rules.revocation import CHANGES
 
 
@@ -31,6 +41,7 @@ class FindingKind(StrEnum):
     LIST_EARLY = "list early"
     NUMBER_BACK = "number back"
     ENTRY_VANISHED = "entry vanished"
+    BASE_UNKNOWN = "base unknown"
     STATUS_MISSING = "status missing"
     STATUS_DISAGREES = "status disagrees"
     LIST_BEHIND = "list behind"
@@ -158,6 +169,36 @@ def look_at_lost(before: ListSight, said: Iterable[StatusSight], unasked: int) -
         words = "revoked" if first.revocation else "good" if first.known else "unknown"
         problem += f"; the first is {first.serial}, whose status is {words}"
     yield Suspicion(FindingKind.ENTRY_VANISHED, before.place, problem)
+
+
+def look_at_delta(complete: ListSight, delta: ListSight, let_go: bytes) -> Iterator[Suspicion]:
+    """A delta list is not behind its complete list, and takes off nothing but holds (RFC 5280 5.2.4, 5.3.1).
+
+    Args:
+        complete: The complete list that names it, read before it.
+        delta: The delta list.
+        let_go: The packed serial numbers that it takes off.
+    """
+    if delta.number < complete.number:
+        problem = f"has number {delta.number}, and the complete list has {complete.number}"
+        yield Suspicion(FindingKind.NUMBER_BACK, delta.place, problem)
+    final = common(let_go, gone(complete.serials, complete.held))
+    if final:
+        count, first = len(final) // WIDTH, next(unpack(final))
+        yield Suspicion(
+            FindingKind.ENTRY_VANISHED,
+            delta.place,
+            f"takes off {count} entries of the complete list that are not on hold; the first is {first}",
+        )
+
+
+def lost_between(complete: ListSight, base: ListSight, delta: ListSight, let_go: bytes) -> bytes:
+    """The packed serial numbers of a complete list that its base with the delta list does not name for an end any more.
+
+    Of those that the delta list takes off, only holds: of others ``look_at_delta`` tells.
+    """
+    unnamed = gone(gone(complete.serials, base.serials), delta.serials)
+    return pack([*unpack(unnamed), *unpack(common(let_go, complete.held))])
 
 
 def measure(before: ListSight | None, now: ListSight, lost_for_no_reason: bytes) -> ListSight:

@@ -16,6 +16,7 @@ from ca.store.certificates import CertificateState
 from ca.store.stores import Stores
 
 _RULE = "on the word of an operator of the centre"
+_UNSIGNED = "Its key signs it as soon as it can; if it is lost, `kakehashi key abandon`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def revoke(
         connection = recording.of(certificate.generation.authority)
         record = certificates.find(connection, certificate)
         if record.state is not CertificateState.ISSUED:
-            raise Conflict(f"certificate {certificate}", "is not issued yet")
+            raise Conflict(f"certificate {certificate}", "is not issued yet", remedy=_UNSIGNED)
         if record.period.not_after < moment:
             raise Conflict(f"certificate {certificate}", "has expired", clause="RFC 5280 3.3")
         permit(record.kind, reason)

@@ -95,7 +95,7 @@ def assign(stores: Stores, medium: str, case_id: str, officer_id: str, *, at: da
         if there is not None or case.state is State.DELIVERED or case.state in _NEVER_DELIVERED:
             raise Conflict(f"case {case.id}", "has a medium, or has ended")
         after = custody.take(found, MediumStep.ASSIGN, officer, office, at, note=case.id)
-        _require_no_others(writing, found, application.applicant, at)
+        _require_no_others(writing, found, application.require_applicant(), at)
         media.advance(connection, after)
     return after
 

@@ -18,13 +18,14 @@ from ca.model import Scope
 from ca.revoking.deciding.people import EventOutcome, People, Verdict
 from ca.revoking.feed.files import Feed
 from ca.rules.fate import Order
+from ca.rules.feed_numbers import noticed
 from ca.rules.residents import Change, ChangeKind, LapseRules
-from ca.store import quarantine, register
+from ca.store import feeds, quarantine, register
 from ca.store.ending import Ends, end_several
 from ca.store.recording import Recording
 from ca.store.stores import Stores
 
-__all__ = ["EventDesk", "EventOutcome", "Outcome", "Sitting"]
+__all__ = ["EventDesk", "EventOutcome", "Outcome", "Sitting", "Taken"]
 
 # So many events share one sync of the journal and one commit of the store.
 _GROUP = 256
@@ -52,11 +53,32 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of a file.
+
+    Attributes:
+        outcomes: One for each event, in the file's order.
+        warnings: What its number gives to notice. Nothing was kept back for it.
+    """
+
+    outcomes: list[Outcome]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EventDesk:
     """The one way of a register's events into the store."""
 
     stores: Stores
     rules: LapseRules = field(default_factory=LapseRules)
+
+    def take(self, feed: Feed, *, at: datetime) -> Taken:
+        """The same as ``apply``, and what the file's number gives to notice: a gap before it, or that it came before."""
+        with self.stores.nation.reading() as connection:
+            runs = feeds.runs(connection, feed.name)
+        outcomes = self.apply(feed, at=at)
+        news = any(one.outcome is not EventOutcome.REPLAYED for one in outcomes)
+        return Taken(outcomes, noticed(runs, feed.name, feed.sequence, news=news))
 
     def apply(self, feed: Feed, *, at: datetime) -> list[Outcome]:
         """Acknowledge and carry out the events of a file, in their order; those known already change nothing.
@@ -73,7 +95,12 @@ class EventDesk:
                 for change in feed.changes[start : start + _GROUP]:
                     sitting.hear(change, feed)
                 sitting.write()
+                if start + _GROUP >= len(feed.changes):  # whole
+                    feeds.note(recording.nation, feed.name, feed.sequence)
             outcomes += sitting.outcomes(recording.heads)
+        if not feed.changes:
+            with self.stores.recording() as recording:
+                feeds.note(recording.nation, feed.name, feed.sequence)
         return outcomes
 
     def settle(self, at: datetime) -> list[Outcome]:

@@ -28,6 +28,9 @@ LARGEST_FILE = 64 << 20
 FEED_NAME = r"[a-z0-9][a-z0-9.-]{0,39}"
 MOST_FILES = (1 << 53) - 1
 
+_ELEVEN = re.compile(r"(?<![0-9])[0-9]{11}(?![0-9])")
+_OWN_NUMBERS = "Name events and feeds by names and numbers of their own"
+
 # Beyond these, moments in other zones cannot be brought to UTC; nobody's life reaches there.
 _YEARS = range(1850, 2200)
 
@@ -116,7 +119,8 @@ class Events:
         for name, text in (("event", event.event), ("withdraws", event.withdraws or "")):
             # An event's name goes into the journal, which holds no resident's code.
             if code in text or (new_code is not None and new_code in text):
-                refuse(at(name), "contains the resident code", remedy="Name events by numbers of their own")
+                refuse(at(name), "contains the resident code", remedy=_OWN_NUMBERS)
+            require_no_code(text, at(name))
         return Change(
             id=event.event,
             kind=event.kind,
@@ -127,6 +131,16 @@ class Events:
             withdraws=event.withdraws,
             new_holder=None if new_code is None else keyed_code(self.code_key, new_code),
         )
+
+
+def require_no_code(name: str, place: str) -> None:
+    """Raise BadInput if a resident code, whose ever it is, stands alone in a name that goes into the journal."""
+    for digits in _ELEVEN.findall(name):
+        try:
+            resident_code(digits)
+        except BadInput:
+            continue
+        refuse(place, "has eleven digits that stand alone and are a resident code", remedy=_OWN_NUMBERS)
 
 
 def _require_companions(event: Event, withdraws: str, new_code: str) -> None:

@@ -26,6 +26,7 @@ from ca.revoking.feed.events import (
     feed_lines,
     mismatch,
     refuse,
+    require_no_code,
 )
 from ca.rules.residents import ChangeKind
 
@@ -149,6 +150,7 @@ class Label:
             pattern, words = _PARTS[part]
             if not pattern.fullmatch(text):
                 refuse(place(part), f"is not {words}")
+        require_no_code(texts["feed"], place("feed"))
         count = int(texts["count"]) if "count" in texts else None
         return cls(texts["feed"], int(texts["sequence"]), texts.get("sha256"), count)
 

@@ -17,6 +17,7 @@ from ca.revoking.feed.events import (
     feed_lines,
     mismatch,
     refuse,
+    require_no_code,
 )
 
 
@@ -54,6 +55,7 @@ def read_lines(stream: BinaryIO, place: str, code_key: bytes) -> Feed:
         before = f"{place} line {number - 1}"
         if number == 2:
             header = _decode(last, _Header, before, "header")
+            require_no_code(header.feed, f"{before}, feed")
         elif number > 2:
             if _as_trailer(last):
                 refuse(before, "is a trailer, and lines follow it")

@@ -6,6 +6,7 @@ nobody waits for it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -39,7 +40,7 @@ class DraftedList:
         names: What the complete list of this moment names.
         freshest: Its freshestCRL, if it has one.
         before: The newest list of this kind and place that was placed.
-        announced: How many of the entries that are new since then an order of many has caused.
+        ordered: How many of the entries that are new since then say that an order of many has caused them, by its number.
         base: Of a delta list: the complete list that it is to be added to.
     """
 
@@ -48,7 +49,7 @@ class DraftedList:
     names: Contents
     freshest: FreshestPoint | None
     before: ListRecord | None
-    announced: int
+    ordered: Mapping[int, int]
     base: Base | None
     unsigned: UnsignedList = field(repr=False)
     file: BinaryIO = field(repr=False)
@@ -61,6 +62,7 @@ class _Wanted:
     contents: Contents
     before: ListRecord | None
     summary: Summary
+    ordered: Mapping[int, int]
 
     @property
     def is_delta(self) -> bool:
@@ -86,7 +88,8 @@ class Drafting:
     def draft(self, scope: Scope, *, complete: bool = True) -> list[DraftedList]:
         """Draft the complete list of a scope and, if the authority makes them, its delta list; or the latter alone.
 
-        The first list of a scope is complete, and has no delta list, since there is nothing to add one to.
+        The first list of a scope is complete, and has no delta list, since there is nothing to add one to. A delta list
+        that is lost has nothing to be compared with, and is followed by one with its complete list.
 
         Raises:
             LintRefused: A list, or an entry of it, would break a rule.
@@ -99,7 +102,7 @@ class Drafting:
         names = Contents(generation, scope, ended_before=None if regular is None else regular.this_update)
         base = self._base(scope, regular)
         wanted = []
-        if complete or base is None:
+        if complete or base is None or self._delta_is_lost(scope):
             wanted.append(self._wanted(names, place))
         if base is not None:
             wanted.append(self._wanted(replace(names, since=base[0].sequence), place))
@@ -127,16 +130,23 @@ class Drafting:
             return None
         return record, Base(self.files.enter_context(file), record.number, record.sequence)
 
+    def _delta_is_lost(self, scope: Scope) -> bool:
+        if lists.newest_placed(self.connection, self.issuer.id, scope, delta=True) is None:
+            return False
+        file = self.publisher.newest(self.issuer.id, scope, delta=True)
+        if file is not None:
+            file.close()
+        return file is None
+
     def _wanted(self, listed: Contents, place: ListPlace) -> _Wanted:
         delta = listed.since is not None
         before = lists.newest_placed(self.connection, listed.generation, listed.scope, delta=delta)
-        summary = contents.summed_up(
-            self.connection,
-            listed,
-            reasons_in(place.holds, delta=delta),
-            said=0 if before is None else before.sequence,
-        )
-        return _Wanted(listed, before, summary)
+        said = 0 if before is None else before.sequence
+        summary = contents.summed_up(self.connection, listed, reasons_in(place.holds, delta=delta), said=said)
+        # The first list of all may say anything.
+        ask = before is not None and summary.ordered > 0
+        ordered = contents.by_order(self.connection, listed, said=said) if ask else {}
+        return _Wanted(listed, before, summary, ordered)
 
     def _complete(self, place: ListPlace, sums: list[Summary], *, delta: bool) -> ListDraft:
         """The complete list's statements; a delta list of its moment shares them."""
@@ -167,17 +177,20 @@ class Drafting:
         under its number came out, even if death kept it from being the newest.
         """
         generation = self.issuer.id
-        numbers, moments = [0], list[datetime]()
+        numbers, moments = [0, *self.publisher.numbers(generation, scope)], list[datetime]()
         intended = lists.newest_intended(self.connection, generation, scope)
-        if intended is not None and self._lies_there(intended):
-            numbers.append(intended.number)
+        if intended is not None and intended.number in numbers:
             moments.append(intended.this_update)
+        files = [
+            self.publisher.numbered(generation, scope, max(numbers)),
+            *(self.publisher.newest(generation, scope, delta=delta) for delta in (False, True)),
+        ]
         for delta in (False, True):
             record = lists.newest_placed(self.connection, generation, scope, delta=delta)
             if record is not None:
                 numbers.append(record.number)
                 moments.append(record.this_update)
-            file = self.publisher.newest(generation, scope, delta=delta)
+        for file in files:
             if file is None:
                 continue
             # What cannot be read there, the gate says.
@@ -186,12 +199,6 @@ class Drafting:
                 numbers.append(head.number or 0)
                 moments.append(head.this_update)
         return max(numbers), max(moments, default=None)
-
-    def _lies_there(self, record: ListRecord) -> bool:
-        file = self.publisher.numbered(self.issuer.id, record.scope, record.number)
-        if file is not None:
-            file.close()
-        return file is not None
 
     def _written(self, wanted: _Wanted, draft: ListDraft, names: Contents, base: Base | None) -> DraftedList:
         """Lint the list and write it into a file."""
@@ -222,7 +229,7 @@ class Drafting:
             names=names,
             freshest=draft.extension(FreshestPoint),
             before=wanted.before,
-            announced=wanted.summary.ordered,
+            ordered=wanted.ordered,
             base=base,
             unsigned=unsigned,
             file=file,

@@ -22,12 +22,13 @@ from ca.profiles.lists import ListPlace
 from ca.revoking.lists.gate_entries import (
     Counted,
     EntryRules,
+    Excuses,
     NoEntries,
-    Removable,
     compare,
     compare_with_base,
+    compare_with_former,
 )
-from ca.rules.list_changes import Block, Jump, JumpLimit, check_jump
+from ca.rules.list_changes import Block, Jump, JumpLimit, check_jump, check_lost
 from ca.suites import Suite
 from ca.wire import der
 from ca.wire.extensions import encode_extension
@@ -80,9 +81,9 @@ class Expectation:
         entries: How many entries the store has for it.
         sequence: The newest revocation sequence when they were read.
         at: Now.
-        removable: Asked which entries of the last list may be gone, or be as if new.
-        removable_of_base: The same of a delta list's base, if that is another question.
-        before: What is written down of the newest list that was placed; counts alone where its file is lost.
+        excuses: Asked which entries of the last list may be gone, or be as if new.
+        excuses_of_base: The same of a delta list's base, if that is another question.
+        before: What is written down of the newest list that was placed.
         freshest: Where it has to say that its delta list lies; None: nowhere.
         base: For a delta list alone.
         limit: How much may change at once; None for a delta whose complete list goes through the gate as well.
@@ -99,11 +100,11 @@ class Expectation:
     entries: int
     sequence: int
     at: datetime
-    removable: Removable = field(repr=False)
+    excuses: Excuses = field(repr=False)
     before: Before | None = None
     freshest: ext.FreshestPoint | None = None
     base: Base | None = None
-    removable_of_base: Removable | None = field(default=None, repr=False)
+    excuses_of_base: Excuses | None = field(default=None, repr=False)
     limit: JumpLimit | None = USUAL
     announced: int = 0
     released: Jump | None = None
@@ -112,6 +113,14 @@ class Expectation:
     def title(self) -> str:
         """The list, for messages."""
         return f"{'delta list' if self.base else 'list'} {self.generation} {self.place.scope}"
+
+    @property
+    def is_last_lost(self) -> bool:
+        """Whether a list of which no file is there had something to say that this one might lack.
+
+        Not of a delta list that goes with its complete list: that one has the last complete one to be compared with.
+        """
+        return self.before is not None and self.before.entries > 0 and self.limit is not None
 
     def extensions(self) -> dict[str, ExtensionFacts]:
         """The extensions that it has to have, each exactly so."""
@@ -142,7 +151,8 @@ def pass_gate(draft: BinaryIO, last: BinaryIO | None, expected: Expectation) -> 
 
     Args:
         draft: The signed list's file.
-        last: The newest placed list of this kind (complete or delta) and place, if there is one.
+        last: The newest placed list of this kind (complete or delta) and place; None if there never was one, or every
+            copy of it is lost.
         expected: What the draft has to be.
 
     Raises:
@@ -154,14 +164,19 @@ def pass_gate(draft: BinaryIO, last: BinaryIO | None, expected: Expectation) -> 
     old = None if last is None else _placed(last, "last list", expected, delta=expected.base is not None)
     base = None if expected.base is None else _placed(expected.base.file, "base", expected, delta=False)
     _check_after(new.head, old, base, expected)
+    if old is not None:
+        _check_last(old.head, expected)
     if new.is_empty and expected.entries:
         raise _blocked(expected, Block.EMPTY, f"has no entry; the store has {expected.entries}")
+    former = None
     if base is not None and old is not None and old.head.base != base.head.number:
-        old = None  # two deltas of different bases have nothing to do with each other
-    counted = _compared(new, old, base, expected)
+        old, former = None, old  # entry by entry they have nothing to do with each other
+    counted = _compared(new, old, base, former, expected)
     if counted.entries != expected.entries:
         problem = f"has {counted.entries} entries; the store has {expected.entries}"
         raise _blocked(expected, Block.COUNT, problem)
+    if last is None and expected.is_last_lost:
+        return Passed(counted.entries, _checked_loss(counted, expected))
     return Passed(counted.entries, _checked_jump(counted, old or base, expected))
 
 
@@ -261,18 +276,34 @@ def _check_after(
         raise _blocked(expected, Block.OLDER, "is of an earlier moment than the last one", "RFC 5280 5.1.2.4")
 
 
+def _check_last(head: ListHead, expected: Expectation) -> None:
+    """That what the draft is compared with is not older than the last list that was placed, as the store has it."""
+    number, before = head.number or 0, expected.before
+    if before is not None and number < before.number:
+        problem = f"{head.place} has the number {number}, and {before.number} was placed"
+        raise _blocked(expected, Block.LAST_UNFIT, problem)
+
+
 def _compared(
-    new: ListStream, old: ListStream | None, base: ListStream | None, expected: Expectation
+    new: ListStream,
+    old: ListStream | None,
+    base: ListStream | None,
+    former: ListStream | None,
+    expected: Expectation,
 ) -> Counted:
     reasons = reasons_in(expected.place.holds, delta=base is not None)
     until = f"{new.head.this_update:%Y%m%d%H%M%S}".encode()
-    rules = EntryRules(expected.title, reasons, until, expected.removable)
+    rules = EntryRules(expected.title, reasons, until, expected.excuses)
     try:
         counted = compare(new, old or NoEntries(), rules)
         if base is not None:
             new.rewind()
-            of_base = expected.removable_of_base or expected.removable
-            compare_with_base(new, base, replace(rules, removable=of_base))
+            of_base = expected.excuses_of_base or expected.excuses
+            compare_with_base(new, base, replace(rules, excuses=of_base))
+        if base is not None and former is not None:
+            new.rewind()
+            base.rewind()
+            compare_with_former(new, base, former, rules)
     except BadInput as error:
         unfit = Block.ENTRY if error.place == expected.title else Block.LAST_UNFIT
         raise _blocked(expected, unfit, error.problem, error.clause) from None
@@ -281,15 +312,28 @@ def _compared(
 
 def _checked_jump(counted: Counted, last: ListStream | None, expected: Expectation) -> Jump:
     """How far the list goes from the last one; ListBlocked if that is too far. The first list of all may say anything."""
-    number, new, gone = 0 if last is None else last.head.number or 0, counted.new, counted.gone
-    before = expected.before
-    if last is None and before is not None:
-        # The last list's file is lost, and only its count is known.
-        number, new, gone = before.number, max(0, new - before.entries), max(0, before.entries - new)
-    jump = Jump(number, expected.sequence, new, counted.changed, gone)
+    number = 0 if last is None else last.head.number or 0
+    jump = Jump(number, expected.sequence, counted.new, counted.changed, counted.gone)
     if expected.limit is not None and number:
-        usual = expected.limit.of(counted.entries - new + gone) + expected.announced
+        usual = expected.limit.of(counted.entries - jump.new + jump.gone) + expected.announced
         check_jump(expected.title, jump, usual=usual, released=expected.released)
+    return jump
+
+
+def _checked_loss(counted: Counted, expected: Expectation) -> Jump:
+    """How far the list goes from one of which only the count is left; ListBlocked unless two officers have seen it."""
+    before, limit = expected.before, expected.limit
+    assert before is not None, "something is known to be lost"
+    assert limit is not None, "it does not go with another list"
+    grown = counted.entries - before.entries
+    jump = Jump(0, expected.sequence, max(0, grown), 0, max(0, -grown))
+    check_lost(
+        expected.title,
+        jump,
+        last=f"number {before.number}, which had {before.entries} entries,",
+        usual=limit.of(before.entries) + expected.announced,
+        released=expected.released,
+    )
     return jump
 
 

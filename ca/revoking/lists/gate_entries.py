@@ -12,10 +12,8 @@ from ca.model import RevocationReason, Serial
 from ca.rules.list_changes import Block, check_change
 from ca.wire.list_stream import ListEntry, ListStream, read_entry
 
-Removable = Callable[[Sequence[Serial]], frozenset[Serial]]
-"""Which of these serials' entries may be gone: the certificate had expired when the last list was made, so that one
-list after the expiry has named it; or its hold was lifted since then (for a delta list: since its base), also if it ended
-again."""
+Asked = Callable[[Sequence[Serial]], frozenset[Serial]]
+"""Of which of these serials something is so."""
 
 _HOLD, _LIFTED = RevocationReason.CERTIFICATE_HOLD, RevocationReason.REMOVE_FROM_CRL
 # So many missing serials are asked about at once.
@@ -54,6 +52,21 @@ class NoEntries:
 
 
 @dataclass(frozen=True, slots=True)
+class Excuses:
+    """Why an entry of the last list may be gone, or be as if new.
+
+    Attributes:
+        expired: The certificate itself, by its own words, had ended when the last list was made, so that one list after
+            its end has named it.
+        let_go: Its hold was lifted since the last list (for a delta list: since its base), also if it ended again. Asked of
+            nothing but holds: whatever is recorded of an end for good, it stays.
+    """
+
+    expired: Asked
+    let_go: Asked
+
+
+@dataclass(frozen=True, slots=True)
 class Counted:
     """How many entries a list has, and how they differ from the last one's."""
 
@@ -71,13 +84,13 @@ class EntryRules:
         place: The list, for messages.
         reasons: For which reasons an entry may stand there.
         until: thisUpdate, in the fourteen digits of a ListEntry: nothing was revoked later.
-        removable: Asked about what is gone.
+        excuses: Asked about what is gone.
     """
 
     place: str
     reasons: frozenset[RevocationReason]
     until: bytes
-    removable: Removable = field(repr=False)
+    excuses: Excuses = field(repr=False)
 
     def read(self, octets: bytes) -> ListEntry:
         """Read an entry that the last list does not have, or raise ListBlocked for one that fits no list."""
@@ -111,7 +124,7 @@ class EntryRules:
             check_change(self.place, before, after)
         except ListBlocked:
             # If a hold was lifted, what came then is as if new.
-            if before.reason is not _HOLD or not self.removable([after.serial]):
+            if before.reason is not _HOLD or not self.excuses.let_go([after.serial]):
                 raise
 
     def blocked(self, reason: Block, problem: str, clause: str | None = None) -> ListBlocked:
@@ -162,16 +175,43 @@ def compare(draft: ListStream, last: Entries, rules: EntryRules) -> Counted:
 
 def compare_with_base(delta: ListStream, base: ListStream, rules: EntryRules) -> None:
     """Raise ListBlocked unless each entry of a delta list says something that its base does not say (RFC 5280 5.2.4)."""
-    run: list[bytes] = []
+    said = _Ascending(base)
     for octets in delta:
         entry = rules.read(octets)
-        while not run or _serial(run[-1]) < entry.serial:
-            _, run = base.run()
-            if not run:
-                break
-        at = bisect_left(run, entry.serial, key=_serial)
-        old = run[at] if at < len(run) and _serial(run[at]) == entry.serial else b""
-        _change_of_base(old, octets, entry, rules)
+        _change_of_base(said.find(entry.serial), octets, entry, rules)
+
+
+def compare_with_former(delta: ListStream, base: ListStream, former: ListStream, rules: EntryRules) -> None:
+    """Raise ListBlocked unless the last delta list, which had another base, may be followed by this one on its base.
+
+    What it said of a certificate stands in this one or in the base, as it was or as it may become.
+    """
+    now, before = _Ascending(delta), _Ascending(base)
+    missing = _Missing(rules)
+    for old in former:
+        octets = now.find(_serial(old)) or before.find(_serial(old))
+        if octets and octets != old:
+            rules.change(old, rules.read(octets))
+        elif not octets and read_entry(old, rules.place).reason != _LIFTED:
+            missing.add(old)
+    missing.settle(left=1)
+
+
+class _Ascending:
+    """Finds entries in a list by serials that ascend."""
+
+    def __init__(self, stream: ListStream) -> None:
+        self._stream = stream
+        self._run: list[bytes] = []
+
+    def find(self, serial: int) -> bytes:
+        """The entry of this serial; empty if there is none."""
+        while not self._run or _serial(self._run[-1]) < serial:
+            _, self._run = self._stream.run()
+            if not self._run:
+                return b""
+        at = bisect_left(self._run, serial, key=_serial)
+        return self._run[at] if _serial(self._run[at]) == serial else b""
 
 
 def _change_of_base(old: bytes, octets: bytes, entry: ListEntry, rules: EntryRules) -> None:
@@ -183,7 +223,7 @@ def _change_of_base(old: bytes, octets: bytes, entry: ListEntry, rules: EntryRul
         )
     if entry.reason == _LIFTED:
         on_hold = not old or read_entry(old, rules.place).reason == _HOLD
-        if not (on_hold and rules.removable([Serial(entry.serial)])):
+        if not (on_hold and rules.excuses.let_go([Serial(entry.serial)])):
             raise rules.blocked(
                 Block.WRONGLY_REMOVED,
                 f"serial {Serial(entry.serial)} was not let go of a hold",
@@ -227,13 +267,14 @@ class _Missing:
     rules: EntryRules
     count: int = 0
     first: Serial | None = None  # of those that should be there
-    _pending: list[Serial] = field(default_factory=list)
+    _pending: dict[Serial, bool] = field(default_factory=dict)  # and whether it was on hold
 
     def add(self, old: bytes) -> None:
         """Count one more."""
         self.count += 1
         if self.first is None:
-            self._pending.append(Serial(_serial(old)))
+            entry = read_entry(old, self.rules.place)
+            self._pending[Serial(entry.serial)] = entry.reason == _HOLD
             if len(self._pending) == _ASKED_AT_ONCE:
                 self._ask()
 
@@ -252,7 +293,9 @@ class _Missing:
 
     def _ask(self) -> None:
         if self._pending and self.first is None:
-            kept = set(self._pending) - self.rules.removable(self._pending)
+            kept = self._pending.keys() - self.rules.excuses.expired(list(self._pending))
+            if holds := sorted(serial for serial in kept if self._pending[serial]):
+                kept -= self.rules.excuses.let_go(holds)
             self.first = min(kept, default=None)
         self._pending.clear()
 

@@ -7,9 +7,9 @@ that the gate keeps back, keeps no other back.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -19,14 +19,16 @@ from ca import suites
 from ca.errors import Conflict, KakehashiError, LintRefused, ListBlocked
 from ca.issuing.issuer import Issuer
 from ca.keys.signer import verify_digest
-from ca.model import Scope, Serial
+from ca.model import ARL, FULL, Scope, Serial
 from ca.profiles.practice import Practice
 from ca.revoking.lists.drafting import DraftedList, Drafting
 from ca.revoking.lists.gate import USUAL, Before, Expectation, pass_gate
+from ca.revoking.lists.gate_entries import Excuses
+from ca.revoking.lists.last_list import last_complete
 from ca.revoking.lists.publisher import Publisher, SignedList
-from ca.rules.generations import MAY_SIGN_STATUS, RFC4210, Life
+from ca.rules.generations import RFC4210, Keys
 from ca.rules.list_changes import Jump, JumpLimit
-from ca.store import blocked, contents, key_lives, lists
+from ca.store import blocked, contents, key_lives, lists, orders
 from ca.store.engine import Store
 from ca.store.lists import ListRecord
 from ca.suites import Use
@@ -54,13 +56,18 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """Makes and places lists of one generation, as of one moment."""
+    """Makes and places lists of one generation, as of one moment.
+
+    Attributes:
+        nation: Where orders of many lie; None: where the authority's lists do.
+    """
 
     store: Store
     issuer: Issuer
     publisher: Publisher
     at: datetime
     outcome: Outcome = field(default_factory=Outcome)
+    nation: Store | None = None
 
     def run(self, wishes: Sequence[Wish]) -> Outcome:
         """Make these lists. What lint or the gate has against one of them stands in the outcome; the rest is raised.
@@ -118,7 +125,7 @@ class Placing:
         """The drafts of each scope, and what officers have released."""
         drafted, released = [], {}
         with self.store.reading() as connection:
-            self._require_serving(key_lives.life_of(connection, self.issuer.id))
+            self._require_making_lists(key_lives.keys_of(connection, self.issuer.id.authority))
             drafting = Drafting(connection, self.issuer, self.publisher, files, self.at)
             for wish in wishes:
                 try:
@@ -129,8 +136,9 @@ class Placing:
                     released[wish.scope] = jump
         return drafted, released
 
-    def _require_serving(self, life: Life | None) -> None:
-        if life is None or life.state not in MAY_SIGN_STATUS:
+    def _require_making_lists(self, keys: Keys) -> None:
+        if not keys.makes_lists(self.issuer.id):
+            life = keys.life(self.issuer.id)
             stands = "is not planned" if life is None else f"is {life.state}"
             raise Conflict(f"generation {self.issuer.id}", f"{stands}, and signs no lists", clause=RFC4210)
 
@@ -142,20 +150,36 @@ class Placing:
         write_signature(draft.file, draft.unsigned, suite, signature)
         draft.file.flush()
         record = draft.record
-        last = self.publisher.newest(self.issuer.id, record.scope, delta=record.base is not None)
-        with nullcontext() if last is None else last:
-            pass_gate(draft.file, last, self._expected(draft, group, released))
+        with ExitStack() as files:
+            pass_gate(draft.file, self._last(draft, files), self._expected(draft, group, released))
         return replace(record, digest=_sha256(draft.file))
+
+    def _last(self, draft: DraftedList, files: ExitStack) -> BinaryIO | None:
+        """What the draft is to be compared with."""
+        scope, before = draft.record.scope, draft.before
+        if draft.base is None:
+            placed = 0 if before is None else before.number
+            return last_complete(self.publisher, self.issuer.id, scope, placed, files)
+        delta = self.publisher.newest(self.issuer.id, scope, delta=True)
+        return None if delta is None else files.enter_context(delta)
 
     def _expected(
         self, draft: DraftedList, group: Sequence[DraftedList], released: Jump | None
     ) -> Expectation:
         record, before = draft.record, draft.before
 
-        def removable(said: int, serials: Sequence[Serial]) -> frozenset[Serial]:
+        def expired(serials: Sequence[Serial]) -> frozenset[Serial]:
             with self.store.reading() as connection:
-                return contents.removable(connection, draft.names, serials, said=said)
+                return contents.expired(connection, draft.names, serials)
 
+        def let_go(said: int, serials: Sequence[Serial]) -> frozenset[Serial]:
+            with self.store.reading() as connection:
+                return contents.let_go(connection, draft.names, serials, said=said)
+
+        def excuses(said: int) -> Excuses:
+            return Excuses(expired, partial(let_go, said))
+
+        usual = _usual(self.issuer.practice)
         return Expectation(
             generation=self.issuer.id,
             place=draft.place,
@@ -166,16 +190,25 @@ class Placing:
             entries=record.entries,
             sequence=record.sequence,
             at=self.at,
-            removable=partial(removable, 0 if before is None else before.sequence),
-            removable_of_base=None if draft.base is None else partial(removable, draft.base.sequence),
+            excuses=excuses(0 if before is None else before.sequence),
+            excuses_of_base=None if draft.base is None else excuses(draft.base.sequence),
             before=None if before is None else _before(before),
             freshest=draft.freshest,
             base=draft.base,
             # A complete list that goes through the gate with it tells how much has changed.
-            limit=None if draft.base is not None and len(group) > 1 else _usual(self.issuer.practice),
-            announced=draft.announced,
+            limit=None
+            if draft.base is not None and len(group) > 1
+            else (usual if record.scope in (ARL, FULL) else usual.of_part()),
+            announced=self._announced(draft.ordered),
             released=released,
         )
+
+    def _announced(self, ordered: Mapping[int, int]) -> int:
+        """How many of the changes that name an order two officers have approved."""
+        if not ordered:
+            return 0
+        with (self.nation or self.store).reading() as connection:
+            return orders.announced(connection, ordered)
 
 
 def _usual(practice: Practice) -> JumpLimit:

@@ -22,16 +22,30 @@ from ca.store.lists import ListRecord
 
 
 def publish(
-    store: Store, issuer: Issuer, scopes: Iterable[Scope], publisher: Publisher, *, at: datetime
+    store: Store,
+    issuer: Issuer,
+    scopes: Iterable[Scope],
+    publisher: Publisher,
+    *,
+    at: datetime,
+    nation: Store | None = None,
 ) -> list[ListRecord]:
     """Make and place the lists of these scopes of one generation, as of now, with their delta lists.
+
+    Args:
+        store: Where the authority's lists lie.
+        issuer: Whose lists.
+        scopes: Which of them.
+        publisher: Where they become public.
+        at: Now.
+        nation: Where orders of many lie, if not in the same database.
 
     Raises:
         LintRefused: A list would break a rule; it was not signed.
         ListBlocked: A list did not pass the gate; the last one stays in its place.
         StorageFailed: A list could not be written. The lists that relying parties get are whole ones, old or new.
     """
-    outcome = Placing(store, issuer, publisher, at).run([Wish(scope) for scope in scopes])
+    outcome = Placing(store, issuer, publisher, at, nation=nation).run([Wish(scope) for scope in scopes])
     if outcome.failures:
         raise outcome.failures[0]
     return outcome.made
@@ -49,7 +63,7 @@ def publish_changes(issuers: Issuers, publisher: Publisher, *, at: datetime) -> 
         with store.reading() as connection:
             upto, published = revocations.sequence(connection), revocations.published(connection)
             # Of a key that makes no lists yet, or no more, none is behind.
-            serving = key_lives.signing_status(connection)
+            serving = key_lives.making_lists(connection)
             behind = {
                 generation: group
                 for generation, group in touched_since(connection, published).items()
@@ -66,7 +80,8 @@ def publish_changes(issuers: Issuers, publisher: Publisher, *, at: datetime) -> 
                 [one for one in some if one.scope == FULL],
             ):
                 try:
-                    Placing(store, issuers.of(generation), publisher, at, outcome).run(group)
+                    issuer, nation = issuers.of(generation), issuers.stores.nation
+                    Placing(store, issuer, publisher, at, outcome, nation).run(group)
                 except KakehashiError as error:
                     outcome.failures.append(error)
         said = min([upto, *(one.said for one in _still_behind(behind, outcome.made))])
@@ -84,7 +99,7 @@ def due(connection: Connection, generation: GenerationId, within: timedelta, at:
 
     None of a key that makes no lists yet, or no more.
     """
-    if generation not in key_lives.signing_status(connection):
+    if not key_lives.keys_of(connection, generation.authority).makes_lists(generation):
         return []
     newest = lists.newest(connection, generation)
     kept_back = {one.scope for one in blocked.all_blocked(connection) if one.generation == generation}

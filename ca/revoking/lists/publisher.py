@@ -40,6 +40,10 @@ class Publisher(Protocol):
         """The complete list of this number; None if it is lost."""
         ...
 
+    def numbers(self, generation: GenerationId, scope: Scope) -> list[int]:
+        """Under which numbers complete lists of this scope lie, in no order."""
+        ...
+
     def delta_path(self, generation: GenerationId, scope: Scope) -> str:
         """Where the delta list lies below the URL of the world."""
         ...

@@ -1,4 +1,4 @@
-"""Two operators of the centre release a list that goes further from the last one than is usual."""
+"""Two operators of the centre release a list that goes further than is usual, or whose last one is lost in every copy."""
 
 from __future__ import annotations
 

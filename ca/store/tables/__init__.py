@@ -15,6 +15,7 @@ from ca.store.tables.crossing import (
 )
 from ca.store.tables.custody import evidence, media, medium_steps, self_checks
 from ca.store.tables.events import (
+    feed_runs,
     order_certificates,
     order_steps,
     orders,
@@ -68,6 +69,7 @@ __all__ = [
     "enrolment_codes",
     "evidence",
     "examinations",
+    "feed_runs",
     "generations",
     "heartbeats",
     "holdings",

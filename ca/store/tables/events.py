@@ -42,6 +42,15 @@ resident_codes = Table(
 )
 Index("resident_codes_new", resident_codes.c.new)
 
+# The files of each feed that have come: runs of numbers that follow one another. Nearly every feed has one.
+feed_runs = Table(
+    "feed_runs",
+    metadata,
+    Column("feed", String(40), primary_key=True),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+)
+
 # What the rules could not decide; an officer does.
 quarantine = Table(
     "quarantine",

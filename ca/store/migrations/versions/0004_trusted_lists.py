@@ -53,6 +53,7 @@ def upgrade() -> None:
     _lists()
     # The journal tells since what a crash between two databases would have left open.
     op.drop_column("batch_answers", "confirmed")
+    _untold()
 
 
 def _revocations() -> None:
@@ -159,4 +160,11 @@ def _lists() -> None:
         sa.Column("first_officer", sa.String(length=64), nullable=True),
         sa.Column("second_officer", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("generation", "scope"),
+    )
+
+
+def _untold() -> None:
+    """Leave a mark for ``ca.store.untold``: the journal tells of what is issued from now on."""
+    op.execute(
+        "INSERT INTO marks (name, value) SELECT 'serials-untold', '0003' WHERE EXISTS (SELECT 1 FROM certificates)"
     )
