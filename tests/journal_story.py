@@ -95,6 +95,9 @@ class Story:
         if reason is LIFTED:
             assert fate.reason is HOLD, "only a hold is lifted"
             fate.lifts += 1
+        elif reason is fate.reason is HOLD:
+            assert fate.cause.startswith("event "), "only a hold by the register becomes an order's"
+            assert cause.startswith("order ")
         else:
             assert rank(reason) > rank(fate.reason), f"{certificate} goes from {fate.reason} to {reason}"
             # Whoever waited for the journal's turn may have read the clock before: the earlier moment stays.

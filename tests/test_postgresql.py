@@ -64,7 +64,7 @@ from tests.ended import record_end
 from tests.engine_world import Running, journal_of
 from tests.postgresql import server
 from tests.small_edition import SEED
-from tests.test_upgrade import HOLDER, ID, KEY, OLD_CERTIFICATE
+from tests.test_upgrade import HOLDER, ID, KEY, OLD_CERTIFICATES, OTHER, TBS, encoded
 
 NOW = datetime(2014, 9, 1, tzinfo=UTC)
 GENERATION = GenerationId.parse("jpki-13.g1")
@@ -552,9 +552,13 @@ def old_home(pristine_world, world, url):
             connection.execute(table.delete())
             if raw:
                 connection.execute(table.insert(), raw)
-        connection.execute(old.tables["certificates"].insert().values(OLD_CERTIFICATE))
-        octets = {"generation": str(ID.generation), "serial": ID.serial.octets, "encoded": b"DER"}
-        connection.execute(old.tables["certificate_bytes"].insert().values(octets))
+        connection.execute(old.tables["certificates"].insert().values(OLD_CERTIFICATES))
+        octets = {ID: encoded(pristine_world), OTHER: TBS[OTHER]}
+        rows = [
+            {"generation": str(one.generation), "serial": one.serial.octets, "encoded": some}
+            for one, some in octets.items()
+        ]
+        connection.execute(old.tables["certificate_bytes"].insert(), rows)
     store.close()
     new.close()
     (world / "store.db").unlink()
@@ -565,15 +569,15 @@ def old_home(pristine_world, world, url):
     return world
 
 
-def test_an_older_home_says_what_to_do_and_an_upgraded_one_works(old_home, url):
+def test_an_older_home_says_what_to_do_and_an_upgraded_one_works(old_home, pristine_world, url):
     refused(run("officer", "list", "--home", old_home), "older than this version's", "kakehashi upgrade")
     done(run("upgrade", "--home", old_home))
     store = Store.open(url)
     assert store.schema() == SCHEMA
     with store.reading() as connection:
-        (held,) = holdings.of_holder(connection, HOLDER)
+        held, _ = holdings.of_holder(connection, HOLDER)
         assert (held.certificate, held.subject_key, held.scope) == (ID, KEY, "signature-131016")
-        assert certificates.find(connection, ID).encoded == b"DER"
+        assert certificates.find(connection, ID).encoded == encoded(pristine_world)
         assert officers.office(connection, "131016").authorities == ("jpki-13",)
         assert officers.office(connection, "centre").authorities == ()
         context = MigrationContext.configure(connection, opts={"compare_type": True})
