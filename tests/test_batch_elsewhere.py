@@ -115,7 +115,7 @@ def require_issued(place: Place, source: Path, holders: int) -> dict[Certificate
 
 
 PLACES = ("token", "postgresql", "sha256-p256", "ml-dsa-65")
-SLOW = ("postgresql", "ml-dsa-65")
+SLOW = ("token", "postgresql", "ml-dsa-65")
 
 
 @pytest.mark.parametrize(

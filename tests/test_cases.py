@@ -40,6 +40,7 @@ def require_expected(built: BuiltCase, material: Material) -> None:
         assert found.certificates == (anchor.der, *(one.der for one in built.path))
 
 
+@pytest.mark.long
 def test_the_page_is_what_the_judges_say(tmp_path: Path) -> None:
     """Nobody differs without an explanation, no explanation is in vain, and the page is of this run."""
     for key, entry in judge_entries().items():

@@ -244,6 +244,7 @@ def signature_of(person) -> str:
     return str(person.certificates[BOTH[0]])
 
 
+@pytest.mark.long
 def test_the_interface_the_command_line_and_the_worker_at_once(home, tmp_path):
     """A server's process, the worker beside it, and three of the command line at a time."""
     people = holders(home, 15, BOTH)

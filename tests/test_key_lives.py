@@ -617,6 +617,7 @@ def walk(world: EngineWorld) -> None:
 
 
 @pytest.mark.deeper
+@pytest.mark.long
 def test_a_killed_step_is_completed(tmp_path, world):
     walk(world)
     wanted, deaths = made_of(world), 0

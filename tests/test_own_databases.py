@@ -202,7 +202,9 @@ def test_a_life_in_two_databases(tmp_path):
 HOMES = [
     pytest.param(["--database", "{}"], id="a server"),
     pytest.param(
-        ["--database", "{}", "--authority-database", "jpki-13=sqlite:///tokyo.db"], id="a server and a file"
+        ["--database", "{}", "--authority-database", "jpki-13=sqlite:///tokyo.db"],
+        id="a server and a file",
+        marks=pytest.mark.long,
     ),
     pytest.param(
         ["--authority-database", "jpki-13=sqlite:///tokyo.db"], id="two files", marks=pytest.mark.long

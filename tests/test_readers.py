@@ -29,6 +29,7 @@ from tests.test_profiles import family_of
 CERTIFICATES, LISTS = (
     [name for name in names if family_of(name) != "ml-dsa-65"] for names in (ALL_CERTIFICATES, ALL_LISTS)
 )
+LONG = pytest.mark.long
 ENVIRONMENT = os.environ | {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
 COMPLAINT = re.compile(r"(?i)error|warning|invalid(?!ity date)|unpars|<not supported>|<parse|malformed|fail")
 
@@ -159,8 +160,23 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     return {kind: folder / f"{kind}.der" for kind in contents}
 
 
-@pytest.mark.parametrize("kind", CERTIFICATES)
-@pytest.mark.parametrize("reader", CERTIFICATE_READERS)
+QUICKLY = ("signature", "user-authentication", "self-signed", "cross", "list-full", "list-partition")
+
+
+def pairs(readers: Mapping[str, Reader], kinds: list[str]) -> list[object]:
+    """Each reader with each kind. Java takes a second to start, and another family's profiles are nothing new to readers."""
+    return [
+        pytest.param(
+            reader,
+            kind,
+            marks=() if kind in QUICKLY or (reader != "keytool" and not family_of(kind)) else LONG,
+        )
+        for reader in readers
+        for kind in kinds
+    ]
+
+
+@pytest.mark.parametrize(("reader", "kind"), pairs(CERTIFICATE_READERS, CERTIFICATES))
 def test_a_certificate_is_read_alike(reader: str, kind: str, made: Mapping[str, Path]) -> None:
     tbs = x509.Certificate.load(made[kind].read_bytes(), strict=True)["tbs_certificate"]
     of_old = kind.startswith("old-")  # which are signed with SHA-1
@@ -174,8 +190,7 @@ def test_a_certificate_is_read_alike(reader: str, kind: str, made: Mapping[str, 
     )
 
 
-@pytest.mark.parametrize("kind", LISTS)
-@pytest.mark.parametrize("reader", LIST_READERS)
+@pytest.mark.parametrize(("reader", "kind"), pairs(LIST_READERS, LISTS))
 def test_a_list_is_read_alike(reader: str, kind: str, made: Mapping[str, Path]) -> None:
     tbs = crl.CertificateList.load(made[kind].read_bytes(), strict=True)["tbs_cert_list"]
     said = LIST_READERS[reader].read(made[kind], identifiers(tbs["crl_extensions"]))

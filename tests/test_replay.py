@@ -548,6 +548,7 @@ def empty(folder: Path) -> Path:
 
 
 @pytest.mark.deeper
+@pytest.mark.long
 def test_a_making_that_dies_anywhere_is_completed(tmp_path: Path) -> None:
     with make(empty(tmp_path / "whole")) as world:
         whole = Life(world).end()

@@ -264,6 +264,7 @@ class TestSuddenDeath:
             assert len(server.events("worker died and is started again")) == self.DEATHS
         nothing_is_lost_or_doubled(home, ledger)
 
+    @pytest.mark.long
     def test_of_the_process_that_answers(self, home):
         """Another takes its place; if that dies as well, the server gives up, and has to be started again."""
         with ExitStack() as stack:

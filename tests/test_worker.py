@@ -228,6 +228,7 @@ def working(home, name):
 
 
 class TestTwoWorkers:
+    @pytest.mark.long
     def test_one_publishes_until_it_is_gone(self, home):
         people = holders(home, 6)
         with working(home, "first") as (first, by_first):
