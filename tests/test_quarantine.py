@@ -15,7 +15,7 @@ from ca.revoking.deciding.by_hand import revoke
 from ca.revoking.deciding.desk import EventDesk, EventOutcome
 from ca.revoking.deciding.quarantine import CaseDecision, resolve
 from ca.rules.residents import LapseRules
-from ca.store import quarantine, register
+from ca.store import quarantine, register, revocations
 from ca.store.orders import By, Selection
 from front.assembly import open_world
 from front.demo.people import invented_code
@@ -247,19 +247,25 @@ def test_an_early_event_of_a_known_id_does_not_wait_for_the_officer(world):
     assert revocation_of(world, issued[SIGNATURE]).revoked_at == (AT + DAY).replace(microsecond=0)
 
 
+def sequence_of(world):
+    with world.store.reading() as connection:
+        return revocations.sequence(connection)
+
+
 @pytest.mark.parametrize("reason", ["certificateHold", "cessationOfOperation"])
 def test_what_an_order_suspends_no_event_lifts(world, reason):
     """Also where a telephoned loss had it on hold before, and the edition lifts such holds."""
     issued = world.issued()
     desk = EventDesk(world.stores, LapseRules(found_lifts=frozenset(RESIDENT_KINDS)))
     desk.apply(read(world, feed_file(LOST)), at=AT)
-    held = revocation_of(world, issued[SIGNATURE])
+    held, said = revocation_of(world, issued[SIGNATURE]), sequence_of(world)
     wanted, why = Selection(By.GENERATION, "jpki-31.g1"), RevocationReason.recorded(reason)
     order = mass.make(world.stores, mass.propose(world.stores, wanted, why, "operator", at=AT))
     mass.approve(world.stores, order.number, "operator-2", at=AT)
     assert mass.advance(world.stores, at=AT + DAY).progress.done == 2
     after = reasons(world, issued)
     assert after == dict.fromkeys(RESIDENT_KINDS, reason)
+    assert (sequence_of(world) == said) == (reason == "certificateHold"), "lists say no more than they said"
     assert revocation_of(world, issued[SIGNATURE]).revoked_at == held.revoked_at
     (outcome,) = desk.apply(read(world, feed_file(FOUND, sequence=2)), at=AT + 2 * DAY)
     assert outcome.orders == ()

@@ -66,6 +66,10 @@ def end_several(writing: Writing, records: Sequence[Ends]) -> None:
         # What is not known of never ends by itself.
         until = order.not_after or (known[certificate].not_after if certificate in known else FOR_EVER)
         standing[certificate] = Standing(revocation, record.cause, record.index, 0, record.at)
+        if before is not None and before.revocation == revocation:
+            # Another one's hold now, and no list says anything else: a delta list would repeat its base.
+            revocations.take_over(connection, certificate, scope, record.cause, record.index, record.at)
+            continue
         ended[connection].append(
             NewRevocation(
                 certificate,

@@ -108,6 +108,21 @@ def record_all(connection: Connection, ended: Sequence[NewRevocation]) -> int:
     return last
 
 
+def take_over(
+    connection: Connection, certificate: CertificateId, scope: Scope, cause: str, index: int, at: datetime
+) -> None:
+    """Have another cause stand behind what is recorded; what lists say of it stays as it is, and so does its sequence."""
+    connection.execute(
+        update(revocations)
+        .where(
+            revocations.c.generation == str(certificate.generation),
+            revocations.c.scope == scope,
+            revocations.c.serial == certificate.serial.octets,
+        )
+        .values(cause=cause, journal_index=index, recorded_at=at)
+    )
+
+
 def standing(connection: Connection, certificate: CertificateId, scope: Scope) -> Standing | None:
     """What is recorded against a certificate, also a hold that was lifted."""
     row = connection.execute(
