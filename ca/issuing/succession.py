@@ -33,13 +33,13 @@ from ca.suites import Suite
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A step that is to be taken. ``by_links``: those who certify the old key reach the new one by its links for now."""
+    """A step that is to be taken. ``crosses_later``: it waits for no cross-certificates, since links lead to the key."""
 
     step: Step
     generation: GenerationId
     suite: Suite | None = None
     evidence: str | None = None
-    by_links: bool = False
+    crosses_later: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ class Succession:
                 break
             step = generations.next_step(keys, generation)
             assert step is not None, "a key on its way has a next step"
-            self._attempt(keys, _Asked(step, generation, suite, by_links=True), at)
+            self._attempt(keys, _Asked(step, generation, suite, crosses_later=True), at)
         self._complete(generation, at)
         return self.issuers.of(generation)
 
@@ -235,7 +235,7 @@ class Succession:
             connection = reading.of(generation.authority)
             return Known(valid=key_needs.still_valid(connection, generation, at))
         uncrossed, unserved = frozenset[AuthorityId](), frozenset[str]()
-        if step in {Step.RENEW_CROSSES, Step.CUT_OVER} and not asked.by_links:
+        if step in {Step.RENEW_CROSSES, Step.CUT_OVER} and not asked.crosses_later:
             uncrossed = _uncrossed(reading, generation, at)
         if step is Step.CUT_OVER:
             scopes = [place.scope for place in self._places(generation)]
@@ -243,7 +243,7 @@ class Succession:
         return Known(uncrossed=uncrossed, unserved=unserved)
 
     def _evidence(self, reading: Reading, asked: _Asked, at: datetime) -> str | None:
-        if asked.step is not Step.RENEW_CROSSES or not asked.by_links:
+        if asked.step is not Step.RENEW_CROSSES or not asked.crosses_later:
             return asked.evidence
         lacking = _uncrossed(reading, asked.generation, at)
         return f"reached by its links: {', '.join(sorted(lacking))}" if lacking else None

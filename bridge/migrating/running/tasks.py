@@ -5,6 +5,7 @@ The order is made from the days and from what needs what on one day. What is don
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -23,7 +24,7 @@ _WAY = tuple(state for state in State if state is not State.DISCARDED)  # of a k
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class Task(ABC):
     """Something that is to be done from a day on.
 
     Attributes:
@@ -37,9 +38,9 @@ class Task:
     authority: AuthorityId
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """What it is called in messages and in the journal."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
