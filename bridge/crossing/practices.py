@@ -298,10 +298,11 @@ def _require_usable(keys: str, profile: CertificateProfile, where: str) -> None:
     """Raise if keys of this name cannot be what the kind is for."""
     for family in _KEYS[keys].families:
         impossible = IMPOSSIBLE_USES[family]
-        if wrong := [use.value for use in KeyUse if use in profile.uses & impossible.uses]:
+        if wrong := profile.uses & impossible.uses:
+            named = " or ".join(use.value for use in KeyUse if use in wrong)
             raise EditionRefused(
                 where,
-                f"{keys} keys are never for {' or '.join(wrong)}, as {profile.kind} certificates are",
+                f"{keys} keys are never for {named}, as {profile.kind} certificates are",
                 clause=impossible.clause,
                 remedy="Name keys of another kind",
             )
